@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists what there is.
+
+BUILD ?= build
+CC ?= gcc
+V ?= 0
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
+PACKAGES := libcurl libcrypto libssl jansson sqlite3 libmicrohttpd yaml-0.1
+OPTIMISE ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
+HARDEN ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -DS2Q_VERSION='"$(VERSION)"' -Isrc -Iinclude $(OPTIMISE) $(WARNINGS) $(HARDEN) -fPIE -fvisibility=hidden $(EXTRA_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS) $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
+
+LAYERS := base codec io store core aws serve app
+SOURCES := $(filter-out src/app/main.c,$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/pitfalls/*_test.c tests/golden/*_test.c))
+
+.PHONY: all
+all: $(BUILD)/stream2sqs
+
+include tests/tests.mk
+
+$(BUILD)/stream2sqs: $(BUILD)/src/app/main.o $(OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/libcore.a: $(OBJECTS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests -MMD -MP -c -o $@ $<
+
+.PHONY: clean
+clean:
+	$(Q)rm -rf $(BUILD) build build-*
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * endpoint: which URL a service is reached at.
+ *
+ * Order (docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html): AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's
+ * `services` section, the profile's endpoint_url, then AWS's own address for the region (also aws-cn and the other partitions).
+ * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true skips all but the last.
+ */
+#ifndef S2Q_AWS_ENDPOINT_H
+#define S2Q_AWS_ENDPOINT_H
+
+#include "aws/credentials.h"
+#include "base/error.h"
+
+enum aws_service { AWS_DYNAMODB, AWS_DYNAMODB_STREAMS, AWS_KINESIS, AWS_SQS };
+
+struct endpoint {
+    char *url;  /* "https://streams.dynamodb.eu-west-1.amazonaws.com", no trailing slash; a path in the URL is kept */
+    char *host; /* for the Host header, with the port when it is not the scheme's own */
+    bool custom; /* it came from a setting, not from AWS's own addresses */
+};
+
+/* Plain http is refused unless the host is loopback (localhost, 127.0.0.0/8, ::1): requests carry signatures and data. */
+MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
+                            const char *(*lookup)(const char *), struct error *err);
+void endpoint_fini(struct endpoint *e);
+/* "dynamodb", "kinesis", "sqs": the name in a signature's scope (DynamoDB Streams signs as dynamodb). */
+const char *aws_service_signing_name(enum aws_service service);
+
+#endif

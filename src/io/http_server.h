@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * http_server: HTTP/1.1 requests by libmicrohttpd, in the loop's own thread (no thread of its own: a hand-over costs as much as the request,
+ * docs/decisions.md).
+ *
+ * A request is handed over once it is complete; it is answered at any later time by http_reply (a long poll waits without a thread or a
+ * timer here). Between the two the connection is watched: when the client goes away, `gone` is called and the request is over.
+ * Refused before the handler sees anything, and counted: a body over body_max (413), headers over 32 KiB, more than one of Host, Content-Length or
+ * Transfer-Encoding or both of the last two (400), methods but GET, HEAD and POST (405), all bodies together over memory_max (503), connections over
+ * their caps (closed), a request that takes longer than request_timeout_s to arrive (closed).
+ */
+#ifndef S2Q_IO_HTTP_SERVER_H
+#define S2Q_IO_HTTP_SERVER_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "codec/sigv4.h"
+#include "io/loop.h"
+
+struct http_server;
+struct http_exchange; /* one request and its answer; dies with http_reply, or after `gone` returned */
+
+struct http_request {
+    struct http_exchange *exchange;
+    struct sigv4_request signed_part; /* method, path as sent, query as sent, body, all headers: borrowed until the exchange dies */
+    void *client_address;             /* struct sockaddr * */
+};
+
+struct http_handlers {
+    /* Inside loop_wait. May call http_reply at once or later. */
+    void (*request)(void *context, const struct http_request *request);
+    /* The client went away before the answer: forget the exchange; it must not be answered any more. */
+    void (*gone)(void *context, struct http_exchange *exchange);
+    void *context;
+};
+
+struct http_server_options {
+    const char *listen;      /* "127.0.0.1:9324", "[::1]:9324", port 0 for any free one; or "unix:/path" (0600, replaced if stale) */
+    size_t body_max;         /* bytes */
+    size_t memory_max;       /* bytes of all request bodies being received or answered */
+    unsigned connections_max;
+    unsigned connections_per_address_max;
+    unsigned request_timeout_s; /* also how long an idle kept connection stays */
+};
+
+struct http_server *http_server_new(struct loop *loop, const struct http_server_options *options, const struct http_handlers *handlers,
+                                    struct error *err);
+/* Closes everything; exchanges still open die without `gone`. */
+void http_server_free(struct http_server *s);
+/* No new connections from now on; what is open is finished. Returns exchanges still unanswered. */
+size_t http_server_drain(struct http_server *s);
+/* The port in use (after port 0); 0 for a Unix socket. */
+uint16_t http_server_port(const struct http_server *s);
+
+/* Queues the answer; it leaves when the loop next runs. Header texts are copied. `body` is taken over (the buffer is empty afterwards). */
+struct http_reply {
+    int status;
+    const char *content_type;
+    const struct header *headers; /* further ones */
+    size_t header_count;
+};
+void http_reply(struct http_exchange *exchange, const struct http_reply *reply, struct buffer *body);
+/* For the caller's own bookkeeping. */
+void http_exchange_set(struct http_exchange *exchange, void *tag);
+void *http_exchange_get(const struct http_exchange *exchange);
+
+struct http_server_counts {
+    uint64_t requests;
+    uint64_t refused;
+    uint64_t connections_open;
+    uint64_t connections_total;
+};
+struct http_server_counts http_server_counts(const struct http_server *s);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ledger: the rows of the ledger as C values: what the core reads at start, and every change that it makes.
+ *
+ * Nothing here decides anything: rules live in core/. Failures stick to the database's transaction (store/database.h), so that changes return nothing
+ * unless the number of changed rows matters. Texts in rows read by a callback are borrowed until it returns.
+ */
+#ifndef S2Q_STORE_LEDGER_H
+#define S2Q_STORE_LEDGER_H
+
+#include "base/slice.h"
+#include "store/database.h"
+#include "store/states.h"
+
+#define QUEUE_ID_SHIFT 40
+#define QUEUE_OF_MESSAGE(id) ((id) >> QUEUE_ID_SHIFT)
+#define QUEUE_FIRST_MESSAGE(queue) (((int64_t)(queue) << QUEUE_ID_SHIFT) + 1)
+#define QUEUE_END_MESSAGE(queue) (((int64_t)(queue) + 1) << QUEUE_ID_SHIFT)
+
+/* Writes the 8 bytes of a step; see store/states.h. */
+void step_encode(char out[STEP_BYTES], enum step_kind kind, int64_t at_ms);
+/* The step at `index` of a history; false: there is none. */
+bool step_decode(struct slice history, size_t index, enum step_kind *kind, int64_t *at_ms);
+
+/* A secret or identity of this ledger's own; false: not there yet. */
+bool ledger_meta_get(struct database *db, const char *name, void *out, size_t bytes);
+void ledger_meta_put(struct database *db, const char *name, const void *value, size_t bytes);
+
+struct queue_row {
+    int64_t id;
+    struct slice name;
+    int64_t next_message;
+    int64_t next_fresh;
+    int64_t counts[MESSAGE_STATE_COUNT]; /* by enum message_state */
+    int64_t created_at_ms;
+};
+void ledger_queue_insert(struct database *db, int64_t id, struct slice name, int64_t now_ms);
+void ledger_queue_save(struct database *db, const struct queue_row *row);
+void ledger_queues(struct database *db, void (*each)(void *context, const struct queue_row *row), void *context);
+struct scheduled_row {
+    int64_t id;
+    enum message_state state;
+    int64_t due_at_ms;
+    int64_t receive_count;
+    int64_t origin; /* 0: none */
+};
+void ledger_scheduled(struct database *db, int64_t queue, void (*each)(void *context, const struct scheduled_row *row), void *context);
+/* When the oldest message that waits to be received came; 0: none waits. */
+int64_t ledger_oldest_queued_ms(struct database *db, int64_t queue, int64_t from_message);
+
+struct stream_row {
+    int64_t id;
+    struct slice source;
+    struct slice arn;
+    enum stream_state state;
+    int64_t discovered_at_ms; /* 0: not yet */
+    int64_t created_at_ms;
+};
+/* Returns the new row's id; 0 if the transaction has failed. */
+int64_t ledger_stream_insert(struct database *db, const struct stream_row *row);
+void ledger_stream_save(struct database *db, const struct stream_row *row);
+void ledger_streams(struct database *db, void (*each)(void *context, const struct stream_row *row), void *context);
+
+struct shard_row {
+    int64_t id;
+    int64_t stream;
+    struct slice shard_id;
+    struct slice parent_id;
+    enum shard_state state;
+    enum shard_start start;
+    int64_t start_at_ms;
+    struct slice starting_sequence;
+    struct slice ending_sequence;
+    struct slice position;
+    int64_t records_read;
+    int64_t duplicates;
+    int64_t pruned_records;
+    int64_t last_read_at_ms;   /* 0: never */
+    int64_t idle_since_ms;     /* 0: not idle */
+    int64_t last_record_at_ms; /* 0: unknown */
+    int64_t created_at_ms;
+};
+int64_t ledger_shard_insert(struct database *db, const struct shard_row *row);
+void ledger_shard_save(struct database *db, const struct shard_row *row);
+void ledger_shards(struct database *db, void (*each)(void *context, const struct shard_row *row), void *context);
+
+struct gap_row {
+    int64_t id;
+    int64_t shard;
+    struct slice shard_id;
+    struct slice arn;
+    struct slice from_sequence;
+    struct slice to_sequence;
+    enum gap_cause cause;
+    int64_t found_at_ms;
+    int64_t acknowledged_at_ms; /* 0: not yet */
+};
+void ledger_gap_insert(struct database *db, int64_t shard, struct slice from, struct slice to, enum gap_cause cause, int64_t now_ms);
+void ledger_gaps(struct database *db, void (*each)(void *context, const struct gap_row *row), void *context);
+int64_t ledger_gaps_new(struct database *db);
+int ledger_gaps_acknowledge(struct database *db, int64_t now_ms);
+
+/* The id that the next record gets. */
+int64_t ledger_next_record(struct database *db);
+struct record_row {
+    int64_t id;
+    int64_t shard; /* 0: SendMessage */
+    struct slice sequence_number;
+    int64_t sub_sequence;
+    int event_name;
+    uint64_t key_hash;
+    struct slice body;
+    struct slice attributes;
+};
+void ledger_record_insert(struct database *db, const struct record_row *row);
+struct page_row {
+    int64_t id;
+    int64_t shard; /* 0: SendMessage */
+    int64_t record_count;
+    struct slice after_sequence;
+    struct slice first_sequence;
+    struct slice last_sequence;
+    int64_t stored_at_ms;
+    struct slice bloom;
+};
+void ledger_page_insert(struct database *db, const struct page_row *row);
+void ledger_delivery_insert(struct database *db, int64_t page, int64_t queue, int64_t first_message, int64_t message_count, int64_t filtered);
+/* Adds to what a shard gave a queue; since_records counts only when the row is new. */
+void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered);
+/* due_at_ms 0: visible at once. origin 0: none. */
+void ledger_message_insert(struct database *db, int64_t id, int64_t record, int64_t due_at_ms, int64_t origin, int64_t now_ms);
+
+/* Moves; each returns how many rows moved. */
+int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64_t due_at_ms, int64_t now_ms);
+int ledger_receive_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
+int ledger_reschedule(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
+int ledger_delete(struct database *db, int64_t id, int64_t now_ms);
+int ledger_die(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms);
+/* DEAD -> state; the steps of its copy in the dead-letter queue are taken over first. */
+int ledger_settle_dead(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms);
+int ledger_redrive(struct database *db, int64_t id, int64_t now_ms);
+/* Removes a dead-letter queue's copy, and counts it as pruned in `state`. */
+int ledger_remove_copy(struct database *db, int64_t id, enum message_state state);
+
+/* A message with its record. */
+struct message_row {
+    int64_t id;
+    int64_t record;
+    enum message_state state;
+    int64_t receive_count;
+    int64_t due_at_ms; /* 0: none */
+    int64_t origin;    /* 0: none */
+    int64_t moved_to;  /* 0: none */
+    struct slice history;
+    int64_t shard; /* 0: SendMessage */
+    struct slice sequence_number;
+    struct slice body;
+    struct slice attributes;
+};
+/* Messages of [from, end) that were never received, in order: call until false; ledger_fresh_end ends it early. */
+void ledger_fresh_begin(struct database *db, int64_t from, int64_t end, int64_t limit);
+bool ledger_fresh_next(struct database *db, struct message_row *row);
+void ledger_fresh_end(struct database *db);
+/* One message; true: *row is filled in until ledger_message_end, which must follow. */
+bool ledger_message_find(struct database *db, int64_t id, struct message_row *row);
+void ledger_message_end(struct database *db);
+/* Dead messages of a queue (copies aside), in order. */
+void ledger_dead(struct database *db, int64_t queue, void (*each)(void *context, const struct message_row *row), void *context);
+
+/* Removes what is settled since before `before_ms` from the first page at or after `from_page`. Returns the next page to look at, 0: there is none that
+ * was stored before `before_ms`. *removed: records that went. The newest page always stays. */
+int64_t ledger_prune_page(struct database *db, int64_t from_page, int64_t before_ms, int64_t *removed);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * statements: every SQL statement there is, prepared once and called by its enum. tests/unit/store/plan_test.c runs EXPLAIN QUERY PLAN over all of
+ * them and fails a scan of a table that is not marked SCAN.
+ *
+ * A history grows by 8 bytes a step up to 512; then the newest step replaces the one before it, so that no row grows without bound.
+ */
+#ifndef S2Q_STORE_STATEMENTS_H
+#define S2Q_STORE_STATEMENTS_H
+
+#define GROWN_HISTORY(step) "history=CASE WHEN length(history)<512 THEN history||" step " ELSE substr(history,1,504)||" step " END"
+/* The copy's own steps follow those of the message that died; then the copy can go. ?3: the last step. */
+#define LIFE_IN_DEAD_LETTER_QUEUE                                                                                                        \
+    "history=substr(history,1,488)||coalesce((SELECT substr(c.history,1,504) FROM message c WHERE c.id=message.moved_to),x'')||?3"
+#define RECORD_COLUMNS                                                                                                                   \
+    "m.id,m.record,m.state,m.receive_count,m.due_at_ms,m.origin,m.moved_to,m.history,"                                                   \
+    "r.shard,r.sequence_number,r.body,r.attributes"
+
+/* name, scans a table on purpose, text */
+#define STATEMENT_LIST(X)                                                                                                                \
+    X(BEGIN, false, "BEGIN IMMEDIATE")                                                                                                   \
+    X(COMMIT, false, "COMMIT")                                                                                                           \
+    X(ROLLBACK, false, "ROLLBACK")                                                                                                       \
+    X(BEGIN_READ, false, "BEGIN")                                                                                                        \
+    /* meta */                                                                                                                           \
+    X(META_GET, false, "SELECT value FROM meta WHERE name=?1")                                                                           \
+    X(META_PUT, false, "INSERT OR REPLACE INTO meta(name,value) VALUES(?1,?2)")                                                          \
+    /* queues */                                                                                                                         \
+    X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms) VALUES(?1,?2,?3,?3,?4)")                    \
+    X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,created_at_ms "    \
+                       "FROM queue ORDER BY id")                                                                                         \
+    X(QUEUE_SAVE, false, "UPDATE queue SET next_message=?2,next_fresh=?3,queued=?4,in_flight=?5,deleted=?6,dead=?7,dropped=?8,"          \
+                         "redriven=?9,parked=?10 WHERE id=?1")                                                                           \
+    X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
+                              "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
+    X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state=2 ORDER BY id LIMIT 1")                         \
+    X(TALLY_ADD, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,?4,?5) "                         \
+                        "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
+    X(TALLY_ALL, true, "SELECT shard,queue,since_records,assigned,filtered FROM tally ORDER BY shard,queue")                             \
+    /* streams and shards */                                                                                                             \
+    X(STREAM_INSERT, false, "INSERT INTO stream(id,source,arn,state,created_at_ms) VALUES(NULL,?1,?2,?3,?4)")                            \
+    X(STREAM_SAVE, false, "UPDATE stream SET state=?2,discovered_at_ms=?3 WHERE id=?1")                                                  \
+    X(STREAM_ALL, true, "SELECT id,source,arn,state,discovered_at_ms,created_at_ms FROM stream ORDER BY id")                             \
+    X(SHARD_INSERT, false, "INSERT INTO shard(id,stream,shard_id,parent_id,state,start,start_at_ms,starting_sequence,ending_sequence,"   \
+                           "created_at_ms) VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                                     \
+    X(SHARD_SAVE, false, "UPDATE shard SET state=?2,start=?3,starting_sequence=?4,ending_sequence=?5,position=?6,records_read=?7,"       \
+                         "duplicates=?8,last_read_at_ms=?9,idle_since_ms=?10,last_record_at_ms=?11 WHERE id=?1")                         \
+    X(SHARD_ALL, true, "SELECT id,stream,shard_id,parent_id,state,start,start_at_ms,starting_sequence,ending_sequence,position,"         \
+                       "records_read,duplicates,pruned_records,last_read_at_ms,idle_since_ms,last_record_at_ms,created_at_ms "           \
+                       "FROM shard ORDER BY id")                                                                                         \
+    X(GAP_INSERT, false, "INSERT INTO gap(shard,from_sequence,to_sequence,cause,found_at_ms) VALUES(?1,?2,?3,?4,?5)")                    \
+    X(GAP_ALL, true, "SELECT g.id,g.shard,s.shard_id,t.arn,g.from_sequence,g.to_sequence,g.cause,g.found_at_ms,g.acknowledged_at_ms "    \
+                     "FROM gap g JOIN shard s ON s.id=g.shard JOIN stream t ON t.id=s.stream ORDER BY g.id")                             \
+    X(GAP_ACKNOWLEDGE, true, "UPDATE gap SET acknowledged_at_ms=?1 WHERE acknowledged_at_ms IS NULL")                                    \
+    X(GAP_NEW_COUNT, true, "SELECT count(*) FROM gap WHERE acknowledged_at_ms IS NULL")                                                  \
+    /* pages, records, messages: writing */                                                                                              \
+    X(PAGE_LAST, false, "SELECT max(id+record_count) FROM page WHERE id=(SELECT max(id) FROM page)")                                     \
+    X(RECORD_INSERT, false, "INSERT INTO record(id,shard,sequence_number,sub_sequence,event_name,key_hash,body,attributes) "             \
+                            "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                           \
+    X(PAGE_INSERT, false, "INSERT INTO page(id,shard,record_count,after_sequence,first_sequence,last_sequence,stored_at_ms,bloom) "      \
+                          "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                             \
+    X(DELIVERY_INSERT, false, "INSERT INTO delivery(page,queue,first_message,message_count,filtered) VALUES(?1,?2,?3,?4,?5)")            \
+    X(MESSAGE_INSERT, false, "INSERT INTO message(id,record,state,due_at_ms,origin,history) VALUES(?1,?2,2,?3,?4,?5)")                   \
+    /* messages: moves, each from named states */                                                                                        \
+    X(MESSAGE_RECEIVE_FRESH, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?3," GROWN_HISTORY("?4")                       \
+                                    " WHERE id BETWEEN ?1 AND ?2 AND state=2 AND due_at_ms IS NULL")                                     \
+    X(MESSAGE_RECEIVE_AGAIN, false, "UPDATE message SET state=3,receive_count=receive_count+1,due_at_ms=?2," GROWN_HISTORY("?3")         \
+                                    " WHERE id=?1 AND state IN (2,3) AND due_at_ms IS NOT NULL")                                         \
+    X(MESSAGE_RESCHEDULE, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=3")                      \
+    X(MESSAGE_DELETE, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (2,3)")         \
+    X(MESSAGE_DIE, false, "UPDATE message SET state=5,due_at_ms=NULL,moved_to=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state IN (2,3)") \
+    X(MESSAGE_SETTLE_DEAD, false, "UPDATE message SET state=?2,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE " WHERE id=?1 AND state=5")     \
+    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=2,due_at_ms=?4,receive_count=0,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE         \
+                              " WHERE id=?1 AND state=5")                                                                                \
+    X(MESSAGE_REMOVE_COPY, false, "DELETE FROM message WHERE id=?1 AND origin IS NOT NULL")                                              \
+    /* messages: reading */                                                                                                              \
+    X(MESSAGE_FRESH, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                             \
+                            "WHERE m.id>=?1 AND m.id<?2 AND m.state=2 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")                   \
+    X(MESSAGE_ONE, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record WHERE m.id=?1")                 \
+    X(MESSAGE_ORIGIN, false, "SELECT origin FROM message WHERE id=?1")                                                                   \
+    /* pruning */                                                                                                                        \
+    X(PAGE_NEXT, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id>=?1 ORDER BY id LIMIT 1")                          \
+    X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count FROM delivery WHERE page=?1")                                    \
+    X(PRUNE_COUNT, false, "INSERT INTO pruned(shard,queue,state,message_count) SELECT ?1,?2,state,count(*) FROM message "                \
+                          "WHERE id>=?3 AND id<?4 AND state IN (4,6) AND substr(history,-6)<?5 GROUP BY state "                          \
+                          "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+excluded.message_count")            \
+    X(PRUNED_ADD, false, "INSERT INTO pruned(shard,queue,state,message_count) VALUES(?1,?2,?3,1) "                                       \
+                         "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+1")                                   \
+    X(PRUNE_MESSAGES, false, "DELETE FROM message WHERE id>=?1 AND id<?2 AND state IN (4,6) AND substr(history,-6)<?3")                  \
+    X(PRUNE_KEPT, false, "SELECT record FROM message WHERE id>=?1 AND id<?2")                                                            \
+    X(PRUNE_RECORD, false, "DELETE FROM record WHERE id=?1")                                                                             \
+    X(PRUNE_DELIVERY, false, "DELETE FROM delivery WHERE page=?1")                                                                       \
+    X(PRUNE_PAGE, false, "DELETE FROM page WHERE id=?1")                                                                                 \
+    X(PRUNE_SHARD, false, "UPDATE shard SET pruned_records=pruned_records+?2 WHERE id=?1")                                               \
+    /* questions of the commands */                                                                                                      \
+    X(RECORD_BY_SEQUENCE, false, "SELECT id FROM record WHERE shard=?1 AND sequence_number=?2 ORDER BY sub_sequence")                    \
+    X(RECORD_ONE, false, "SELECT id,shard,sequence_number,body,attributes FROM record WHERE id=?1")                                      \
+    X(RECORD_RANGE, false, "SELECT id,shard,sequence_number,body,attributes FROM record WHERE id>=?1 AND id<?2 ORDER BY id")             \
+    X(RECORD_NEWEST, false, "SELECT id,shard,sequence_number,body,attributes FROM record WHERE id<?1 ORDER BY id DESC LIMIT ?2")         \
+    X(PAGE_OF_RECORD, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id<=?1 ORDER BY id DESC LIMIT 1")                \
+    X(PAGE_BLOOMS, true, "SELECT id,record_count,bloom FROM page ORDER BY id")                                                           \
+    X(PAGE_CHAIN, true, "SELECT shard,id,record_count,after_sequence,first_sequence,last_sequence FROM page WHERE shard IS NOT NULL ORDER BY id") \
+    X(MESSAGE_OF_RECORD, false, "SELECT m.id FROM message m WHERE m.id>=?1 AND m.id<?2 AND m.record=?3")                                 \
+    X(MESSAGE_DEAD, true, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                               \
+                          "WHERE m.state=5 AND m.origin IS NULL AND m.id>=?1 AND m.id<?2 ORDER BY m.id")                                 \
+    X(AUDIT_RECORDS, true, "SELECT shard,count(*) FROM record WHERE shard IS NOT NULL GROUP BY shard")                                   \
+    X(AUDIT_MESSAGES, true, "SELECT r.shard,m.id>>40,m.state,count(*) FROM message m CROSS JOIN record r ON r.id=m.record "              \
+                            "WHERE m.origin IS NULL GROUP BY 1,2,3")                                                                     \
+    X(AUDIT_STATES, true, "SELECT id>>40,state,count(*) FROM message GROUP BY 1,2")                                                      \
+    X(AUDIT_PRUNED, true, "SELECT shard,queue,state,message_count FROM pruned")                                                          \
+    X(AUDIT_LOST_COPIES, true, "SELECT count(*) FROM message m WHERE m.state=5 AND m.moved_to IS NOT NULL AND NOT EXISTS"                \
+                               "(SELECT 1 FROM message c WHERE c.id=m.moved_to AND c.origin=m.id AND c.state IN (2,3,5))")               \
+    X(AUDIT_ORPHANS, true, "SELECT count(*) FROM message m WHERE NOT EXISTS(SELECT 1 FROM record r WHERE r.id=m.record)")
+
+enum statement {
+#define STATEMENT_ENUM(name, scan, text) STATEMENT_##name,
+    STATEMENT_LIST(STATEMENT_ENUM)
+#undef STATEMENT_ENUM
+    STATEMENT_COUNT
+};
+
+#endif

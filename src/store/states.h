@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * states: the states that the ledger stores, as numbers that never change. docs/states.md tells what a crash leaves in each.
+ */
+#ifndef S2Q_STORE_STATES_H
+#define S2Q_STORE_STATES_H
+
+#include <stdbool.h>
+
+/* number, name, settled (nobody waits for it any more: may be pruned) */
+#define MESSAGE_STATE_LIST(X)                                                                                                            \
+    X(PENDING, 1, "pending", false)     /* to be sent to another server (not used by embedded queues) */                                 \
+    X(QUEUED, 2, "queued", false)       /* waits for a consumer */                                                                       \
+    X(IN_FLIGHT, 3, "in_flight", false) /* a consumer has it; visible again at due_at_ms */                                              \
+    X(DELETED, 4, "deleted", true)      /* a consumer confirmed it */                                                                    \
+    X(DEAD, 5, "dead", false)           /* received too often; waits for redrive, drop or a delete from the dead-letter queue */          \
+    X(DROPPED, 6, "dropped", true)      /* an operator gave it up */                                                                     \
+    X(REDRIVEN, 7, "redriven", true)    /* the dead-letter queue's copy of a message that went back */                                   \
+    X(PARKED, 8, "parked", false)       /* cannot be sent as it is; an operator decides */
+
+enum message_state {
+#define MESSAGE_STATE_ENUM(name, number, text, settled) MESSAGE_##name = number,
+    MESSAGE_STATE_LIST(MESSAGE_STATE_ENUM)
+#undef MESSAGE_STATE_ENUM
+    MESSAGE_STATE_COUNT = 9
+};
+
+/* One step of a message's life, as it is kept in message.history: 8 bytes, kind, detail, then the time in ms since 1970 as 48 bits,
+ * most significant first (so that the last six bytes of a history compare like the time). */
+#define STEP_BYTES 8
+#define STEP_LIST(X)                                                                                                                     \
+    X(ENQUEUED, 1, "enqueued")                                                                                                           \
+    X(RECEIVED, 2, "received")                                                                                                           \
+    X(VISIBILITY_CHANGED, 3, "visibility changed")                                                                                       \
+    X(DELETED, 4, "deleted")                                                                                                             \
+    X(DEAD, 5, "dead")                                                                                                                   \
+    X(REDRIVEN, 6, "redriven")                                                                                                           \
+    X(DROPPED, 7, "dropped")                                                                                                             \
+    X(DELETED_WHEN_DEAD, 8, "deleted from the dead-letter queue")
+
+enum step_kind {
+#define STEP_ENUM(name, number, text) STEP_##name = number,
+    STEP_LIST(STEP_ENUM)
+#undef STEP_ENUM
+};
+
+#define SHARD_STATE_LIST(X)                                                                                                              \
+    X(WAITING, 1, "waiting")   /* its parent has not been read to its end yet */                                                         \
+    X(READING, 2, "reading")   /* open or closed, not read to its end */                                                                 \
+    X(FINISHED, 3, "finished") /* closed, and read to its end */                                                                         \
+    X(GONE, 4, "gone")         /* vanished before its end was read: see gap */                                                           \
+    X(SKIPPED, 5, "skipped")   /* closed before a start at latest */                                                                     \
+    X(STOPPED, 6, "stopped")   /* stopped at a gap by on_gap: stop */
+
+enum shard_state {
+#define SHARD_STATE_ENUM(name, number, text) SHARD_##name = number,
+    SHARD_STATE_LIST(SHARD_STATE_ENUM)
+#undef SHARD_STATE_ENUM
+};
+
+/* Where the first read of a shard begins, while it has no position. */
+enum shard_start {
+    SHARD_START_TRIM_HORIZON = 1, /* the first shards of a stream: whatever is there */
+    SHARD_START_BEGINNING = 2,    /* a shard that appeared later: its very first record, or there is a gap */
+    SHARD_START_LATEST = 3,       /* start: latest; resolved at start_at_ms */
+};
+
+#define STREAM_STATE_LIST(X)                                                                                                             \
+    X(WAITING, 1, "waiting")   /* an older stream of the same table is read first */                                                     \
+    X(READING, 2, "reading")                                                                                                             \
+    X(FINISHED, 3, "finished") /* disabled, and every shard read to its end */                                                           \
+    X(GONE, 4, "gone")         /* vanished */
+
+enum stream_state {
+#define STREAM_STATE_ENUM(name, number, text) STREAM_##name = number,
+    STREAM_STATE_LIST(STREAM_STATE_ENUM)
+#undef STREAM_STATE_ENUM
+};
+
+#define GAP_CAUSE_LIST(X)                                                                                                                \
+    X(TRIMMED, 1, "trimmed: the position is older than the stream's retention (24 h)")                                                   \
+    X(BEGINNING_TRIMMED, 2, "trimmed: the shard's beginning was older than the stream's retention (24 h) when it was first read")       \
+    X(SHARD_VANISHED, 3, "the shard vanished before it was read to its end")                                                             \
+    X(PARENT_VANISHED, 4, "the shard's parent vanished before it was ever read")                                                         \
+    X(STREAM_VANISHED, 5, "the stream vanished before the shard was read to its end")
+
+enum gap_cause {
+#define GAP_CAUSE_ENUM(name, number, text) GAP_##name = number,
+    GAP_CAUSE_LIST(GAP_CAUSE_ENUM)
+#undef GAP_CAUSE_ENUM
+};
+
+const char *message_state_name(enum message_state state);
+bool message_state_settled(enum message_state state);
+const char *step_name(enum step_kind kind);
+const char *shard_state_name(enum shard_state state);
+const char *stream_state_name(enum stream_state state);
+const char *gap_cause_text(enum gap_cause cause);
+
+#endif
