@@ -25,7 +25,7 @@ void buffer_append_text(struct buffer *b, const char *text);
 void buffer_append_byte(struct buffer *b, char byte);
 void buffer_append_u64(struct buffer *b, uint64_t value);
 void buffer_append_i64(struct buffer *b, int64_t value);
-void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
 /* Appends `ms` since 1970 as 2026-01-31T12:34:56.789Z. */
 void buffer_append_time(struct buffer *b, int64_t ms);
 /* The bytes as malloc'd C text, never NULL; the buffer is empty afterwards. The caller frees it. */

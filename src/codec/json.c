@@ -1,71 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The reader is a cursor, not a parser with a stack: what is open is known to the caller, who called json_object_begin. Only json_skip
- * has to remember by itself what is open, and JSON_DEPTH_MAX makes that one 64-bit word.
+ * The reader is a cursor, not a parser with a stack: what is open is known to the caller, who called scan_object_begin. Only scan_skip
+ * has to remember by itself what is open, and SCAN_DEPTH_MAX makes that one 64-bit word.
  */
 #include "codec/json.h"
 
 #include "base/utf8.h"
 
-void json_init(struct json *j, struct slice text)
+void scan_init(struct scanner *j, struct slice text)
 {
-    *j = (struct json){.at = text.ptr, .end = text.ptr + text.len, .start = text.ptr};
+    *j = (struct scanner){.at = text.ptr, .end = text.ptr + text.len, .start = text.ptr};
     if (!slice_present(text))
-        *j = (struct json){.at = "", .end = "", .start = ""};
+        *j = (struct scanner){.at = "", .end = "", .start = ""};
 }
 
-bool json_failed(const struct json *j)
+bool scan_failed(const struct scanner *j)
 {
     return j->error != NULL;
 }
 
-void json_reject(struct json *j, const char *error)
+void scan_reject(struct scanner *j, const char *error)
 {
     if (j->error == NULL)
         j->error = error;
 }
 
-size_t json_offset(const struct json *j)
+size_t scan_offset(const struct scanner *j)
 {
     return (size_t)(j->at - j->start);
 }
 
-static void skip_blanks(struct json *j)
+static void skip_blanks(struct scanner *j)
 {
     while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\r' || *j->at == '\t'))
         j->at++;
 }
 
-enum json_kind json_peek(struct json *j)
+enum scan_kind scan_peek(struct scanner *j)
 {
     skip_blanks(j);
-    if (json_failed(j))
-        return JSON_ERROR;
+    if (scan_failed(j))
+        return SCAN_ERROR;
     if (j->at == j->end) {
-        json_reject(j, "ends too early");
-        return JSON_ERROR;
+        scan_reject(j, "ends too early");
+        return SCAN_ERROR;
     }
     switch (*j->at) {
-    case '{': return JSON_OBJECT;
-    case '[': return JSON_ARRAY;
-    case '"': return JSON_STRING;
-    case 't': return JSON_TRUE;
-    case 'f': return JSON_FALSE;
-    case 'n': return JSON_NULL;
+    case '{': return SCAN_OBJECT;
+    case '[': return SCAN_ARRAY;
+    case '"': return SCAN_STRING;
+    case 't': return SCAN_TRUE;
+    case 'f': return SCAN_FALSE;
+    case 'n': return SCAN_NULL;
     case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-        return JSON_NUMBER;
+        return SCAN_NUMBER;
     default:
-        json_reject(j, "not a JSON value");
-        return JSON_ERROR;
+        scan_reject(j, "not a JSON value");
+        return SCAN_ERROR;
     }
 }
 
-static bool expect(struct json *j, enum json_kind kind, const char *error)
+static bool expect(struct scanner *j, enum scan_kind kind, const char *error)
 {
-    enum json_kind found = json_peek(j);
+    enum scan_kind found = scan_peek(j);
 
-    if (found != kind && found != JSON_ERROR)
-        json_reject(j, error);
+    if (found != kind && found != SCAN_ERROR)
+        scan_reject(j, error);
     return found == kind;
 }
 
@@ -124,19 +124,19 @@ static const char *skip_escape(const char *p, const char *end)
     return p[1] != '\0' && strchr("\"\\/bfnrt", p[1]) ? p + 2 : NULL;
 }
 
-struct slice json_string(struct json *j)
+struct slice scan_string(struct scanner *j)
 {
     const char *p;
     const char *begin;
 
-    if (!expect(j, JSON_STRING, "a string was expected"))
+    if (!expect(j, SCAN_STRING, "a string was expected"))
         return SLICE_NONE;
     begin = p = j->at + 1;
     for (;;) {
         while (j->end - p >= 8 && eight_plain(p))
             p += 8;
         if (p == j->end) {
-            json_reject(j, "a string does not end");
+            scan_reject(j, "a string does not end");
             return SLICE_NONE;
         }
         if (*p == '"')
@@ -144,17 +144,17 @@ struct slice json_string(struct json *j)
         if (*p == '\\') {
             p = skip_escape(p, j->end);
             if (p == NULL) {
-                json_reject(j, "a malformed escape");
+                scan_reject(j, "a malformed escape");
                 return SLICE_NONE;
             }
         } else if ((unsigned char)*p < 0x20) {
-            json_reject(j, "a control character in a string");
+            scan_reject(j, "a control character in a string");
             return SLICE_NONE;
         } else {
             size_t n = utf8_length(slice_from(p, (size_t)(j->end - p)));
 
             if (n == 0) {
-                json_reject(j, "not UTF-8");
+                scan_reject(j, "not UTF-8");
                 return SLICE_NONE;
             }
             p += n;
@@ -203,17 +203,17 @@ static const char *number_end(const char *p, const char *end)
     return p;
 }
 
-struct slice json_number(struct json *j)
+struct slice scan_number(struct scanner *j)
 {
     const char *begin;
     const char *p;
 
-    if (!expect(j, JSON_NUMBER, "a number was expected"))
+    if (!expect(j, SCAN_NUMBER, "a number was expected"))
         return SLICE_NONE;
     begin = j->at;
     p = number_end(begin, j->end);
     if (p == NULL) {
-        json_reject(j, "a malformed number");
+        scan_reject(j, "a malformed number");
         return SLICE_NONE;
     }
     j->at = p;
@@ -221,41 +221,41 @@ struct slice json_number(struct json *j)
     return slice_from(begin, (size_t)(p - begin));
 }
 
-static void literal(struct json *j, struct slice word)
+static void literal(struct scanner *j, struct slice word)
 {
     if (!slice_starts_with(slice_from(j->at, (size_t)(j->end - j->at)), word)) {
-        json_reject(j, "not a JSON value");
+        scan_reject(j, "not a JSON value");
         return;
     }
     j->at += word.len;
     j->fresh = false;
 }
 
-bool json_bool(struct json *j)
+bool scan_bool(struct scanner *j)
 {
-    bool is_true = json_peek(j) == JSON_TRUE;
+    bool is_true = scan_peek(j) == SCAN_TRUE;
 
     if (is_true)
         literal(j, SLICE("true"));
-    else if (expect(j, JSON_FALSE, "true or false was expected"))
+    else if (expect(j, SCAN_FALSE, "true or false was expected"))
         literal(j, SLICE("false"));
-    return is_true && !json_failed(j);
+    return is_true && !scan_failed(j);
 }
 
-void json_null(struct json *j)
+void scan_null(struct scanner *j)
 {
-    if (expect(j, JSON_NULL, "null was expected"))
+    if (expect(j, SCAN_NULL, "null was expected"))
         literal(j, SLICE("null"));
 }
 
 /* ---- objects and arrays ---- */
 
-static void begin(struct json *j, enum json_kind kind, const char *error)
+static void begin(struct scanner *j, enum scan_kind kind, const char *error)
 {
     if (!expect(j, kind, error))
         return;
-    if (j->depth == JSON_DEPTH_MAX) {
-        json_reject(j, "nested too deeply");
+    if (j->depth == SCAN_DEPTH_MAX) {
+        scan_reject(j, "nested too deeply");
         return;
     }
     j->at++;
@@ -263,24 +263,24 @@ static void begin(struct json *j, enum json_kind kind, const char *error)
     j->fresh = true;
 }
 
-void json_object_begin(struct json *j)
+void scan_object_begin(struct scanner *j)
 {
-    begin(j, JSON_OBJECT, "an object was expected");
+    begin(j, SCAN_OBJECT, "an object was expected");
 }
 
-void json_array_begin(struct json *j)
+void scan_array_begin(struct scanner *j)
 {
-    begin(j, JSON_ARRAY, "an array was expected");
+    begin(j, SCAN_ARRAY, "an array was expected");
 }
 
 /* Steps to the next member or element; false at the closing bracket, which is consumed, and on an error. */
-static bool step(struct json *j, char closing)
+static bool step(struct scanner *j, char closing)
 {
     skip_blanks(j);
-    if (json_failed(j))
+    if (scan_failed(j))
         return false;
     if (j->at == j->end) {
-        json_reject(j, "ends too early");
+        scan_reject(j, "ends too early");
         return false;
     }
     if (*j->at == closing) {
@@ -294,76 +294,76 @@ static bool step(struct json *j, char closing)
         return true;
     }
     if (*j->at != ',') {
-        json_reject(j, "a comma was expected");
+        scan_reject(j, "a comma was expected");
         return false;
     }
     j->at++;
     return true;
 }
 
-bool json_member(struct json *j, struct slice *key)
+bool scan_member(struct scanner *j, struct slice *key)
 {
     if (!step(j, '}'))
         return false;
-    *key = json_string(j);
+    *key = scan_string(j);
     skip_blanks(j);
-    if (json_failed(j))
+    if (scan_failed(j))
         return false;
     if (j->at == j->end || *j->at != ':') {
-        json_reject(j, "a colon was expected");
+        scan_reject(j, "a colon was expected");
         return false;
     }
     j->at++;
     return true;
 }
 
-bool json_element(struct json *j)
+bool scan_element(struct scanner *j)
 {
     return step(j, ']');
 }
 
-static void skip_scalar(struct json *j, enum json_kind kind)
+static void skip_scalar(struct scanner *j, enum scan_kind kind)
 {
     switch (kind) {
-    case JSON_STRING: json_string(j); break;
-    case JSON_NUMBER: json_number(j); break;
-    case JSON_TRUE: case JSON_FALSE: json_bool(j); break;
-    case JSON_NULL: json_null(j); break;
+    case SCAN_STRING: scan_string(j); break;
+    case SCAN_NUMBER: scan_number(j); break;
+    case SCAN_TRUE: case SCAN_FALSE: scan_bool(j); break;
+    case SCAN_NULL: scan_null(j); break;
     default: break;
     }
 }
 
-struct slice json_skip(struct json *j)
+struct slice scan_skip(struct scanner *j)
 {
     int base = j->depth;
-    uint64_t is_object = 0; /* one bit a level that json_skip itself opened */
-    enum json_kind kind = json_peek(j);
+    uint64_t is_object = 0; /* one bit a level that scan_skip itself opened */
+    enum scan_kind kind = scan_peek(j);
     const char *start = j->at;
 
-    while (!json_failed(j)) {
+    while (!scan_failed(j)) {
         struct slice key;
 
-        if (kind == JSON_OBJECT || kind == JSON_ARRAY) {
+        if (kind == SCAN_OBJECT || kind == SCAN_ARRAY) {
             begin(j, kind, "");
-            is_object = is_object << 1 | (kind == JSON_OBJECT);
+            is_object = is_object << 1 | (kind == SCAN_OBJECT);
         } else {
             skip_scalar(j, kind);
         }
-        while (j->depth > base && !json_failed(j) && !(is_object & 1 ? json_member(j, &key) : json_element(j)))
+        while (j->depth > base && !scan_failed(j) && !(is_object & 1 ? scan_member(j, &key) : scan_element(j)))
             is_object >>= 1;
-        if (j->depth == base || json_failed(j))
+        if (j->depth == base || scan_failed(j))
             break;
-        kind = json_peek(j);
+        kind = scan_peek(j);
     }
-    return json_failed(j) ? SLICE_NONE : slice_from(start, (size_t)(j->at - start));
+    return scan_failed(j) ? SLICE_NONE : slice_from(start, (size_t)(j->at - start));
 }
 
-bool json_end(struct json *j)
+bool scan_end(struct scanner *j)
 {
     skip_blanks(j);
-    if (!json_failed(j) && j->at != j->end)
-        json_reject(j, "something follows the value");
-    return !json_failed(j);
+    if (!scan_failed(j) && j->at != j->end)
+        scan_reject(j, "something follows the value");
+    return !scan_failed(j);
 }
 
 /* ---- decoding and encoding of strings ---- */

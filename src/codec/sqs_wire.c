@@ -72,40 +72,40 @@ bool sqs_queue_name_valid(struct slice name)
 /* ---- decoding: values ---- */
 
 struct decoder {
-    struct json json;
+    struct scanner json;
     struct sqs_request *request;
     struct sqs_failure *failure; /* failure->error set: stop */
 };
 
 static bool failed(struct decoder *d)
 {
-    return json_failed(&d->json) || d->failure->error != SQS_OK;
+    return scan_failed(&d->json) || d->failure->error != SQS_OK;
 }
 
 /* The arena has room for the whole request, so decoded texts never move. */
 static struct slice decode_text(struct decoder *d)
 {
     struct buffer *arena = &d->request->arena;
-    struct slice raw = json_string(&d->json);
+    struct slice raw = scan_string(&d->json);
     size_t start = arena->len;
 
     if (slice_index(raw, '\\') == raw.len)
         return raw;
     if (!json_unescape(arena, raw))
-        json_reject(&d->json, "a lone surrogate in a string");
+        scan_reject(&d->json, "a lone surrogate in a string");
     return slice_from(arena->ptr + start, arena->len - start);
 }
 
 static int decode_int(struct decoder *d, const char *name, int least, int most)
 {
-    struct slice number = json_number(&d->json);
+    struct slice number = scan_number(&d->json);
     bool negative = number.len > 0 && number.ptr[0] == '-';
     uint64_t value = 0;
 
     if (failed(d))
         return least;
     if (!slice_to_u64(slice_after(number, negative), &value)) {
-        json_reject(&d->json, "an integer was expected");
+        scan_reject(&d->json, "an integer was expected");
         return least;
     }
     if ((negative && value > 0) || value < (uint64_t)least || value > (uint64_t)most) {
@@ -139,24 +139,24 @@ static struct sqs_attribute *attribute_new(struct sqs_request *r)
 }
 
 /* The members of one attribute value. `arena` must have room for the decoded binary value. */
-static void decode_attribute_value(struct json *j, struct sqs_attribute *attribute, struct buffer *arena)
+static void decode_attribute_value(struct scanner *j, struct sqs_attribute *attribute, struct buffer *arena)
 {
     struct slice key;
 
-    json_object_begin(j);
-    while (json_member(j, &key)) {
+    scan_object_begin(j);
+    while (scan_member(j, &key)) {
         size_t start = arena->len;
         bool is_binary = slice_equal(key, SLICE("BinaryValue"));
 
-        if (json_peek(j) != JSON_STRING) {
-            json_skip(j); /* StringListValues, BinaryListValues: reserved by AWS, always empty */
+        if (scan_peek(j) != SCAN_STRING) {
+            scan_skip(j); /* StringListValues, BinaryListValues: reserved by AWS, always empty */
             continue;
         }
         if (is_binary) {
-            if (!base64_decode(arena, json_string(j)))
-                json_reject(j, "BinaryValue is not base64");
+            if (!base64_decode(arena, scan_string(j)))
+                scan_reject(j, "BinaryValue is not base64");
         } else {
-            json_unescape(arena, json_string(j));
+            json_unescape(arena, scan_string(j));
         }
         if (slice_equal(key, SLICE("DataType")))
             attribute->type = slice_from(arena->ptr + start, arena->len - start);
@@ -235,8 +235,8 @@ static void decode_attributes(struct decoder *d, struct sqs_entry *e)
     struct slice key;
 
     e->first_attribute = d->request->attribute_count;
-    json_object_begin(&d->json);
-    while (json_member(&d->json, &key)) {
+    scan_object_begin(&d->json);
+    while (scan_member(&d->json, &key)) {
         struct sqs_attribute *a = attribute_new(d->request);
         size_t start = d->request->arena.len;
 
@@ -253,15 +253,15 @@ static void decode_attributes(struct decoder *d, struct sqs_entry *e)
     for (size_t i = 0; i < e->attribute_count; i++)
         for (size_t k = i + 1; k < e->attribute_count; k++)
             if (slice_equal(d->request->attributes[e->first_attribute + i].name, d->request->attributes[e->first_attribute + k].name))
-                json_reject(&d->json, "two message attributes of one name");
+                scan_reject(&d->json, "two message attributes of one name");
 }
 
 static void decode_system_attributes(struct decoder *d, struct sqs_entry *e)
 {
     struct slice key;
 
-    json_object_begin(&d->json);
-    while (json_member(&d->json, &key)) {
+    scan_object_begin(&d->json);
+    while (scan_member(&d->json, &key)) {
         struct sqs_attribute a = {.name = key};
 
         decode_attribute_value(&d->json, &a, &d->request->arena);
@@ -308,24 +308,24 @@ static struct sqs_entry *entry_new(struct sqs_request *r)
 
 static void decode_entries(struct decoder *d)
 {
-    json_array_begin(&d->json);
-    while (json_element(&d->json)) {
+    scan_array_begin(&d->json);
+    while (scan_element(&d->json)) {
         struct sqs_entry *e = entry_new(d->request);
         struct slice key;
 
-        json_object_begin(&d->json);
-        while (json_member(&d->json, &key)) {
+        scan_object_begin(&d->json);
+        while (scan_member(&d->json, &key)) {
             struct sqs_failure outer = *d->failure;
 
             if (!decode_entry_member(d, key, e))
-                json_skip(&d->json);
+                scan_skip(&d->json);
             if (d->failure->error != outer.error) { /* a value out of range spoils its entry, not the batch */
                 entry_fail(e, d->failure->error, "%.180s", d->failure->text);
                 *d->failure = outer;
             }
         }
         if (d->request->entry_count > 1000)
-            json_reject(&d->json, "far too many entries");
+            scan_reject(&d->json, "far too many entries");
     }
 }
 
@@ -368,8 +368,8 @@ static void want_name(struct sqs_request *r, struct slice name)
 
 static void decode_names(struct decoder *d, bool system)
 {
-    json_array_begin(&d->json);
-    while (json_element(&d->json)) {
+    scan_array_begin(&d->json);
+    while (scan_element(&d->json)) {
         struct slice name = decode_text(d);
 
         if (failed(d))
@@ -379,7 +379,7 @@ static void decode_names(struct decoder *d, bool system)
         else
             want_name(d->request, name);
         if (d->request->name_count > 1000)
-            json_reject(&d->json, "far too many names");
+            scan_reject(&d->json, "far too many names");
     }
 }
 
@@ -409,7 +409,7 @@ static void decode_receive_member(struct decoder *d, struct slice key)
     else if (slice_equal(key, SLICE("MessageAttributeNames")))
         decode_names(d, false);
     else
-        json_skip(&d->json);
+        scan_skip(&d->json);
 }
 
 static void decode_member(struct decoder *d, struct slice key)
@@ -417,8 +417,8 @@ static void decode_member(struct decoder *d, struct slice key)
     struct sqs_request *r = d->request;
     enum sqs_action action = r->action;
 
-    if (json_peek(&d->json) == JSON_NULL)
-        json_null(&d->json); /* as if it were not there, like AWS's JSON servers */
+    if (scan_peek(&d->json) == SCAN_NULL)
+        scan_null(&d->json); /* as if it were not there, like AWS's JSON servers */
     else if (slice_equal(key, SLICE("QueueUrl")))
         decode_queue_url(d);
     else if (action == SQS_ACTION_RECEIVE_MESSAGE)
@@ -438,7 +438,7 @@ static void decode_member(struct decoder *d, struct slice key)
     else if (action == SQS_ACTION_LIST_QUEUES && slice_equal(key, SLICE("NextToken")))
         r->next_token = decode_text(d);
     else
-        json_skip(&d->json);
+        scan_skip(&d->json);
 }
 
 /* ---- checking ---- */
@@ -552,12 +552,12 @@ bool sqs_request_decode(struct sqs_request *r, struct slice target, struct slice
     buffer_reserve(&r->arena, body.len);
     if (has_entry(r->action))
         entry_new(r);
-    json_init(&d.json, body.len > 0 ? body : SLICE("{}"));
-    json_object_begin(&d.json);
-    while (failure->error == SQS_OK && json_member(&d.json, &key))
+    scan_init(&d.json, body.len > 0 ? body : SLICE("{}"));
+    scan_object_begin(&d.json);
+    while (failure->error == SQS_OK && scan_member(&d.json, &key))
         decode_member(&d, key);
-    if (failure->error == SQS_OK && !json_end(&d.json))
-        sqs_fail(failure, SQS_SERIALIZATION, "The request is malformed at byte %zu: %s.", json_offset(&d.json), d.json.error);
+    if (failure->error == SQS_OK && !scan_end(&d.json))
+        sqs_fail(failure, SQS_SERIALIZATION, "The request is malformed at byte %zu: %s.", scan_offset(&d.json), d.json.error);
     if (failure->error == SQS_OK)
         check_request(r, failure);
     return failure->error == SQS_OK;
@@ -615,15 +615,15 @@ void sqs_attributes_encode(struct buffer *out, const struct sqs_attribute *attri
 
 int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIBUTES_MAX], struct buffer *arena)
 {
-    struct json j;
+    struct scanner j;
     struct slice key;
     int count = 0;
 
     buffer_reset(arena);
     buffer_reserve(arena, text.len);
-    json_init(&j, text);
-    json_object_begin(&j);
-    while (json_member(&j, &key)) {
+    scan_init(&j, text);
+    scan_object_begin(&j);
+    while (scan_member(&j, &key)) {
         size_t start = arena->len;
 
         if (count == SQS_ATTRIBUTES_MAX)
@@ -633,7 +633,7 @@ int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIB
         decode_attribute_value(&j, &out[count], arena);
         count++;
     }
-    return json_end(&j) ? count : -1;
+    return scan_end(&j) ? count : -1;
 }
 
 static int compare_attributes(const void *a, const void *b)

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/digest.h"
+
+#include "base/memory.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+static struct {
+    EVP_MD *sha256;
+    EVP_MD *md5;
+    EVP_CIPHER *aes;
+    EVP_MD_CTX *scratch;
+    uint32_t crc[8][256];
+} digests;
+
+/* crc[k][b]: the CRC of byte b followed by k zero bytes. */
+static void make_crc_table(void)
+{
+    for (uint32_t b = 0; b < 256; b++) {
+        uint32_t c = b;
+
+        for (int bit = 0; bit < 8; bit++)
+            c = c & 1 ? UINT32_C(0xedb88320) ^ (c >> 1) : c >> 1;
+        digests.crc[0][b] = c;
+    }
+    for (uint32_t b = 0; b < 256; b++)
+        for (int k = 1; k < 8; k++)
+            digests.crc[k][b] = (digests.crc[k - 1][b] >> 8) ^ digests.crc[0][digests.crc[k - 1][b] & 0xff];
+}
+
+void digest_init(void)
+{
+    if (digests.scratch)
+        return;
+    digests.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    digests.md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    digests.aes = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
+    digests.scratch = EVP_MD_CTX_new();
+    if (!digests.sha256 || !digests.md5 || !digests.aes || !digests.scratch)
+        panic("OpenSSL lacks SHA-256, MD5 or AES-128 (a FIPS-only configuration has no MD5, which SQS needs)");
+    make_crc_table();
+}
+
+void digest_fini(void)
+{
+    EVP_MD_free(digests.sha256);
+    EVP_MD_free(digests.md5);
+    EVP_CIPHER_free(digests.aes);
+    EVP_MD_CTX_free(digests.scratch);
+    digests.sha256 = digests.md5 = NULL;
+    digests.aes = NULL;
+    digests.scratch = NULL;
+}
+
+static void must(int ok)
+{
+    if (!ok)
+        panic("OpenSSL refused a digest");
+}
+
+static void digest(const EVP_MD *algorithm, struct slice data, unsigned char *out)
+{
+    must(EVP_DigestInit_ex2(digests.scratch, algorithm, NULL) && EVP_DigestUpdate(digests.scratch, data.ptr, data.len) &&
+         EVP_DigestFinal_ex(digests.scratch, out, NULL));
+}
+
+void sha256(struct slice data, unsigned char out[SHA256_BYTES])
+{
+    digest(digests.sha256, data, out);
+}
+
+void md5(struct slice data, unsigned char out[MD5_BYTES])
+{
+    digest(digests.md5, data, out);
+}
+
+/* ---- HMAC (RFC 2104) with its two states computed ahead ---- */
+
+#define HMAC_BLOCK 64
+
+static void *padded_state(const unsigned char key[HMAC_BLOCK], unsigned char pad)
+{
+    EVP_MD_CTX *state = EVP_MD_CTX_new();
+    unsigned char block[HMAC_BLOCK];
+
+    for (int i = 0; i < HMAC_BLOCK; i++)
+        block[i] = key[i] ^ pad;
+    must(state && EVP_DigestInit_ex2(state, digests.sha256, NULL) && EVP_DigestUpdate(state, block, sizeof(block)));
+    OPENSSL_cleanse(block, sizeof(block));
+    return state;
+}
+
+void hmac_key_init(struct hmac_key *key, struct slice secret)
+{
+    unsigned char block[HMAC_BLOCK] = {0};
+
+    if (secret.len > HMAC_BLOCK)
+        sha256(secret, block);
+    else if (secret.len > 0)
+        memcpy(block, secret.ptr, secret.len);
+    key->inner = padded_state(block, 0x36);
+    key->outer = padded_state(block, 0x5c);
+    OPENSSL_cleanse(block, sizeof(block));
+}
+
+void hmac_key_fini(struct hmac_key *key)
+{
+    EVP_MD_CTX_free(key->inner); /* OpenSSL wipes the state */
+    EVP_MD_CTX_free(key->outer);
+    *key = (struct hmac_key){0};
+}
+
+void hmac_key_sign(const struct hmac_key *key, struct slice data, unsigned char out[SHA256_BYTES])
+{
+    unsigned char inner[SHA256_BYTES];
+
+    must(EVP_MD_CTX_copy_ex(digests.scratch, key->inner) && EVP_DigestUpdate(digests.scratch, data.ptr, data.len) &&
+         EVP_DigestFinal_ex(digests.scratch, inner, NULL));
+    must(EVP_MD_CTX_copy_ex(digests.scratch, key->outer) && EVP_DigestUpdate(digests.scratch, inner, sizeof(inner)) &&
+         EVP_DigestFinal_ex(digests.scratch, out, NULL));
+}
+
+void hmac_sha256(struct slice secret, struct slice data, unsigned char out[SHA256_BYTES])
+{
+    struct hmac_key key;
+
+    hmac_key_init(&key, secret);
+    hmac_key_sign(&key, data, out);
+    hmac_key_fini(&key);
+}
+
+/* ---- CRC-32 ---- */
+
+uint32_t crc32_of(struct slice data)
+{
+    const unsigned char *p = (const unsigned char *)data.ptr;
+    size_t len = data.len;
+    uint32_t c = UINT32_MAX;
+
+    for (; len >= 8; len -= 8, p += 8) {
+        uint32_t low = c ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+
+        c = digests.crc[7][low & 0xff] ^ digests.crc[6][(low >> 8) & 0xff] ^ digests.crc[5][(low >> 16) & 0xff] ^ digests.crc[4][low >> 24] ^
+            digests.crc[3][p[4]] ^ digests.crc[2][p[5]] ^ digests.crc[1][p[6]] ^ digests.crc[0][p[7]];
+    }
+    while (len-- > 0)
+        c = digests.crc[0][(c ^ *p++) & 0xff] ^ (c >> 8);
+    return ~c;
+}
+
+/* ---- one AES block ---- */
+
+static void *block_state(const unsigned char secret[16], int encrypt)
+{
+    EVP_CIPHER_CTX *state = EVP_CIPHER_CTX_new();
+
+    must(state && EVP_CipherInit_ex2(state, digests.aes, secret, NULL, encrypt, NULL) && EVP_CIPHER_CTX_set_padding(state, 0));
+    return state;
+}
+
+void block_key_init(struct block_key *key, const unsigned char secret[16])
+{
+    key->encrypt = block_state(secret, 1);
+    key->decrypt = block_state(secret, 0);
+}
+
+void block_key_fini(struct block_key *key)
+{
+    EVP_CIPHER_CTX_free(key->encrypt);
+    EVP_CIPHER_CTX_free(key->decrypt);
+    *key = (struct block_key){0};
+}
+
+static void crypt_block(void *state, const unsigned char in[16], unsigned char out[16])
+{
+    int written = 0;
+
+    must(EVP_CipherUpdate(state, out, &written, in, 16) && written == 16);
+}
+
+void block_encrypt(const struct block_key *key, const unsigned char in[16], unsigned char out[16])
+{
+    crypt_block(key->encrypt, in, out);
+}
+
+void block_decrypt(const struct block_key *key, const unsigned char in[16], unsigned char out[16])
+{
+    crypt_block(key->decrypt, in, out);
+}
+
+/* ---- encodings ---- */
+
+void hex_encode(const void *data, size_t bytes, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = data;
+
+    for (size_t i = 0; i < bytes; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * bytes] = '\0';
+}
+
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_append(struct buffer *out, struct slice data)
+{
+    const unsigned char *p = (const unsigned char *)data.ptr;
+
+    buffer_reserve(out, (data.len + 2) / 3 * 4);
+    for (size_t i = 0; i < data.len; i += 3) {
+        size_t rest = data.len - i;
+        uint32_t word = (uint32_t)p[i] << 16 | (rest > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (rest > 2 ? p[i + 2] : 0);
+        char four[4] = {base64_digits[word >> 18], base64_digits[(word >> 12) & 63], base64_digits[(word >> 6) & 63], base64_digits[word & 63]};
+
+        if (rest < 3)
+            four[3] = '=';
+        if (rest < 2)
+            four[2] = '=';
+        buffer_append(out, slice_from(four, 4));
+    }
+}
+
+static int base64_value(char c)
+{
+    const char *digit = c != '\0' ? strchr(base64_digits, c) : NULL;
+
+    return digit ? (int)(digit - base64_digits) : -1;
+}
+
+/* Decodes one group of four, the last with padding; returns the bytes, 0: malformed. */
+static size_t base64_group(const char four[4], bool last, char out[3])
+{
+    int digits = 4;
+    uint32_t word = 0;
+
+    while (last && digits > 2 && four[digits - 1] == '=')
+        digits--;
+    for (int i = 0; i < 4; i++) {
+        int value = i < digits ? base64_value(four[i]) : 0;
+
+        if (value < 0)
+            return 0;
+        word = word << 6 | (uint32_t)value;
+    }
+    if ((digits == 2 && (word & 0xffff)) || (digits == 3 && (word & 0xff)))
+        return 0;
+    out[0] = (char)(word >> 16);
+    out[1] = (char)(word >> 8);
+    out[2] = (char)word;
+    return (size_t)digits - 1;
+}
+
+bool base64_decode(struct buffer *out, struct slice text)
+{
+    size_t start = out->len;
+
+    if (text.len % 4 != 0)
+        return false;
+    buffer_reserve(out, text.len / 4 * 3);
+    for (size_t i = 0; i < text.len; i += 4) {
+        char three[3];
+        size_t bytes = base64_group(text.ptr + i, i + 4 == text.len, three);
+
+        if (bytes == 0) {
+            out->len = start;
+            out->ptr[start] = '\0';
+            return false;
+        }
+        buffer_append(out, slice_from(three, bytes));
+    }
+    return true;
+}
+
+bool equal_in_constant_time(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);
+}
