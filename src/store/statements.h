@@ -3,15 +3,16 @@
  * statements: every SQL statement there is, prepared once and called by its enum. tests/unit/store/plan_test.c runs EXPLAIN QUERY PLAN over all of
  * them and fails a scan of a table that is not marked SCAN.
  *
- * A history grows by 8 bytes a step up to 512; then the newest step replaces the one before it, so that no row grows without bound.
+ * A history grows by 8 bytes a step up to 512; then the newest step replaces the one before it, so that no row grows without bound. || makes TEXT even
+ * of two BLOBs, whose length and substr count characters up to a NUL: hence the casts.
  */
 #ifndef S2Q_STORE_STATEMENTS_H
 #define S2Q_STORE_STATEMENTS_H
 
-#define GROWN_HISTORY(step) "history=CASE WHEN length(history)<512 THEN history||" step " ELSE substr(history,1,504)||" step " END"
+#define GROWN_HISTORY(step) "history=CAST(substr(history,1,504)||" step " AS BLOB)"
 /* The copy's own steps follow those of the message that died; then the copy can go. ?3: the last step. */
 #define LIFE_IN_DEAD_LETTER_QUEUE                                                                                                        \
-    "history=substr(history,1,488)||coalesce((SELECT substr(c.history,1,504) FROM message c WHERE c.id=message.moved_to),x'')||?3"
+    "history=CAST(substr(history,1,248)||coalesce((SELECT substr(c.history,1,248) FROM message c WHERE c.id=message.moved_to),x'')||?3 AS BLOB)"
 #define RECORD_COLUMNS                                                                                                                   \
     "m.id,m.record,m.state,m.receive_count,m.due_at_ms,m.origin,m.moved_to,m.history,"                                                   \
     "r.shard,r.sequence_number,r.body,r.attributes"

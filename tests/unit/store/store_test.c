@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/test.h"
+#include "support/temporary.h"
+
+#include "store/ledger.h"
+#include "store/migrations.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct database_options create = {.create = true, .purpose = "the test"};
+
+static struct database *open_or_fail(const char *path, const struct database_options *options)
+{
+    struct error err = {0};
+    struct database *db = database_open(path, options, &err);
+
+    if (db == NULL)
+        fail_msg("%s", err.text);
+    return db;
+}
+
+/* Every statement uses an index or a row id, unless it is marked as a scan. */
+static void no_statement_scans_a_table_by_accident(void **state)
+{
+    struct database *db = open_or_fail(temporary_path(state, "l.db"), &create);
+    int checked = 0;
+
+    for (int i = STATEMENT_META_GET; i < STATEMENT_COUNT; i++) {
+        sqlite3_stmt *plan;
+        char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", database_statement_text((enum statement)i));
+
+        assert_int_equal(sqlite3_prepare_v2(database_handle(db), sql, -1, &plan, NULL), SQLITE_OK);
+        while (sqlite3_step(plan) == SQLITE_ROW) {
+            const char *detail = (const char *)sqlite3_column_text(plan, 3);
+
+            if (strncmp(detail, "SCAN", 4) == 0 && strcmp(detail, "SCAN CONSTANT ROW") != 0 && !database_statement_scans((enum statement)i) &&
+                strstr(detail, "message_scheduled") == NULL)
+                fail_msg("%s\n    %s", detail, sql);
+        }
+        checked++;
+        sqlite3_finalize(plan);
+        sqlite3_free(sql);
+    }
+    assert_true(checked > 50);
+    database_close(db);
+}
+
+static void files_are_private(void **state)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
+    const char *path = temporary_path(state, "l.db");
+    struct database *db;
+    mode_t old = umask(0);
+
+    db = open_or_fail(path, &create);
+    umask(old);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        char name[4096];
+        struct stat status;
+
+        snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        assert_int_equal(stat(name, &status), 0);
+        assert_int_equal(status.st_mode & 0777, 0600);
+    }
+    database_close(db);
+}
+
+static void a_second_writer_is_refused_by_name(void **state)
+{
+    const char *path = temporary_path(state, "l.db");
+    struct database *db = open_or_fail(path, &create);
+    struct error err = {0};
+
+    assert_null(database_open(path, &create, &err));
+    assert_int_equal(err.code, ERROR_LEDGER_IN_USE);
+    assert_non_null(strstr(err.text, "in use by the test (pid "));
+    database_close(db);
+    db = open_or_fail(path, &create);
+    database_close(db);
+}
+
+static void write_file(const char *path, const char *bytes, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+}
+
+static void what_is_no_ledger_is_refused_and_left_as_it_is(void **state)
+{
+    const char *path = temporary_path(state, "l.db");
+    char garbage[5000];
+    char after[5000];
+    struct error err = {0};
+    int fd;
+
+    memset(garbage, 'x', sizeof(garbage));
+    write_file(path, garbage, sizeof(garbage));
+    assert_null(database_open(path, &create, &err));
+    assert_int_equal(err.code, ERROR_LEDGER_DAMAGED);
+    fd = open(path, O_RDONLY);
+    assert_int_equal(read(fd, after, sizeof(after)), sizeof(after));
+    close(fd);
+    assert_memory_equal(garbage, after, sizeof(after));
+}
+
+static void a_newer_schema_is_refused(void **state)
+{
+    const char *path = temporary_path(state, "l.db");
+    struct database *db = open_or_fail(path, &create);
+    struct error err = {0};
+    char sql[64];
+
+    snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", migrations_known() + 1);
+    assert_int_equal(sqlite3_exec(database_handle(db), sql, NULL, NULL, NULL), SQLITE_OK);
+    database_close(db);
+    assert_null(database_open(path, &create, &err));
+    assert_int_equal(err.code, ERROR_LEDGER_NEWER);
+}
+
+static void another_programs_database_is_refused(void **state)
+{
+    const char *path = temporary_path(state, "l.db");
+    sqlite3 *other;
+    struct error err = {0};
+
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "CREATE TABLE theirs(x)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    assert_null(database_open(path, &create, &err));
+    assert_int_equal(err.code, ERROR_LEDGER_DAMAGED);
+    assert_non_null(strstr(err.text, "no stream2sqs ledger"));
+}
+
+static void steps_keep_their_times_and_compare_by_them(void **state)
+{
+    char earlier[STEP_BYTES];
+    char later[STEP_BYTES];
+    enum step_kind kind;
+    int64_t at_ms;
+
+    (void)state;
+    step_encode(earlier, STEP_DELETED, INT64_C(1767225600123));
+    step_encode(later, STEP_ENQUEUED, INT64_C(1767225600379)); /* differs in the last two bytes */
+    assert_true(step_decode(slice_from(earlier, STEP_BYTES), 0, &kind, &at_ms));
+    assert_int_equal(kind, STEP_DELETED);
+    assert_int_equal(at_ms, INT64_C(1767225600123));
+    assert_false(step_decode(slice_from(earlier, STEP_BYTES), 1, &kind, &at_ms));
+    assert_true(memcmp(earlier + 2, later + 2, 6) < 0);
+}
+
+/* A failed statement spoils its transaction, and nothing of it is there afterwards. */
+static void failures_stick_until_the_commit_reports_them(void **state)
+{
+    struct database *db = open_or_fail(temporary_path(state, "l.db"), &create);
+    struct record_row record = {.id = 1, .shard = 1, .sequence_number = SLICE("5"), .body = SLICE("{}")};
+
+    sqlite3_exec(database_handle(db), "PRAGMA max_page_count=40", NULL, NULL, NULL);
+    database_begin(db);
+    for (int i = 0; i < 500; i++) {
+        char body[1024];
+
+        memset(body, 'b', sizeof(body));
+        record.id = i + 1;
+        record.sequence_number = SLICE_NONE;
+        record.shard = 0;
+        record.body = slice_from(body, sizeof(body));
+        ledger_record_insert(db, &record);
+    }
+    assert_int_equal(database_commit(db), DATABASE_FULL);
+    assert_non_null(strstr(database_failure(db), "full"));
+    database_begin(db);
+    record.id = 1;
+    record.body = SLICE("{}");
+    ledger_record_insert(db, &record);
+    assert_int_equal(database_commit(db), DATABASE_OK);
+    database_close(db);
+}
+
+static void a_record_is_stored_once(void **state)
+{
+    struct database *db = open_or_fail(temporary_path(state, "l.db"), &create);
+    struct record_row record = {.id = 1, .shard = 1, .sequence_number = SLICE("5"), .body = SLICE("{}")};
+
+    database_begin(db);
+    ledger_record_insert(db, &record);
+    record.id = 2;
+    record.sub_sequence = 1;
+    ledger_record_insert(db, &record);
+    assert_int_equal(database_commit(db), DATABASE_OK);
+    database_begin(db);
+    record.id = 3;
+    ledger_record_insert(db, &record); /* shard, sequence number and sub-sequence of record 2 */
+    assert_int_equal(database_commit(db), DATABASE_BROKEN);
+    database_abandon(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_statement_scans_a_table_by_accident, temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(files_are_private, temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_second_writer_is_refused_by_name, temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_ledger_is_refused_and_left_as_it_is, temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(another_programs_database_is_refused, temporary_setup, temporary_teardown),
+        cmocka_unit_test(steps_keep_their_times_and_compare_by_them),
+        cmocka_unit_test_setup_teardown(failures_stick_until_the_commit_reports_them, temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_record_is_stored_once, temporary_setup, temporary_teardown),
+    };
+
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
