@@ -22,19 +22,18 @@ LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 
 LAYERS := base codec io store core aws serve app
-SOURCES := $(filter-out src/app/main.c,$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
+SOURCES := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/pitfalls/*_test.c tests/golden/*_test.c))
 
-.PHONY: all
-all: $(BUILD)/stream2sqs
+.PHONY: all help
+all: $(BUILD)/libcore.a ## build
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 include tests/tests.mk
-
-$(BUILD)/stream2sqs: $(BUILD)/src/app/main.o $(OBJECTS)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/libcore.a: $(OBJECTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -45,7 +44,7 @@ $(BUILD)/%.o: %.c Makefile
 	$(Q)$(CC) $(CFLAGS_ALL) -Itests -MMD -MP -c -o $@ $<
 
 .PHONY: clean
-clean:
+clean: ## remove what was built
 	$(Q)rm -rf $(BUILD) build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -6,6 +6,25 @@ $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(SUPPORT_OBJECTS) $(BUILD)/libco
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
 
-.PHONY: unit
-unit: $(UNIT_TESTS)
-	$(Q)set -e; for t in $(UNIT_TESTS); do $$t; done
+.SECONDARY:
+
+.PHONY: deps unit check-asan lint check
+
+deps: ## install what building and testing need (Debian 12)
+	$(Q)tests/deps.sh
+
+unit: $(UNIT_TESTS) ## the unit tests
+	$(Q)set -e; for t in $(UNIT_TESTS); do $$t 2>&1; done
+
+check-asan: ## the unit tests under the address and undefined-behaviour sanitizers
+	$(Q)$(MAKE) BUILD=build-asan OPTIMISE='-O1 -g' HARDEN= EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined' unit
+
+lint: ## layers, SQL's place, licence lines, shell scripts
+	$(Q)python3 tests/lint/layers.py .
+	$(Q)tests/lint/self_test.sh
+	$(Q)shellcheck .ci/run tests/deps.sh tests/lint/*.sh
+
+check: ## everything: lints, unit tests, and the same under sanitizers
+	$(Q)$(MAKE) lint
+	$(Q)$(MAKE) unit
+	$(Q)$(MAKE) check-asan

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what building and testing need on Debian 12; says what it installs, and does nothing when all is there.
+set -euo pipefail
+
+packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libyaml-dev
+    libcmocka-dev python3 shellcheck)
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "deps: not a Debian system; install what these packages hold: ${packages[*]}" >&2
+    for tool in gcc make pkg-config python3 shellcheck; do command -v "$tool" >/dev/null || echo "deps: missing: $tool" >&2; done
+    for library in libcurl libcrypto jansson sqlite3 libmicrohttpd yaml-0.1 cmocka; do
+        pkg-config --exists "$library" 2>/dev/null || { echo "deps: missing: $library" >&2; missing=1; }
+    done
+    exit "${missing:-0}"
+fi
+
+wanted=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted+=("$package")
+done
+[ "${#wanted[@]}" -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "deps: missing, and neither root nor sudo here: ${wanted[*]}" >&2; exit 1; }
+    as_root=(sudo)
+fi
+echo "deps: installing ${wanted[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
