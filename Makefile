@@ -7,7 +7,7 @@ V ?= 0
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 Q := $(if $(filter 1,$(V)),,@)

@@ -63,7 +63,8 @@ struct key_attribute {
     char type; /* 'S', 'N' or 'B' */
     struct slice value;
 };
-/* At most two attributes (a key has a partition part and perhaps a sort part). `arena` holds the decoded texts; it is reset first. Returns their number, -1: malformed. */
+/* At most two attributes (a key has a partition part and perhaps a sort part). `arena` holds the decoded texts; it is reset first. Returns their
+ * number, -1: malformed. */
 int keys_decode(struct slice keys, struct key_attribute out[2], struct buffer *arena);
 
 /* Small answers. Decoded slices are raw JSON strings, which hold no escapes in practice; one that does is malformed. */
