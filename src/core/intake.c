@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/intake.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+void intake_init(struct intake *in, struct database *db)
+{
+    *in = (struct intake){.db = db, .next_record = ledger_next_record(db)};
+}
+
+void intake_fini(struct intake *in)
+{
+    buffer_fini(&in->bloom);
+    buffer_fini(&in->arena);
+}
+
+static bool is_new(const struct shard_row *shard, const struct stream_record *record)
+{
+    return !slice_present(shard->position) || sequence_compare(record->sequence_number, shard->position) > 0;
+}
+
+/* Sequence numbers rise within a page; the same one twice is a duplicate, not an error. */
+static bool in_order(const struct stream_page *page)
+{
+    for (size_t i = 1; i < page->len; i++)
+        if (sequence_compare(page->records[i].sequence_number, page->records[i - 1].sequence_number) < 0)
+            return false;
+    return true;
+}
+
+static void store_record(struct intake *in, int64_t shard, const struct stream_record *record)
+{
+    struct record_row row = {
+        .id = in->next_record++,
+        .shard = shard,
+        .sequence_number = record->sequence_number,
+        .event_name = record_event_name(record->event_name),
+        .key_hash = record_key_hash(record->keys, &in->arena),
+        .body = record->body,
+    };
+
+    ledger_record_insert(in->db, &row);
+    record_add_to_bloom(&in->bloom, record, &in->arena);
+}
+
+/* One message a queue for each of the records [first, first + count). */
+static void fan_out(struct intake *in, const struct shard_row *shard, struct queue *q, int64_t first, int64_t count, struct instant now)
+{
+    int64_t first_message = q->next_message;
+
+    for (int64_t i = 0; i < count; i++)
+        queue_add(q, in->db, first + i, 0, now);
+    ledger_delivery_insert(in->db, first, q->id, first_message, count, 0);
+    ledger_tally_add(in->db, shard->id, q->id, shard->records_read, count, 0);
+}
+
+int64_t intake_page(struct intake *in, struct shard_row *shard, const struct stream_page *page, struct queue *const *queues, size_t queue_count,
+                    int64_t not_before_ms, struct instant now)
+{
+    struct slice before = shard->position;
+    int64_t first = in->next_record;
+    int64_t count;
+    struct page_row row;
+
+    if (!in_order(page))
+        return -1;
+    bloom_size(&in->bloom, page->len * 3);
+    row = (struct page_row){.id = first, .shard = shard->id, .after_sequence = before, .stored_at_ms = now.wall_ms};
+    for (size_t i = 0; i < page->len; i++) {
+        const struct stream_record *record = &page->records[i];
+
+        if (!is_new(shard, record)) {
+            shard->duplicates++;
+            continue;
+        }
+        if (!slice_present(shard->position) && record->created_ms != 0 && record->created_ms < not_before_ms)
+            continue;
+        store_record(in, shard->id, record);
+        row.first_sequence = slice_present(row.first_sequence) ? row.first_sequence : record->sequence_number;
+        row.last_sequence = shard->position = record->sequence_number;
+        shard->last_record_at_ms = record->created_ms;
+    }
+    count = in->next_record - first;
+    if (count == 0)
+        return 0;
+    row.record_count = count;
+    row.bloom = buffer_slice(&in->bloom);
+    ledger_page_insert(in->db, &row);
+    for (size_t i = 0; i < queue_count; i++)
+        fan_out(in, shard, queues[i], first, count, now);
+    shard->records_read += count;
+    return count;
+}
