@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/reader.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "codec/digest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SHARD_CALL_GAP_MS 200           /* at most 5 calls a second a shard */
+#define BACK_OFF_FIRST_MS 200
+#define BACK_OFF_MAX_MS 20000           /* the SDKs' standard mode */
+#define DENIED_RETRY_MS 30000
+#define RETENTION_MS (24 * 3600 * INT64_C(1000))
+#define IDLE_PROOF_MS 60000             /* so long without a record counts as having reached the end */
+#define IDLE_SAVE_MS (5 * 60 * INT64_C(1000))
+#define CREATION_ROUNDING_MS 60000      /* creation times are rounded, by some servers to the minute */
+#define LISTING_TOKEN 1
+
+struct shard {
+    struct shard_row row; /* its texts are owned: see own() */
+    char *iterator;       /* NULL: one has to be asked for */
+    bool calling;
+    bool says_ended;      /* the last page had no next iterator: to be confirmed by the listing */
+    bool from_horizon;    /* after a trim: the next iterator starts there */
+    bool gap_unproven;    /* after a trim: the next page tells whether anything is missing */
+    bool latest_unused;   /* start: latest, and no iterator was asked for yet */
+    uint64_t seen_round;  /* the last listing that named it */
+    uint64_t first_round; /* the listing that named it first, in this process */
+    int failures;
+    int64_t due; /* monotonic ms */
+    int64_t saved_idle_ms;
+};
+
+struct reader {
+    struct database *db;
+    struct intake *intake;
+    struct reader_options options;
+    struct random random;
+    struct stream_row stream;
+    char *arn;
+    struct shard **shards;
+    size_t len;
+    size_t cap;
+    bool listing;           /* a call is in flight */
+    bool listing_wanted;    /* again at once: a shard ended */
+    char *listing_from;     /* ExclusiveStartShardId of the next page; NULL: a new round */
+    uint64_t round;         /* rounds begun */
+    uint64_t rounds_done;   /* the last round that was read to its last page */
+    int listing_failures;
+    int64_t listing_due;
+    bool disabled;
+    struct stream_page page;
+    struct stream_description description;
+    char trouble[300];
+};
+
+/* ---- what errors mean ---- */
+
+static const struct {
+    const char *name;
+    enum reader_verdict verdict;
+} verdicts[] = {
+    {"ExpiredIteratorException", VERDICT_NEW_ITERATOR},
+    {"TrimmedDataAccessException", VERDICT_TRIMMED},
+    {"ResourceNotFoundException", VERDICT_NOT_FOUND},
+    {"LimitExceededException", VERDICT_THROTTLED},
+    {"ProvisionedThroughputExceededException", VERDICT_THROTTLED},
+    {"ThrottlingException", VERDICT_THROTTLED},
+    {"Throttling", VERDICT_THROTTLED},
+    {"ThrottledException", VERDICT_THROTTLED},
+    {"RequestThrottled", VERDICT_THROTTLED},
+    {"RequestThrottledException", VERDICT_THROTTLED},
+    {"TooManyRequestsException", VERDICT_THROTTLED},
+    {"RequestLimitExceeded", VERDICT_THROTTLED},
+    {"BandwidthLimitExceeded", VERDICT_THROTTLED},
+    {"SlowDown", VERDICT_THROTTLED},
+    {"AccessDeniedException", VERDICT_DENIED},
+    {"UnrecognizedClientException", VERDICT_DENIED},
+    {"MissingAuthenticationTokenException", VERDICT_DENIED},
+    {"MissingAuthenticationToken", VERDICT_DENIED},
+    {"IncompleteSignatureException", VERDICT_DENIED},
+    {"ExpiredTokenException", VERDICT_DENIED},
+    {"InvalidClientTokenId", VERDICT_DENIED},
+    {"RequestTimeTooSkewed", VERDICT_SKEWED},
+    {"RequestExpired", VERDICT_SKEWED},
+    {"InvalidSignatureException", VERDICT_SKEWED},
+    {"SignatureDoesNotMatch", VERDICT_SKEWED},
+    {"InternalServerError", VERDICT_RETRY},
+    {"InternalFailure", VERDICT_RETRY},
+    {"ServiceUnavailable", VERDICT_RETRY},
+    {"RequestTimeout", VERDICT_RETRY},
+    {"RequestTimeoutException", VERDICT_RETRY},
+    {"ValidationException", VERDICT_NEW_ITERATOR}, /* "Invalid ShardIterator" */
+};
+
+enum reader_verdict reader_judge(struct slice error_name, int status)
+{
+    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+        if (slice_is(error_name, verdicts[i].name))
+            return verdicts[i].verdict;
+    return status == 401 || status == 403 ? VERDICT_DENIED : VERDICT_RETRY;
+}
+
+/* ---- owned texts ---- */
+
+static void own(struct slice *field, struct slice value)
+{
+    struct slice copy = slice_present(value) ? slice_from(slice_dup(value), value.len) : SLICE_NONE;
+
+    free((void *)(uintptr_t)field->ptr);
+    *field = copy;
+}
+
+static void shard_free(struct shard *s)
+{
+    own(&s->row.shard_id, SLICE_NONE);
+    own(&s->row.parent_id, SLICE_NONE);
+    own(&s->row.starting_sequence, SLICE_NONE);
+    own(&s->row.ending_sequence, SLICE_NONE);
+    own(&s->row.position, SLICE_NONE);
+    free(s->iterator);
+    free(s);
+}
+
+static struct shard *shard_new(struct reader *r, const struct shard_row *row, int64_t due)
+{
+    struct shard *s = memory_zeroed(1, sizeof(*s));
+
+    s->row = *row;
+    s->row.shard_id = s->row.parent_id = s->row.starting_sequence = s->row.ending_sequence = s->row.position = SLICE_NONE;
+    own(&s->row.shard_id, row->shard_id);
+    own(&s->row.parent_id, row->parent_id);
+    own(&s->row.starting_sequence, row->starting_sequence);
+    own(&s->row.ending_sequence, row->ending_sequence);
+    own(&s->row.position, row->position);
+    s->due = due;
+    if (r->len == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 16;
+        r->shards = memory_resize(r->shards, r->cap * sizeof(*r->shards));
+    }
+    r->shards[r->len++] = s;
+    return s;
+}
+
+static struct shard *shard_find(struct reader *r, struct slice shard_id)
+{
+    for (size_t i = 0; i < r->len; i++)
+        if (slice_equal(r->shards[i]->row.shard_id, shard_id))
+            return r->shards[i];
+    return NULL;
+}
+
+/* ---- making and freeing ---- */
+
+struct loading {
+    struct reader *reader;
+    int64_t now_mono_ms;
+};
+
+static void load_shard(void *context, const struct shard_row *row)
+{
+    struct loading *loading = context;
+
+    if (row->stream == loading->reader->stream.id)
+        shard_new(loading->reader, row, loading->now_mono_ms);
+}
+
+struct reader *reader_new(struct database *db, struct intake *intake, const struct stream_row *stream, const struct reader_options *options,
+                          uint64_t seed, struct instant now)
+{
+    struct reader *r = memory_zeroed(1, sizeof(*r));
+    struct loading loading = {r, now.mono_ms};
+
+    r->db = db;
+    r->intake = intake;
+    r->options = *options;
+    r->random.state = seed;
+    r->stream = *stream;
+    r->arn = slice_dup(stream->arn);
+    r->stream.arn = slice_text(r->arn);
+    r->listing_due = now.mono_ms;
+    ledger_shards(db, load_shard, &loading);
+    return r;
+}
+
+void reader_free(struct reader *r)
+{
+    if (r == NULL)
+        return;
+    for (size_t i = 0; i < r->len; i++)
+        shard_free(r->shards[i]);
+    free(r->shards);
+    free(r->arn);
+    free(r->listing_from);
+    stream_page_fini(&r->page);
+    stream_description_fini(&r->description);
+    free(r);
+}
+
+/* ---- calls ---- */
+
+static bool shard_open(const struct shard *s)
+{
+    return s->row.state == SHARD_READING;
+}
+
+static void iterator_call(struct reader *r, struct shard *s, struct buffer *body)
+{
+    enum iterator_type type = ITERATOR_TRIM_HORIZON;
+    struct slice sequence = SLICE_NONE;
+
+    if (s->from_horizon) {
+        type = ITERATOR_TRIM_HORIZON;
+    } else if (slice_present(s->row.position)) {
+        type = ITERATOR_AFTER_SEQUENCE_NUMBER; /* a stored position always wins (pitfall 9) */
+        sequence = s->row.position;
+    } else if (s->latest_unused) {
+        type = ITERATOR_LATEST; /* only once: asked again later, it would pass over what came meanwhile */
+    } else if (s->row.start == SHARD_START_BEGINNING && slice_present(s->row.starting_sequence)) {
+        type = ITERATOR_AT_SEQUENCE_NUMBER; /* TRIM_HORIZON would hide that the beginning is gone (pitfall 11) */
+        sequence = s->row.starting_sequence;
+    }
+    get_shard_iterator_encode(body, r->stream.arn, s->row.shard_id, type, sequence);
+}
+
+static bool shard_call(struct reader *r, size_t index, struct reader_call *call, struct instant now)
+{
+    struct shard *s = r->shards[index];
+
+    if (!shard_open(s) || s->calling || s->due > now.mono_ms)
+        return false;
+    *call = (struct reader_call){.token = LISTING_TOKEN + 1 + index};
+    if (s->iterator) {
+        s->latest_unused = false;
+        call->target = TARGET_GET_RECORDS;
+        get_records_encode(&call->body, slice_text(s->iterator));
+    } else {
+        call->target = TARGET_GET_SHARD_ITERATOR;
+        iterator_call(r, s, &call->body);
+    }
+    s->calling = true;
+    s->due = now.mono_ms + SHARD_CALL_GAP_MS;
+    return true;
+}
+
+bool reader_next_call(struct reader *r, struct reader_call *call, struct instant now)
+{
+    size_t start = r->len ? (size_t)random_below(&r->random, r->len) : 0; /* fair among shards */
+
+    if (reader_finished(r))
+        return false;
+    if (!r->listing && (r->listing_due <= now.mono_ms)) {
+        if (r->listing_from == NULL)
+            r->round++;
+        *call = (struct reader_call){.token = LISTING_TOKEN, .target = TARGET_DESCRIBE_STREAM};
+        describe_stream_encode(&call->body, r->stream.arn, slice_text(r->listing_from));
+        r->listing = true;
+        return true;
+    }
+    for (size_t i = 0; i < r->len; i++)
+        if (shard_call(r, (start + i) % r->len, call, now))
+            return true;
+    return false;
+}
+
+int64_t reader_due(const struct reader *r)
+{
+    int64_t due = INT64_MAX;
+
+    if (reader_finished(r))
+        return due;
+    if (!r->listing)
+        due = r->listing_due;
+    for (size_t i = 0; i < r->len; i++)
+        if (shard_open(r->shards[i]) && !r->shards[i]->calling && r->shards[i]->due < due)
+            due = r->shards[i]->due;
+    return due;
+}
+
+/* Exponential, with full jitter above half. */
+static int64_t back_off_ms(struct reader *r, int failures)
+{
+    int64_t most = failures > 7 ? BACK_OFF_MAX_MS : (int64_t)BACK_OFF_FIRST_MS << failures;
+
+    if (most > BACK_OFF_MAX_MS)
+        most = BACK_OFF_MAX_MS;
+    return most / 2 + (int64_t)random_below(&r->random, (uint64_t)most / 2 + 1);
+}
+
+/* ---- changes of shards ---- */
+
+static void want_listing(struct reader *r, struct instant now)
+{
+    r->listing_wanted = true;
+    if (!r->listing && r->listing_due > now.mono_ms + SHARD_CALL_GAP_MS)
+        r->listing_due = now.mono_ms + SHARD_CALL_GAP_MS; /* DescribeStream: 10 a second */
+}
+
+static void shard_end(struct reader *r, struct shard *s, enum shard_state state)
+{
+    s->row.state = state;
+    ledger_shard_save(r->db, &s->row);
+    log_info("shard ended", LOG_FIELDS(LOG_SLICE("shard", s->row.shard_id), LOG_TEXT("state", shard_state_name(state)),
+                                       LOG_INT("records", s->row.records_read)));
+}
+
+static void shard_gap(struct reader *r, struct shard *s, struct slice from, struct slice to, enum gap_cause cause, struct instant now)
+{
+    ledger_gap_insert(r->db, s->row.id, from, to, cause, now.wall_ms);
+    log_error("records may be missing", LOG_FIELDS(LOG_SLICE("shard", s->row.shard_id), LOG_SLICE("after", from), LOG_TEXT("cause", gap_cause_text(cause))));
+    if (r->options.stop_at_gap)
+        shard_end(r, s, SHARD_STOPPED);
+}
+
+/* Was everything up to its end read? */
+static bool read_to_its_end(const struct shard *s)
+{
+    return slice_present(s->row.ending_sequence) && slice_present(s->row.position) &&
+           sequence_compare(s->row.position, s->row.ending_sequence) >= 0;
+}
+
+static bool has_child(struct reader *r, const struct shard *parent)
+{
+    for (size_t i = 0; i < r->len; i++)
+        if (slice_equal(r->shards[i]->row.parent_id, parent->row.shard_id))
+            return true;
+    return false;
+}
+
+static void confirm_end(struct reader *r, struct shard *s)
+{
+    if (shard_open(s) && s->says_ended && (slice_present(s->row.ending_sequence) || r->disabled || has_child(r, s)))
+        shard_end(r, s, SHARD_FINISHED);
+}
+
+static void shard_vanished(struct reader *r, struct shard *s, enum gap_cause cause, struct instant now)
+{
+    if (read_to_its_end(s) || s->says_ended) {
+        shard_end(r, s, SHARD_FINISHED);
+        return;
+    }
+    shard_gap(r, s, s->row.position, s->row.ending_sequence, cause, now);
+    shard_end(r, s, SHARD_GONE);
+}
+
+/* ---- the listing ---- */
+
+static void note_shard(struct reader *r, const struct stream_shard *found, struct instant now)
+{
+    struct shard *s = shard_find(r, found->shard_id);
+    bool first_listing = r->stream.discovered_at_ms == 0;
+    struct shard_row row = {.stream = r->stream.id, .shard_id = found->shard_id, .parent_id = found->parent_id, .state = SHARD_WAITING,
+                            .starting_sequence = found->starting_sequence, .ending_sequence = found->ending_sequence,
+                            .created_at_ms = now.wall_ms, .start_at_ms = now.wall_ms};
+
+    if (s) {
+        s->seen_round = r->round;
+        if (slice_present(found->ending_sequence) && !slice_equal(found->ending_sequence, s->row.ending_sequence)) {
+            own(&s->row.ending_sequence, found->ending_sequence);
+            ledger_shard_save(r->db, &s->row);
+        }
+        return;
+    }
+    row.start = !first_listing ? SHARD_START_BEGINNING : r->options.start_latest ? SHARD_START_LATEST : SHARD_START_TRIM_HORIZON;
+    if (row.start == SHARD_START_LATEST && slice_present(found->ending_sequence))
+        row.state = SHARD_SKIPPED;
+    else if (row.start == SHARD_START_LATEST && slice_present(found->parent_id) && shard_find(r, found->parent_id) &&
+             shard_find(r, found->parent_id)->row.state != SHARD_SKIPPED)
+        row.start = SHARD_START_BEGINNING; /* an open parent beside an open child: the child's records are newer than our start */
+    row.id = ledger_shard_insert(r->db, &row);
+    s = shard_new(r, &row, now.mono_ms);
+    s->latest_unused = row.start == SHARD_START_LATEST;
+    s->seen_round = s->first_round = r->round;
+}
+
+/* May a waiting shard be read? Only a listing that began after it was first seen, and was read to its end, can say that its parent is not there. */
+static void release_child(struct reader *r, struct shard *s, struct instant now)
+{
+    struct shard *parent = slice_present(s->row.parent_id) ? shard_find(r, s->row.parent_id) : NULL;
+
+    if (s->row.state != SHARD_WAITING)
+        return;
+    if (parent && (parent->row.state == SHARD_WAITING || parent->row.state == SHARD_READING || parent->row.state == SHARD_STOPPED))
+        return;
+    if (!parent && slice_present(s->row.parent_id) && r->rounds_done < (s->first_round ? s->first_round : 1))
+        return; /* it may stand on a page of the listing that has not come yet */
+    if (!parent && slice_present(s->row.parent_id) && s->row.start == SHARD_START_BEGINNING) {
+        if (r->rounds_done <= s->first_round) {
+            want_listing(r, now);
+            return;
+        }
+        shard_gap(r, s, SLICE_NONE, SLICE_NONE, GAP_PARENT_VANISHED, now);
+        if (s->row.state == SHARD_STOPPED)
+            return;
+    }
+    s->row.state = SHARD_READING;
+    s->due = now.mono_ms;
+    ledger_shard_save(r->db, &s->row);
+}
+
+static void settle_shards(struct reader *r, struct instant now)
+{
+    for (size_t i = 0; i < r->len; i++)
+        confirm_end(r, r->shards[i]);
+    for (size_t i = 0; i < r->len; i++)
+        release_child(r, r->shards[i], now);
+}
+
+static void round_done(struct reader *r, struct instant now)
+{
+    free(r->listing_from);
+    r->listing_from = NULL;
+    r->rounds_done = r->round;
+    if (r->stream.discovered_at_ms == 0) {
+        r->stream.discovered_at_ms = now.wall_ms;
+        ledger_stream_save(r->db, &r->stream);
+    }
+    r->listing_due = now.mono_ms + (r->listing_wanted ? BACK_OFF_FIRST_MS * 5 : r->options.discovery_ms);
+    r->listing_wanted = false;
+}
+
+static void apply_listing(struct reader *r, struct instant now)
+{
+    struct slice last = r->description.last_evaluated_shard_id;
+
+    r->disabled = slice_equal(r->description.status, SLICE("DISABLED"));
+    for (size_t i = 0; i < r->description.len; i++)
+        note_shard(r, &r->description.shards[i], now);
+    if (last.len == 0 || (r->listing_from && slice_is(last, r->listing_from))) { /* the same page again: no more will come of this round */
+        round_done(r, now);
+    } else {
+        free(r->listing_from);
+        r->listing_from = slice_dup(last);
+        r->listing_due = now.mono_ms + SHARD_CALL_GAP_MS / 2;
+    }
+    settle_shards(r, now);
+}
+
+static void stream_vanished(struct reader *r, struct instant now)
+{
+    for (size_t i = 0; i < r->len; i++)
+        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING)
+            shard_vanished(r, r->shards[i], GAP_STREAM_VANISHED, now);
+    r->stream.state = STREAM_GONE;
+    ledger_stream_save(r->db, &r->stream);
+}
+
+/* ---- answers ---- */
+
+static void set_trouble(struct reader *r, struct slice name, struct slice message)
+{
+    snprintf(r->trouble, sizeof(r->trouble), "%.*s: %.*s", SLICE_ARG(name), SLICE_ARG(message));
+}
+
+/* What a failed call means; SUCCESS is told by returning false. */
+static bool answer_failed(struct reader *r, const struct reader_answer *answer, enum reader_verdict *verdict)
+{
+    struct slice name = SLICE("no answer");
+    struct slice message = SLICE("");
+
+    *verdict = VERDICT_RETRY;
+    if (answer->status == 200 && answer->has_crc32 && crc32_of(answer->body) != answer->crc32)
+        name = SLICE("the answer does not match its x-amz-crc32");
+    else if (answer->status == 200)
+        return false;
+    else if (answer->status != 0 && aws_error_decode(answer->body, &name, &message))
+        *verdict = reader_judge(name, answer->status);
+    else if (answer->status != 0)
+        name = SLICE("an answer that is no AWS error");
+    set_trouble(r, name, message);
+    return true;
+}
+
+static void listing_failed(struct reader *r, enum reader_verdict verdict, struct instant now)
+{
+    if (verdict == VERDICT_NOT_FOUND && r->stream.discovered_at_ms != 0) {
+        stream_vanished(r, now);
+        return;
+    }
+    r->listing_due = now.mono_ms + (verdict == VERDICT_DENIED ? DENIED_RETRY_MS : back_off_ms(r, r->listing_failures++));
+}
+
+static void answer_listing(struct reader *r, const struct reader_answer *answer, struct instant now)
+{
+    enum reader_verdict verdict;
+    const char *error;
+
+    r->listing = false;
+    if (answer_failed(r, answer, &verdict)) {
+        listing_failed(r, verdict, now);
+    } else if (!describe_stream_decode(&r->description, answer->body, &error)) {
+        set_trouble(r, SLICE("malformed DescribeStream answer"), slice_text(error));
+        listing_failed(r, VERDICT_RETRY, now);
+    } else {
+        r->listing_failures = 0;
+        r->trouble[0] = '\0';
+        apply_listing(r, now);
+    }
+}
+
+static void drop_iterator(struct shard *s)
+{
+    free(s->iterator);
+    s->iterator = NULL;
+}
+
+static void shard_later(struct reader *r, struct shard *s, struct instant now)
+{
+    s->due = now.mono_ms + back_off_ms(r, s->failures++);
+}
+
+/* What the position pointed behind is gone. Is anything missing? See docs/decisions.md. */
+static void shard_trimmed(struct reader *r, struct shard *s, struct instant now)
+{
+    bool was_idle = s->row.idle_since_ms != 0 && s->row.last_read_at_ms - s->row.idle_since_ms >= IDLE_PROOF_MS &&
+                    now.wall_ms - s->row.last_read_at_ms < RETENTION_MS;
+
+    drop_iterator(s);
+    s->from_horizon = true;
+    if (read_to_its_end(s) || was_idle)
+        return;
+    if (slice_present(s->row.position))
+        s->gap_unproven = true;
+    else
+        shard_gap(r, s, SLICE_NONE, SLICE_NONE, GAP_BEGINNING_TRIMMED, now);
+}
+
+static void shard_not_found(struct reader *r, struct shard *s, struct instant now)
+{
+    drop_iterator(s);
+    if (r->rounds_done > 0 && r->rounds_done == r->round && s->seen_round < r->rounds_done) {
+        shard_vanished(r, s, GAP_SHARD_VANISHED, now);
+        settle_shards(r, now);
+        return;
+    }
+    want_listing(r, now);
+    shard_later(r, s, now);
+}
+
+static void shard_failed(struct reader *r, struct shard *s, enum reader_verdict verdict, struct instant now)
+{
+    switch (verdict) {
+    case VERDICT_NEW_ITERATOR:
+        drop_iterator(s);
+        shard_later(r, s, now);
+        break;
+    case VERDICT_TRIMMED:
+        if (!s->from_horizon)
+            shard_trimmed(r, s, now);
+        shard_later(r, s, now);
+        break;
+    case VERDICT_NOT_FOUND:
+        shard_not_found(r, s, now);
+        break;
+    case VERDICT_DENIED:
+        s->due = now.mono_ms + DENIED_RETRY_MS;
+        break;
+    default:
+        shard_later(r, s, now);
+    }
+}
+
+/* The first page from the trim horizon: a record that is stored already proves that nothing is missing; anything else is a gap. */
+static void judge_trim(struct reader *r, struct shard *s, struct instant now)
+{
+    struct slice first = r->page.len > 0 ? r->page.records[0].sequence_number : SLICE_NONE;
+
+    s->gap_unproven = false;
+    if (!slice_present(first) || sequence_compare(first, s->row.position) > 0)
+        shard_gap(r, s, s->row.position, first, GAP_TRIMMED, now);
+}
+
+static void after_empty_page(struct reader *r, struct shard *s, struct instant now)
+{
+    if (s->row.idle_since_ms == 0)
+        s->row.idle_since_ms = now.wall_ms;
+    s->row.last_read_at_ms = now.wall_ms;
+    if (now.wall_ms - s->saved_idle_ms >= IDLE_SAVE_MS) {
+        s->saved_idle_ms = now.wall_ms;
+        ledger_shard_save(r->db, &s->row);
+    }
+    s->failures = s->failures < 8 ? s->failures + 1 : 8;
+    s->due = now.mono_ms + (r->options.idle_poll_ms < SHARD_CALL_GAP_MS << s->failures ? r->options.idle_poll_ms
+                                                                                      : (int64_t)SHARD_CALL_GAP_MS << s->failures);
+}
+
+static void take_next_iterator(struct reader *r, struct shard *s, struct instant now)
+{
+    drop_iterator(s);
+    s->says_ended = r->page.next == NEXT_ITERATOR_NONE;
+    if (r->page.next == NEXT_ITERATOR_GIVEN) {
+        s->iterator = slice_dup(r->page.iterator);
+        return;
+    }
+    want_listing(r, now);
+    if (s->due < now.mono_ms + r->options.idle_poll_ms)
+        s->due = now.mono_ms + r->options.idle_poll_ms; /* until the listing confirms the end, read again after the position */
+}
+
+static void answer_page(struct reader *r, struct shard *s, struct instant now)
+{
+    int64_t not_before = s->row.start == SHARD_START_LATEST ? s->row.start_at_ms - CREATION_ROUNDING_MS : 0;
+    struct shard_row row;
+    int64_t stored;
+
+    if (s->gap_unproven)
+        judge_trim(r, s, now);
+    if (!shard_open(s))
+        return;
+    row = s->row;
+    stored = intake_page(r->intake, &row, &r->page, r->options.queues, r->options.queue_count, not_before, now);
+    if (stored < 0) {
+        set_trouble(r, SLICE("malformed page"), SLICE("its sequence numbers do not rise"));
+        drop_iterator(s);
+        shard_later(r, s, now);
+        return;
+    }
+    s->row.records_read = row.records_read;
+    s->row.duplicates = row.duplicates;
+    s->row.last_record_at_ms = row.last_record_at_ms;
+    if (stored > 0) {
+        own(&s->row.position, row.position);
+        s->row.last_read_at_ms = now.wall_ms;
+        s->row.idle_since_ms = 0;
+        s->failures = 0;
+        ledger_shard_save(r->db, &s->row);
+    } else {
+        after_empty_page(r, s, now);
+    }
+    s->from_horizon = false;
+    r->trouble[0] = '\0';
+    take_next_iterator(r, s, now);
+    settle_shards(r, now);
+}
+
+static void answer_shard(struct reader *r, struct shard *s, const struct reader_answer *answer, struct instant now)
+{
+    bool wanted_page = s->iterator != NULL;
+    enum reader_verdict verdict;
+    struct slice iterator;
+    const char *error = NULL;
+
+    s->calling = false;
+    if (!shard_open(s))
+        return;
+    if (answer_failed(r, answer, &verdict)) {
+        shard_failed(r, s, verdict, now);
+    } else if (wanted_page ? !get_records_decode(&r->page, answer->body, &error) : !get_shard_iterator_decode(answer->body, &iterator, &error)) {
+        set_trouble(r, SLICE("malformed answer"), slice_text(error));
+        shard_later(r, s, now);
+    } else if (wanted_page) {
+        answer_page(r, s, now);
+    } else {
+        s->iterator = slice_dup(iterator);
+        s->due = now.mono_ms;
+    }
+}
+
+void reader_answer(struct reader *r, const struct reader_answer *answer, struct instant now)
+{
+    size_t index = (size_t)(answer->token - LISTING_TOKEN - 1);
+
+    if (answer->token == LISTING_TOKEN && r->listing)
+        answer_listing(r, answer, now);
+    else if (answer->token > LISTING_TOKEN && index < r->len && r->shards[index]->calling)
+        answer_shard(r, r->shards[index], answer, now);
+    if (r->disabled && r->stream.state == STREAM_READING && reader_finished(r)) {
+        r->stream.state = STREAM_FINISHED;
+        ledger_stream_save(r->db, &r->stream);
+    }
+}
+
+bool reader_finished(const struct reader *r)
+{
+    if (r->stream.state == STREAM_GONE || r->stream.state == STREAM_FINISHED)
+        return true;
+    if (!r->disabled || r->rounds_done == 0 || r->listing_from != NULL)
+        return false;
+    for (size_t i = 0; i < r->len; i++)
+        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING)
+            return false;
+    return true;
+}
+
+const char *reader_trouble(const struct reader *r)
+{
+    return r->trouble;
+}

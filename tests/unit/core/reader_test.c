@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/test.h"
+#include "support/temporary.h"
+
+#include "base/log.h"
+#include "codec/digest.h"
+#include "core/reader.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A stream of a few shards with numbered records, and answers that can be told to go wrong. */
+struct fake_shard {
+    const char *id;
+    const char *parent;
+    int first; /* sequence numbers of its records: first..last */
+    int last;
+    int trimmed; /* records up to this one are gone */
+    bool closed;
+    bool hidden;  /* not in the listing, and not to be read */
+    bool mute_end; /* the listing does not show its end yet */
+};
+
+struct world {
+    char path[4096];
+    struct database *db;
+    struct queue *queue;
+    struct intake intake;
+    struct reader *reader;
+    struct stream_row stream;
+    struct reader_options options;
+    struct fake_shard shards[8];
+    size_t shard_count;
+    struct instant now;
+    const char *fail_name; /* the next GetRecords answers fail with this error */
+    int fail_times;
+    int empty_times;
+    const char *odd_page; /* the next GetRecords answers this text */
+    int iterator_calls;
+    int record_calls;
+};
+
+static void load_queue(void *context, const struct queue_row *row)
+{
+    struct world *w = context;
+
+    w->queue = queue_load(w->db, row, w->now);
+}
+
+static void load_stream(void *context, const struct stream_row *row)
+{
+    struct world *w = context;
+
+    w->stream = *row;
+    w->stream.arn = SLICE("arn:orders");
+    w->stream.source = SLICE("orders");
+}
+
+static void world_open(struct world *w)
+{
+    static const struct database_options options = {.create = true};
+    struct error err;
+
+    w->db = database_open(w->path, &options, &err);
+    assert_non_null(w->db);
+    database_begin(w->db);
+    ledger_queues(w->db, load_queue, w);
+    ledger_streams(w->db, load_stream, w);
+    if (w->queue == NULL) {
+        w->stream = (struct stream_row){.source = SLICE("orders"), .arn = SLICE("arn:orders"), .state = STREAM_READING};
+        w->stream.id = ledger_stream_insert(w->db, &w->stream);
+        ledger_queue_insert(w->db, 1, SLICE("orders-events"), w->now.wall_ms);
+        ledger_queues(w->db, load_queue, w);
+    }
+    intake_init(&w->intake, w->db);
+    w->options = (struct reader_options){.start_latest = w->options.start_latest, .idle_poll_ms = 1000, .discovery_ms = 60000, .queues = &w->queue, .queue_count = 1};
+    w->reader = reader_new(w->db, &w->intake, &w->stream, &w->options, 1, w->now);
+}
+
+static void world_close(struct world *w)
+{
+    queue_save(w->queue, w->db);
+    assert_int_equal(database_commit(w->db), DATABASE_OK);
+    reader_free(w->reader);
+    intake_fini(&w->intake);
+    queue_free(w->queue);
+    w->queue = NULL;
+    database_close(w->db);
+}
+
+static void world_init(struct world *w, void **state)
+{
+    *w = (struct world){.now = {INT64_C(1767225600000), 1000}};
+    snprintf(w->path, sizeof(w->path), "%s", temporary_path(state, "l.db"));
+    world_open(w);
+}
+
+static void world_shard(struct world *w, const char *id, const char *parent, int first, int last, bool closed)
+{
+    w->shards[w->shard_count++] = (struct fake_shard){.id = id, .parent = parent, .first = first, .last = last, .closed = closed};
+}
+
+static void answer_listing(struct world *w, struct buffer *out)
+{
+    bool any = false;
+
+    buffer_append_text(out, "{\"StreamDescription\":{\"StreamStatus\":\"ENABLED\",\"Shards\":[");
+    for (size_t i = 0; i < w->shard_count; i++) {
+        struct fake_shard *s = &w->shards[i];
+
+        if (s->hidden)
+            continue;
+        buffer_printf(out, "%s{\"ShardId\":\"%s\"", any ? "," : "", s->id);
+        if (s->parent)
+            buffer_printf(out, ",\"ParentShardId\":\"%s\"", s->parent);
+        buffer_printf(out, ",\"SequenceNumberRange\":{\"StartingSequenceNumber\":\"%d\"", s->first);
+        if (s->closed && !s->mute_end)
+            buffer_printf(out, ",\"EndingSequenceNumber\":\"%d\"", s->last);
+        buffer_append_text(out, "}}");
+        any = true;
+    }
+    buffer_append_text(out, "]}}");
+}
+
+static struct fake_shard *named_shard(struct world *w, const char *body)
+{
+    for (size_t i = 0; i < w->shard_count; i++) {
+        char quoted[64];
+
+        snprintf(quoted, sizeof(quoted), "\"%s\"", w->shards[i].id);
+        if (strstr(body, quoted) && !w->shards[i].hidden)
+            return &w->shards[i];
+    }
+    return NULL;
+}
+
+static int fail_with(struct buffer *out, const char *name)
+{
+    buffer_reset(out);
+    buffer_printf(out, "{\"__type\":\"com.amazonaws.dynamodb.v20120810#%s\",\"message\":\"m\"}", name);
+    return 400;
+}
+
+static int answer_iterator(struct world *w, const char *body, struct buffer *out)
+{
+    struct fake_shard *s = named_shard(w, body);
+    const char *sequence = strstr(body, "\"SequenceNumber\":\"");
+    int next;
+
+    w->iterator_calls++;
+    if (s == NULL)
+        return fail_with(out, "ResourceNotFoundException");
+    next = s->trimmed ? s->trimmed + 1 : s->first;
+    if (strstr(body, "\"LATEST\""))
+        next = s->last + 1;
+    if (sequence) {
+        next = atoi(sequence + 18) + (strstr(body, "AFTER_") != NULL);
+        if (next <= s->trimmed)
+            return fail_with(out, "TrimmedDataAccessException");
+    }
+    buffer_printf(out, "{\"ShardIterator\":\"%s/%d\"}", s->id, next);
+    return 200;
+}
+
+static int answer_records(struct world *w, const char *body, struct buffer *out)
+{
+    struct fake_shard *s = NULL;
+    int next = atoi(strrchr(body, '/') + 1);
+    int last;
+
+    w->record_calls++;
+    for (size_t i = 0; i < w->shard_count && !s; i++)
+        if (strstr(body, w->shards[i].id) && strstr(body, w->shards[i].id)[strlen(w->shards[i].id)] == '/')
+            s = &w->shards[i];
+    if (w->fail_times > 0 && w->fail_times--)
+        return fail_with(out, w->fail_name);
+    if (w->odd_page) {
+        buffer_append_text(out, w->odd_page);
+        w->odd_page = NULL;
+        return 200;
+    }
+    if (s->hidden)
+        return fail_with(out, "ResourceNotFoundException");
+    last = w->empty_times > 0 && w->empty_times-- ? next - 1 : next + 1 < s->last ? next + 1 : s->last;
+    buffer_append_text(out, "{\"Records\":[");
+    for (int i = next; i <= last; i++)
+        buffer_printf(out, "%s{\"eventName\":\"INSERT\",\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":\"k\"}},\"SequenceNumber\":\"%d\"}}", i > next ? "," : "", i);
+    if (s->closed && last == s->last)
+        buffer_append_text(out, "]}");
+    else
+        buffer_printf(out, "],\"NextShardIterator\":\"%s/%d\"}", s->id, last + 1);
+    return 200;
+}
+
+/* Runs for `ms` of the world's time: makes every call that is due, and answers it at once. */
+static void world_run(struct world *w, int64_t ms)
+{
+    int64_t end = w->now.mono_ms + ms;
+
+    while (w->now.mono_ms <= end) {
+        struct reader_call call;
+        int64_t due;
+
+        while (reader_next_call(w->reader, &call, w->now)) {
+            struct buffer out = {0};
+            struct reader_answer answer = {.token = call.token, .status = 200};
+
+            if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0)
+                answer_listing(w, &out);
+            else if (strcmp(call.target, TARGET_GET_SHARD_ITERATOR) == 0)
+                answer.status = answer_iterator(w, call.body.ptr, &out);
+            else
+                answer.status = answer_records(w, call.body.ptr, &out);
+            answer.body = buffer_slice(&out);
+            reader_answer(w->reader, &answer, w->now);
+            buffer_fini(&out);
+            buffer_fini(&call.body);
+        }
+        due = reader_due(w->reader);
+        if (due > end)
+            due = end + 1;
+        w->now.wall_ms += due - w->now.mono_ms;
+        w->now.mono_ms = due;
+    }
+}
+
+/* The sequence numbers of all messages, in the order in which consumers would get them: "1 2 3". */
+static char *delivered(struct world *w)
+{
+    struct buffer out = {0};
+    struct message_row row;
+
+    ledger_fresh_begin(w->db, QUEUE_FIRST_MESSAGE(1), QUEUE_END_MESSAGE(1), 10000);
+    while (ledger_fresh_next(w->db, &row))
+        buffer_printf(&out, "%s%.*s", out.len ? " " : "", SLICE_ARG(row.sequence_number));
+    return buffer_take(&out);
+}
+
+static void assert_delivered(struct world *w, const char *want)
+{
+    char *found = delivered(w);
+
+    assert_string_equal(found, want);
+    free(found);
+}
+
+static void count_gap(void *context, const struct gap_row *row)
+{
+    int *causes = context;
+
+    causes[row->cause]++;
+}
+
+static void assert_gaps(struct world *w, enum gap_cause cause, int want)
+{
+    int causes[8] = {0};
+
+    ledger_gaps(w->db, count_gap, causes);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(causes[i], i == (int)cause ? want : 0);
+}
+
+static void children_wait_for_their_parents_end(void **state) /* pitfalls 2 and 4 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-2", "shardId-1", 10, 13, false);
+    world_shard(&w, "shardId-1", NULL, 1, 5, true);
+    world_run(&w, 20000);
+    assert_delivered(&w, "1 2 3 4 5 10 11 12 13");
+    assert_gaps(&w, GAP_TRIMMED, 0);
+    world_close(&w);
+}
+
+static void empty_pages_are_not_the_end(void **state) /* pitfall 1 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 3, false);
+    w.empty_times = 1000;
+    world_run(&w, 1100 * 1000);
+    assert_delivered(&w, "1 2 3");
+    world_close(&w);
+}
+
+static void malformed_pages_are_read_again(void **state) /* pitfall 3 */
+{
+    static const char *const pages[] = {"{}", "{\"Records\":null}", "{\"Records\":[],\"NextShardIterator\":\"\"}", "<html>", "{\"Records\":[", "{\"Records\":[]}"};
+
+    for (size_t i = 0; i < COUNT_OF(pages); i++) {
+        struct world w;
+
+        temporary_setup(state);
+        world_init(&w, state);
+        world_shard(&w, "shardId-1", NULL, 1, 3, false);
+        w.odd_page = pages[i];
+        world_run(&w, 60000);
+        assert_delivered(&w, "1 2 3");
+        world_close(&w);
+        temporary_teardown(state);
+    }
+}
+
+static void errors_move_nothing(void **state) /* pitfalls 10, 18, 26 */
+{
+    static const char *const names[] = {"ExpiredIteratorException", "LimitExceededException", "ThrottlingException", "InternalServerError",
+                                        "AccessDeniedException", "RequestTimeTooSkewed", "SomethingNew"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct world w;
+
+        temporary_setup(state);
+        world_init(&w, state);
+        world_shard(&w, "shardId-1", NULL, 1, 6, false);
+        w.fail_name = names[i];
+        w.fail_times = 3;
+        world_run(&w, 200000);
+        assert_delivered(&w, "1 2 3 4 5 6");
+        assert_gaps(&w, GAP_TRIMMED, 0);
+        world_close(&w);
+        temporary_teardown(state);
+    }
+}
+
+static void a_restart_goes_on_after_the_position(void **state) /* pitfalls 9 and 15 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 4, false);
+    world_run(&w, 5000);
+    world_close(&w);
+    w.shards[0].last = 8;
+    w.options.start_latest = true; /* changes nothing: the position wins */
+    world_open(&w);
+    world_run(&w, 5000);
+    assert_delivered(&w, "1 2 3 4 5 6 7 8");
+    world_close(&w);
+}
+
+static void a_start_at_latest_is_resolved_once_and_children_start_at_their_beginning(void **state) /* pitfalls 8 and 9 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_close(&w);
+    w.options.start_latest = true;
+    world_open(&w);
+    world_shard(&w, "shardId-0", NULL, 1, 2, true);
+    world_shard(&w, "shardId-1", "shardId-0", 3, 5, false);
+    world_run(&w, 5000);
+    assert_delivered(&w, "");
+    w.shards[1].last = 7;
+    world_run(&w, 5000);
+    w.shards[1].closed = true;
+    world_shard(&w, "shardId-2", "shardId-1", 8, 9, false);
+    world_run(&w, 130000);
+    assert_delivered(&w, "6 7 8 9");
+    assert_gaps(&w, GAP_TRIMMED, 0);
+    world_close(&w);
+}
+
+static void a_trimmed_position_is_a_gap_unless_proven_otherwise(void **state) /* pitfalls 11 and 13 */
+{
+    static const struct {
+        int trimmed;
+        int gaps;
+    } cases[] = {{6, 1}, {3, 0}};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct world w;
+
+        temporary_setup(state);
+        world_init(&w, state);
+        world_shard(&w, "shardId-1", NULL, 1, 4, false);
+        world_run(&w, 2000);
+        world_close(&w);
+        w.now.wall_ms += INT64_C(30) * 3600 * 1000;
+        w.shards[0].last = 8;
+        w.shards[0].trimmed = cases[i].trimmed;
+        world_open(&w);
+        world_run(&w, 20000);
+        assert_delivered(&w, cases[i].gaps ? "1 2 3 4 7 8" : "1 2 3 4 5 6 7 8");
+        assert_gaps(&w, GAP_TRIMMED, cases[i].gaps);
+        world_close(&w);
+        temporary_teardown(state);
+    }
+}
+
+static void a_childs_trimmed_beginning_is_a_gap(void **state) /* pitfall 11 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 2, true);
+    world_run(&w, 5000);
+    world_shard(&w, "shardId-2", "shardId-1", 3, 8, false);
+    w.shards[1].trimmed = 5;
+    world_run(&w, 130000);
+    assert_delivered(&w, "1 2 6 7 8");
+    assert_gaps(&w, GAP_BEGINNING_TRIMMED, 1);
+    world_close(&w);
+}
+
+static void a_vanished_parent_is_a_gap_and_its_child_starts(void **state) /* pitfall 5 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 2, false);
+    world_run(&w, 5000);
+    world_shard(&w, "shardId-3", "shardId-2", 5, 6, false); /* shardId-2 came and went unseen */
+    world_run(&w, 200000);
+    assert_delivered(&w, "1 2 5 6");
+    assert_gaps(&w, GAP_PARENT_VANISHED, 1);
+    world_close(&w);
+}
+
+static void a_vanished_shard_is_terminal_and_a_gap(void **state) /* pitfall 12 */
+{
+    struct world w;
+    int calls;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 2, false);
+    world_run(&w, 5000);
+    w.shards[0].hidden = true;
+    world_run(&w, 200000);
+    assert_gaps(&w, GAP_SHARD_VANISHED, 1);
+    calls = w.iterator_calls + w.record_calls;
+    world_run(&w, 600000);
+    assert_int_equal(w.iterator_calls + w.record_calls, calls);
+    world_close(&w);
+}
+
+static void a_shard_is_asked_at_most_five_times_a_second(void **state) /* pitfall 18 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 1000, false);
+    world_run(&w, 10000);
+    assert_in_range(w.record_calls, 40, 51);
+    world_close(&w);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    digest_init();
+    log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_JSON, LOG_INFO);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    digest_fini();
+    return 0;
+}
+
+#define with_directory(test) cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_directory(children_wait_for_their_parents_end),
+        with_directory(empty_pages_are_not_the_end),
+        cmocka_unit_test(malformed_pages_are_read_again),
+        cmocka_unit_test(errors_move_nothing),
+        with_directory(a_restart_goes_on_after_the_position),
+        with_directory(a_start_at_latest_is_resolved_once_and_children_start_at_their_beginning),
+        cmocka_unit_test(a_trimmed_position_is_a_gap_unless_proven_otherwise),
+        with_directory(a_childs_trimmed_beginning_is_a_gap),
+        with_directory(a_vanished_parent_is_a_gap_and_its_child_starts),
+        with_directory(a_vanished_shard_is_terminal_and_a_gap),
+        with_directory(a_shard_is_asked_at_most_five_times_a_second),
+    };
+
+    return cmocka_run_group_tests_name("reader", tests, setup, teardown);
+}
