@@ -17,6 +17,7 @@ struct fake_shard {
     int first; /* sequence numbers of its records: first..last */
     int last;
     int trimmed; /* records up to this one are gone */
+    int old;     /* records up to this one were created a day before the world began */
     bool closed;
     bool hidden;  /* not in the listing, and not to be read */
     bool mute_end; /* the listing does not show its end yet */
@@ -185,7 +186,8 @@ static int answer_records(struct world *w, const char *body, struct buffer *out)
     last = w->empty_times > 0 && w->empty_times-- ? next - 1 : next + 1 < s->last ? next + 1 : s->last;
     buffer_append_text(out, "{\"Records\":[");
     for (int i = next; i <= last; i++)
-        buffer_printf(out, "%s{\"eventName\":\"INSERT\",\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":\"k\"}},\"SequenceNumber\":\"%d\"}}", i > next ? "," : "", i);
+        buffer_printf(out, "%s{\"eventName\":\"INSERT\",\"dynamodb\":{\"ApproximateCreationDateTime\":%d,\"Keys\":{\"pk\":{\"S\":\"k\"}},"
+                           "\"SequenceNumber\":\"%d\"}}", i > next ? "," : "", i <= s->old ? 1767139200 : 1767225600, i);
     if (s->closed && last == s->last)
         buffer_append_text(out, "]}");
     else
@@ -363,6 +365,26 @@ static void a_start_at_latest_is_resolved_once_and_children_start_at_their_begin
     world_close(&w);
 }
 
+static void records_written_while_a_bridge_started_at_latest_was_down_are_not_passed_over(void **state) /* pitfall 9 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_close(&w);
+    w.options.start_latest = true;
+    world_open(&w);
+    world_shard(&w, "shardId-1", NULL, 1, 5, false);
+    w.shards[0].old = 5;
+    world_run(&w, 5000);
+    assert_delivered(&w, "");
+    world_close(&w);
+    w.shards[0].last = 7; /* LATEST, asked again, would pass over these two */
+    world_open(&w);
+    world_run(&w, 5000);
+    assert_delivered(&w, "6 7");
+    world_close(&w);
+}
+
 static void a_trimmed_position_is_a_gap_unless_proven_otherwise(void **state) /* pitfalls 11 and 13 */
 {
     static const struct {
@@ -473,6 +495,7 @@ int main(void)
         cmocka_unit_test(errors_move_nothing),
         with_directory(a_restart_goes_on_after_the_position),
         with_directory(a_start_at_latest_is_resolved_once_and_children_start_at_their_beginning),
+        with_directory(records_written_while_a_bridge_started_at_latest_was_down_are_not_passed_over),
         cmocka_unit_test(a_trimmed_position_is_a_gap_unless_proven_otherwise),
         with_directory(a_childs_trimmed_beginning_is_a_gap),
         with_directory(a_vanished_parent_is_a_gap_and_its_child_starts),
