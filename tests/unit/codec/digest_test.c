@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "support/digests.h"
 #include "support/test.h"
 
 #include "codec/digest.h"
@@ -86,20 +87,6 @@ static void base64_is_strict(void **state)
     buffer_fini(&out);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    digest_init();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    digest_fini();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,5 +96,5 @@ int main(void)
         cmocka_unit_test(base64_is_strict),
     };
 
-    return cmocka_run_group_tests_name("digest", tests, setup, teardown);
+    return cmocka_run_group_tests_name("digest", tests, digests_setup, digests_teardown);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "support/digests.h"
 #include "support/test.h"
 
 #include "codec/digest.h"
@@ -170,20 +171,6 @@ static void attributes_survive_storage(void **state)
     buffer_fini(&arena);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    digest_init();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    digest_fini();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,5 +182,5 @@ int main(void)
         cmocka_unit_test(attributes_survive_storage),
     };
 
-    return cmocka_run_group_tests_name("sqs_wire", tests, setup, teardown);
+    return cmocka_run_group_tests_name("sqs_wire", tests, digests_setup, digests_teardown);
 }

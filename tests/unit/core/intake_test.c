@@ -194,8 +194,6 @@ static void a_handler_gets_the_records_bytes_and_its_streams_arn(void **state)
     buffer_fini(&out);
 }
 
-#define with_directory(test) cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "support/digests.h"
 #include "support/test.h"
 #include "support/temporary.h"
 
@@ -410,22 +411,6 @@ static void handles_and_ids_cannot_be_forged(void **state)
     world_close(&w, false);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    digest_init();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    digest_fini();
-    return 0;
-}
-
-#define with_directory(test) cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,5 +423,5 @@ int main(void)
         with_directory(handles_and_ids_cannot_be_forged),
     };
 
-    return cmocka_run_group_tests_name("queue", tests, setup, teardown);
+    return cmocka_run_group_tests_name("queue", tests, digests_setup, digests_teardown);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "support/digests.h"
 #include "support/test.h"
 #include "support/temporary.h"
 
@@ -471,20 +472,9 @@ static void a_shard_is_asked_at_most_five_times_a_second(void **state) /* pitfal
 
 static int setup(void **state)
 {
-    (void)state;
-    digest_init();
     log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_JSON, LOG_INFO);
-    return 0;
+    return digests_setup(state);
 }
-
-static int teardown(void **state)
-{
-    (void)state;
-    digest_fini();
-    return 0;
-}
-
-#define with_directory(test) cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
 
 int main(void)
 {
@@ -503,5 +493,5 @@ int main(void)
         with_directory(a_shard_is_asked_at_most_five_times_a_second),
     };
 
-    return cmocka_run_group_tests_name("reader", tests, setup, teardown);
+    return cmocka_run_group_tests_name("reader", tests, setup, digests_teardown);
 }

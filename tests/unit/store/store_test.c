@@ -205,15 +205,15 @@ static void a_record_is_stored_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_statement_scans_a_table_by_accident, temporary_setup, temporary_teardown),
-        cmocka_unit_test_setup_teardown(files_are_private, temporary_setup, temporary_teardown),
-        cmocka_unit_test_setup_teardown(a_second_writer_is_refused_by_name, temporary_setup, temporary_teardown),
-        cmocka_unit_test_setup_teardown(what_is_no_ledger_is_refused_and_left_as_it_is, temporary_setup, temporary_teardown),
-        cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, temporary_setup, temporary_teardown),
-        cmocka_unit_test_setup_teardown(another_programs_database_is_refused, temporary_setup, temporary_teardown),
+        with_directory(no_statement_scans_a_table_by_accident),
+        with_directory(files_are_private),
+        with_directory(a_second_writer_is_refused_by_name),
+        with_directory(what_is_no_ledger_is_refused_and_left_as_it_is),
+        with_directory(a_newer_schema_is_refused),
+        with_directory(another_programs_database_is_refused),
         cmocka_unit_test(steps_keep_their_times_and_compare_by_them),
-        cmocka_unit_test_setup_teardown(failures_stick_until_the_commit_reports_them, temporary_setup, temporary_teardown),
-        cmocka_unit_test_setup_teardown(a_record_is_stored_once, temporary_setup, temporary_teardown),
+        with_directory(failures_stick_until_the_commit_reports_them),
+        with_directory(a_record_is_stored_once),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
