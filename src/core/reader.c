@@ -342,7 +342,8 @@ static void shard_vanished(struct reader *r, struct shard *s, enum gap_cause cau
         return;
     }
     shard_gap(r, s, s->row.position, s->row.ending_sequence, cause, now);
-    shard_end(r, s, SHARD_GONE);
+    if (s->row.state != SHARD_STOPPED) /* on_gap: stop holds its children back, too */
+        shard_end(r, s, SHARD_GONE);
 }
 
 /* ---- the listing ---- */
@@ -378,10 +379,11 @@ static void note_shard(struct reader *r, const struct stream_shard *found, struc
 /* May a waiting shard be read? Only a listing that began after it was first seen, and was read to its end, can say that its parent is not there. */
 static void release_child(struct reader *r, struct shard *s, struct instant now)
 {
-    struct shard *parent = slice_present(s->row.parent_id) ? shard_find(r, s->row.parent_id) : NULL;
+    struct shard *parent;
 
     if (s->row.state != SHARD_WAITING)
         return;
+    parent = slice_present(s->row.parent_id) ? shard_find(r, s->row.parent_id) : NULL;
     if (parent && (parent->row.state == SHARD_WAITING || parent->row.state == SHARD_READING || parent->row.state == SHARD_STOPPED))
         return;
     if (!parent && slice_present(s->row.parent_id) && r->rounds_done < (s->first_round ? s->first_round : 1))
@@ -632,7 +634,20 @@ static void answer_page(struct reader *r, struct shard *s, struct instant now)
     s->from_horizon = false;
     r->trouble[0] = '\0';
     take_next_iterator(r, s, now);
-    settle_shards(r, now);
+    if (s->says_ended) /* else no shard's turn has come, and looking costs as much as there are shards */
+        settle_shards(r, now);
+}
+
+/* A shard without a position is read from its trim horizon, which hides what was trimmed while nobody read: judged by the time that passed (promise P8). */
+static void judge_absence(struct reader *r, struct shard *s, struct instant now)
+{
+    int64_t seen_ms = s->row.last_read_at_ms ? s->row.last_read_at_ms : s->row.created_at_ms;
+
+    if (slice_present(s->row.position) || s->from_horizon || now.wall_ms - seen_ms < RETENTION_MS)
+        return;
+    s->row.last_read_at_ms = now.wall_ms; /* so that it is said once */
+    ledger_shard_save(r->db, &s->row);
+    shard_gap(r, s, SLICE_NONE, SLICE_NONE, GAP_BEGINNING_TRIMMED, now);
 }
 
 static void answer_shard(struct reader *r, struct shard *s, const struct reader_answer *answer, struct instant now)
@@ -653,6 +668,7 @@ static void answer_shard(struct reader *r, struct shard *s, const struct reader_
     } else if (wanted_page) {
         answer_page(r, s, now);
     } else {
+        judge_absence(r, s, now);
         s->iterator = slice_dup(iterator);
         s->due = now.mono_ms;
     }

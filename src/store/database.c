@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Frames of the WAL after which the writer checkpoints: 16 MiB of 4 KiB pages (docs/performance.md). */
+/* Frames of the WAL after which the writer checkpoints: 16 MiB of 4 KiB pages. Not measured yet. */
 #define CHECKPOINT_FRAMES 4096
 #define BUSY_TIMEOUT_MS 5000
 

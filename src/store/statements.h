@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * statements: every SQL statement there is, prepared once and called by its enum. tests/unit/store/plan_test.c runs EXPLAIN QUERY PLAN over all of
+ * statements: every SQL statement there is, prepared once and called by its enum. tests/unit/store/store_test.c runs EXPLAIN QUERY PLAN over all of
  * them and fails a scan of a table that is not marked SCAN.
  *
  * A history grows by 8 bytes a step up to 512; then the newest step replaces the one before it, so that no row grows without bound. || makes TEXT even
@@ -21,7 +21,6 @@
 #define STATEMENT_LIST(X)                                                                                                                \
     X(BEGIN, false, "BEGIN IMMEDIATE")                                                                                                   \
     X(COMMIT, false, "COMMIT")                                                                                                           \
-    X(ROLLBACK, false, "ROLLBACK")                                                                                                       \
     X(BEGIN_READ, false, "BEGIN")                                                                                                        \
     /* meta */                                                                                                                           \
     X(META_GET, false, "SELECT value FROM meta WHERE name=?1")                                                                           \

@@ -62,7 +62,6 @@ static void strings_decode_and_encode(void **state)
         {"\\u0000x", {"\0x", 2}},
     };
     struct buffer out = {0};
-    struct buffer again = {0};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -78,7 +77,6 @@ static void strings_decode_and_encode(void **state)
     json_append_string(&out, slice_from("q\"b\\c\x01\n\t\xc3\xa4 and a longer tail \x1f", 30));
     assert_slice(buffer_slice(&out), "\"q\\\"b\\\\c\\u0001\\n\\t\xc3\xa4 and a longer tail \\u001f\"");
     buffer_fini(&out);
-    buffer_fini(&again);
 }
 
 /* Mutates valid documents; jansson is the oracle for whether the result is JSON. */

@@ -35,6 +35,7 @@ struct world {
     struct fake_shard shards[8];
     size_t shard_count;
     struct instant now;
+    bool stop_at_gap;
     const char *fail_name; /* the next GetRecords answers fail with this error */
     int fail_times;
     int empty_times;
@@ -76,7 +77,7 @@ static void world_open(struct world *w)
         ledger_queues(w->db, load_queue, w);
     }
     intake_init(&w->intake, w->db);
-    w->options = (struct reader_options){.start_latest = w->options.start_latest, .idle_poll_ms = 1000, .discovery_ms = 60000, .queues = &w->queue, .queue_count = 1};
+    w->options = (struct reader_options){.start_latest = w->options.start_latest, .stop_at_gap = w->stop_at_gap, .idle_poll_ms = 1000, .discovery_ms = 60000, .queues = &w->queue, .queue_count = 1};
     w->reader = reader_new(w->db, &w->intake, &w->stream, &w->options, 1, w->now);
 }
 
@@ -428,6 +429,42 @@ static void a_childs_trimmed_beginning_is_a_gap(void **state) /* pitfall 11 */
     world_close(&w);
 }
 
+static void a_long_absence_without_a_position_is_a_gap(void **state) /* pitfall 11 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 0, false);
+    world_run(&w, 5000);
+    world_close(&w);
+    w.now.wall_ms += INT64_C(30) * 3600 * 1000;
+    w.shards[0].last = 6;
+    w.shards[0].trimmed = 4; /* TRIM_HORIZON hides that 1 to 4 were ever there */
+    world_open(&w);
+    world_run(&w, 5000);
+    assert_delivered(&w, "5 6");
+    assert_gaps(&w, GAP_BEGINNING_TRIMMED, 1);
+    world_close(&w);
+}
+
+static void stopping_at_a_gap_holds_for_a_vanished_shard_and_its_children(void **state)
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_close(&w);
+    w.stop_at_gap = true;
+    world_open(&w);
+    world_shard(&w, "shardId-1", NULL, 1, 2, false);
+    world_run(&w, 5000);
+    w.shards[0].hidden = true;
+    world_shard(&w, "shardId-2", "shardId-1", 3, 4, false);
+    world_run(&w, 300000);
+    assert_delivered(&w, "1 2");
+    assert_gaps(&w, GAP_SHARD_VANISHED, 1);
+    world_close(&w);
+}
+
 static void a_vanished_parent_is_a_gap_and_its_child_starts(void **state) /* pitfall 5 */
 {
     struct world w;
@@ -488,6 +525,8 @@ int main(void)
         with_directory(records_written_while_a_bridge_started_at_latest_was_down_are_not_passed_over),
         cmocka_unit_test(a_trimmed_position_is_a_gap_unless_proven_otherwise),
         with_directory(a_childs_trimmed_beginning_is_a_gap),
+        with_directory(a_long_absence_without_a_position_is_a_gap),
+        with_directory(stopping_at_a_gap_holds_for_a_vanished_shard_and_its_children),
         with_directory(a_vanished_parent_is_a_gap_and_its_child_starts),
         with_directory(a_vanished_shard_is_terminal_and_a_gap),
         with_directory(a_shard_is_asked_at_most_five_times_a_second),
