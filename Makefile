@@ -22,18 +22,22 @@ LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 
 LAYERS := base codec io store core aws serve app
-SOURCES := $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))
+SOURCES := $(filter-out src/app/main.c,$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/pitfalls/*_test.c tests/golden/*_test.c))
 
 .PHONY: all help
-all: $(BUILD)/libcore.a ## build
+all: $(BUILD)/stream2sqs ## build
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 include tests/tests.mk
+
+$(BUILD)/stream2sqs: $(BUILD)/src/app/main.o $(BUILD)/libcore.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/libcore.a: $(OBJECTS)
 	$(Q)rm -f $@ && ar rcs $@ $^

@@ -15,54 +15,58 @@
 #include <stdint.h>
 
 enum config_start { CONFIG_START_TRIM_HORIZON, CONFIG_START_LATEST };
-enum config_body { CONFIG_BODY_LAMBDA };
 enum config_gap_policy { CONFIG_GAP_CONTINUE, CONFIG_GAP_STOP }; /* after a gap: go on with what is left, or stop reading that shard */
 
 struct config_queue {
     char *name;
     int64_t visibility_timeout_ms;
-    int64_t retention_ms;           /* message_retention: how long an unsettled message may live; 0: for ever (default for queues fed by a stream) */
-    int64_t max_receive_count;      /* 0: no limit */
-    char *dead_letter_queue;        /* NULL: dead messages stay in the queue's own dead list */
-    enum config_body body;
+    int64_t max_receive_count; /* 0: no limit */
+    char *dead_letter_queue;   /* NULL: dead messages stay in the queue, in state dead */
+    int body;                  /* lambda: the only form so far */
+    char *where;               /* for error texts: "stream2sqs.yaml:12" */
 };
 
 struct config_pipeline {
-    char *stream;                   /* table name or stream ARN */
-    enum config_start start;
-    enum config_gap_policy on_gap;
-    int64_t idle_poll_ms;           /* poll_interval */
-    struct config_queue *queues;
+    char *stream; /* table name or stream ARN */
+    int start;    /* enum config_start */
+    int on_gap;   /* enum config_gap_policy */
+    int64_t idle_poll_ms;
+    const char **queues; /* names: each is one of config.queues */
     size_t queue_count;
+    char *where;
 };
 
 struct config {
     char *ledger;
-    char *listen;                   /* host:port */
+    char *listen; /* host:port */
     char *admin;
-    char *access_keys_file;         /* NULL: none given */
-    char *region;                   /* NULL: AWS_REGION and so on */
-    char *profile;                  /* NULL: AWS_PROFILE or default */
+    char *access_keys_file; /* NULL: none given */
+    char *region;           /* NULL: AWS_REGION and so on */
+    char *profile;          /* NULL: AWS_PROFILE or default */
     char *account_id;
     int64_t keep_settled_ms;
-    int64_t ledger_budget_bytes;    /* 0: a share of the disk */
-    int64_t cache_bytes;            /* SQLite's page cache */
+    int64_t ledger_budget_bytes; /* 0: half of what the disk holds */
+    int64_t disk_reserve_bytes;
+    int64_t cache_bytes;         /* SQLite's page cache */
     int64_t stop_timeout_ms;
     int64_t discovery_interval_ms;
     int64_t max_connections;
-    bool listen_beyond_loopback;    /* the explicit yes */
-    int log_format;                 /* enum log_format */
-    int log_level;                  /* enum log_level */
+    bool listen_beyond_loopback; /* the explicit yes */
+    int log_format;              /* enum log_format */
+    int log_level;               /* enum log_level */
     struct config_pipeline *pipelines;
     size_t pipeline_count;
-    struct config_queue *queues;    /* plain queues, fed by SendMessage only (top-level `queues:`), incl. dead-letter queues named by others */
+    struct config_queue *queues; /* every queue, each once: those of pipelines, plain ones, dead-letter queues */
     size_t queue_count;
 };
 
-/* What a command line gave. Flags may be anywhere; what is no flag is an argument. */
+/* What a command line gave; borrowed texts, in order. */
 struct command_line {
-    const char *config_file;        /* --config, or NULL */
-    struct config_flag { const char *name; const char *value; } *flags; /* borrowed texts, in order */
+    const char *config_file; /* --config, or NULL */
+    struct config_flag {
+        const char *name; /* without the leading dashes, '-' for '_' */
+        const char *value;
+    } *flags;
     size_t flag_count;
 };
 
@@ -70,12 +74,15 @@ struct command_line {
  * ("stream2sqs.yaml:12: unknown option \"visibilty_timeout\" (nearest: visibility_timeout)"); *config is still safe to fini. */
 MUST_USE bool config_load(struct config *config, const struct command_line *line, const char *(*lookup)(const char *), struct buffer *problems);
 void config_fini(struct config *config);
-/* The effective configuration as YAML, secrets left out (there are none: keys live in access_keys_file). */
-void config_show(const struct config *config, struct buffer *out);
 
 /* Is there an option of this name that a flag may set (with '-' for '_')? takes_value: false for a bare boolean. */
 bool config_option_exists(const char *flag_name, bool *takes_value);
-/* Appends the "Options" part of --help: one line per option with default, unit and help, wrapped at 100 columns. */
-void config_append_help(struct buffer *out);
+/* Calls `each` for every option that is a flag: the option's flag name, what it takes, its default ("" : none) and help. */
+void config_options(void (*each)(void *context, const char *flag, const char *takes, const char *default_text, const char *help), void *context);
+/* The name of `candidates` (NULL-terminated) that is nearest to what was written; NULL: none is near. */
+const char *nearest_name(const char *written, const char *const *candidates);
+
+/* "127.0.0.1:9324", "[::1]:0", "localhost:80": is the host this machine's own? */
+bool config_loopback(const char *address);
 
 #endif

@@ -61,3 +61,11 @@ int sequence_compare(struct slice a, struct slice b)
         return a.len < b.len ? -1 : 1;
     return a.len == 0 ? 0 : memcmp(a.ptr, b.ptr, a.len);
 }
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter > 0 ? memcmp(a.ptr, b.ptr, shorter) : 0;
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}

@@ -82,5 +82,7 @@ char *slice_dup(struct slice s);
 /* Orders two decimal sequence numbers by value: leading zeros dropped, then length, then bytes (they have up to 56
  * digits: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_SequenceNumberRange.html). <0, 0, >0. */
 int sequence_compare(struct slice a, struct slice b);
+/* In the order of their bytes: < 0, 0, > 0. */
+int slice_compare(struct slice a, struct slice b);
 
 #endif

@@ -74,21 +74,13 @@ static void append_path(struct buffer *out, struct slice path)
 
 /* ---- the query: pairs sorted by name, then value, as they were sent ---- */
 
-static int compare_slices(struct slice a, struct slice b)
-{
-    size_t least = a.len < b.len ? a.len : b.len;
-    int order = least ? memcmp(a.ptr, b.ptr, least) : 0;
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_headers(const void *a, const void *b)
 {
     const struct header *left = a;
     const struct header *right = b;
-    int order = compare_slices(left->name, right->name);
+    int order = slice_compare(left->name, right->name);
 
-    return order ? order : compare_slices(left->value, right->value);
+    return order ? order : slice_compare(left->value, right->value);
 }
 
 static void append_query(struct buffer *out, struct slice query)
@@ -121,7 +113,7 @@ static void append_query(struct buffer *out, struct slice query)
 
 /* ---- headers ---- */
 
-static bool header_is(struct slice name, struct slice lower_name)
+bool sigv4_header_is(struct slice name, struct slice lower_name)
 {
     if (name.len != lower_name.len)
         return false;
@@ -147,7 +139,7 @@ static void append_header(struct buffer *out, const struct sigv4_request *reques
     buffer_append(out, name);
     buffer_append_byte(out, ':');
     for (size_t i = 0; i < request->header_count; i++) {
-        if (!header_is(request->headers[i].name, name))
+        if (!sigv4_header_is(request->headers[i].name, name))
             continue;
         if (more)
             buffer_append_byte(out, ',');
@@ -201,7 +193,7 @@ void sigv4_stamp(int64_t now_ms, char out[17])
         memcpy(out, "19700101T000000Z", 17);
 }
 
-static void derive_key(struct slice secret, struct slice date, struct slice region, struct slice service, unsigned char key[SHA256_BYTES])
+void sigv4_derive_key(struct slice secret, struct slice date, struct slice region, struct slice service, unsigned char key[SHA256_BYTES])
 {
     struct buffer first = {0};
 
@@ -262,7 +254,7 @@ void sigv4_sign(struct buffer *out, const struct sigv4_request *request, const s
     append_signed_headers(&headers, request);
     sigv4_canonical_request(&canonical, request, buffer_slice(&headers));
     sigv4_string_to_sign(&to_sign, slice_text(stamp), buffer_slice(&scope), buffer_slice(&canonical));
-    derive_key(keys->secret, slice_from(stamp, 8), region, service, key);
+    sigv4_derive_key(keys->secret, slice_from(stamp, 8), region, service, key);
     hmac_sha256(slice_from((const char *)key, sizeof(key)), buffer_slice(&to_sign), signature);
     hex_encode(signature, sizeof(signature), hex);
     buffer_printf(out, ALGORITHM " Credential=%.*s/%s, SignedHeaders=%s, Signature=%s", SLICE_ARG(keys->access_key_id), scope.ptr, headers.ptr, hex);

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "codec/digest.h"
 
 struct header {
     struct slice name;
@@ -44,6 +45,11 @@ void sigv4_sign(struct buffer *out, const struct sigv4_request *request, const s
 /* Writes "20260131T123456Z" and its NUL. */
 void sigv4_stamp(int64_t now_ms, char out[17]);
 
+/* The signing key of a date ("20260131"), region and service. The caller wipes it. */
+void sigv4_derive_key(struct slice secret, struct slice date, struct slice region, struct slice service, unsigned char key[32]);
+/* Is this the header of that (lower-case) name? */
+bool sigv4_header_is(struct slice name, struct slice lower_name);
+
 /* What a refused request is told; the texts and codes are AWS's. */
 enum sigv4_refusal {
     SIGV4_OK,
@@ -60,6 +66,10 @@ void keyring_free(struct keyring *ring);
 /* Copies both. A key id given twice: the later secret counts. */
 void keyring_add(struct keyring *ring, struct slice access_key_id, struct slice secret);
 size_t keyring_count(const struct keyring *ring);
+/* The key of that id, derived for date, region and service, ready to sign with; for an id that is not in the ring, one of a random secret (so that it costs
+ * the same), and *known is false. Borrowed until the next call. *key_id: the ring's own copy. */
+const struct hmac_key *keyring_derive(struct keyring *ring, struct slice access_key_id, struct slice date, struct slice region, struct slice service,
+                                      struct slice *key_id, bool *known);
 
 /* Verifies in the order of promises.md: time window first (+-15 min), exactly one Authorization and one Host, host and x-amz-date
  * signed, no x-amz-* header unsigned, scope date = stamp's date, `service` and the terminator fixed, region one of `regions`' (absent region: any),

@@ -613,7 +613,7 @@ void sqs_attributes_encode(struct buffer *out, const struct sqs_attribute *attri
     buffer_append_byte(out, '}');
 }
 
-int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIBUTES_MAX], struct buffer *arena)
+int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIBUTES_STORED_MAX], struct buffer *arena)
 {
     struct scanner j;
     struct slice key;
@@ -626,7 +626,7 @@ int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIB
     while (scan_member(&j, &key)) {
         size_t start = arena->len;
 
-        if (count == SQS_ATTRIBUTES_MAX)
+        if (count == SQS_ATTRIBUTES_STORED_MAX)
             return -1;
         json_unescape(arena, key);
         out[count] = (struct sqs_attribute){.name = slice_from(arena->ptr + start, arena->len - start)};
@@ -638,11 +638,7 @@ int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIB
 
 static int compare_attributes(const void *a, const void *b)
 {
-    struct slice left = ((const struct sqs_attribute *)a)->name;
-    struct slice right = ((const struct sqs_attribute *)b)->name;
-    int order = memcmp(left.ptr, right.ptr, left.len < right.len ? left.len : right.len);
-
-    return order != 0 ? order : (left.len > right.len) - (left.len < right.len);
+    return slice_compare(((const struct sqs_attribute *)a)->name, ((const struct sqs_attribute *)b)->name);
 }
 
 static void append_length(struct buffer *out, struct slice s)

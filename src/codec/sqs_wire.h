@@ -19,6 +19,7 @@
 #define SQS_VISIBILITY_MAX_S 43200
 #define SQS_DELAY_MAX_S 900
 #define SQS_ATTRIBUTES_MAX 10
+#define SQS_ATTRIBUTES_STORED_MAX 11 /* AWSTraceHeader is stored among them */
 #define SQS_IN_FLIGHT_MAX 120000
 
 /* name, JSON error type, Query code, HTTP status, AWS's text (NULL: each place has its own) */
@@ -55,6 +56,7 @@ enum sqs_error {
 #define SQS_ERROR_ENUM(name, type, query, status, text) SQS_##name,
     SQS_ERROR_LIST(SQS_ERROR_ENUM)
 #undef SQS_ERROR_ENUM
+    SQS_ERROR_COUNT
 };
 
 #define SQS_ACTION_LIST(X)                                                                                                               \
@@ -152,8 +154,8 @@ bool sqs_queue_name_valid(struct slice name);
 
 /* Message attributes as they are stored with a record: {"name":{"DataType":..,"StringValue" or "BinaryValue":..},...}. */
 void sqs_attributes_encode(struct buffer *out, const struct sqs_attribute *attributes, size_t count);
-/* Decodes that form; at most SQS_ATTRIBUTES_MAX. Texts go to `arena` (reset first). Returns the count, -1: malformed. */
-int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIBUTES_MAX], struct buffer *arena);
+/* Decodes that form. Texts go to `arena` (reset first). Returns the count, -1: malformed. */
+int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIBUTES_STORED_MAX], struct buffer *arena);
 /* MD5OfMessageAttributes (docs.aws.amazon.com/.../sqs-message-metadata.html): sorts the array by name. hex: 33 bytes. */
 void sqs_attributes_md5(struct sqs_attribute *attributes, size_t count, char hex[33]);
 

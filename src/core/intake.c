@@ -60,12 +60,14 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
                     int64_t not_before_ms, struct instant now)
 {
     struct slice before = shard->position;
-    int64_t first = in->next_record;
+    int64_t first;
     int64_t count;
     struct page_row row;
 
     if (!in_order(page))
         return -1;
+    intake_close(in); /* its records must follow each other */
+    first = in->next_record;
     bloom_size(&in->bloom, page->len * 3);
     row = (struct page_row){.id = first, .shard = shard->id, .after_sequence = before, .stored_at_ms = now.wall_ms};
     for (size_t i = 0; i < page->len; i++) {
@@ -92,4 +94,53 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
         fan_out(in, shard, queues[i], first, count, now);
     shard->records_read += count;
     return count;
+}
+
+/* ---- messages that were sent ---- */
+
+void intake_close(struct intake *in)
+{
+    struct sent_page *page = &in->sent;
+    struct page_row row = {.id = page->first_record, .record_count = page->count, .stored_at_ms = page->stored_at_ms};
+
+    if (page->count == 0)
+        return;
+    ledger_page_insert(in->db, &row);
+    for (size_t i = 0; i < page->range_count; i++)
+        ledger_delivery_insert(in->db, row.id, page->ranges[i].queue, page->ranges[i].first_message, page->ranges[i].count, 0);
+    *page = (struct sent_page){0};
+}
+
+/* The queue's range in the open page, if its next message continues it; else the page is closed, and a new one begins. */
+static struct sent_range *range_for(struct intake *in, const struct queue *q)
+{
+    struct sent_page *page = &in->sent;
+
+    for (size_t i = 0; i < page->range_count; i++) {
+        struct sent_range *range = &page->ranges[i];
+
+        if (range->queue != q->id)
+            continue;
+        if (range->first_message + range->count == q->next_message)
+            return range;
+        intake_close(in); /* a dead letter came between */
+    }
+    if (page->range_count == SENT_PAGE_QUEUES)
+        intake_close(in);
+    page->ranges[page->range_count] = (struct sent_range){.queue = q->id, .first_message = q->next_message};
+    return &page->ranges[page->range_count++];
+}
+
+int64_t intake_message(struct intake *in, struct queue *q, struct slice body, struct slice attributes, int64_t delay_ms, struct instant now)
+{
+    struct sent_range *range = range_for(in, q);
+    struct record_row row = {.id = in->next_record++, .body = body, .attributes = attributes};
+
+    if (in->sent.count++ == 0) {
+        in->sent.first_record = row.id;
+        in->sent.stored_at_ms = now.wall_ms;
+    }
+    range->count++;
+    ledger_record_insert(in->db, &row);
+    return queue_add(q, in->db, row.id, delay_ms, now);
 }

@@ -13,6 +13,7 @@ struct flight {
     struct flight *previous;
     int64_t id;
     int64_t receive_count;
+    int64_t received_mono_ms; /* the newest receive (after a restart: the restart) */
     int64_t origin; /* a dead-letter copy: the message that died; 0: none */
     bool visible;
     bool delayed; /* not visible yet, and never received */
@@ -61,12 +62,13 @@ static void flight_schedule(struct queue *q, struct flight *f, int64_t due_mono_
     heap_set(&q->due, &f->node, due_mono_ms);
 }
 
-static struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_count, int64_t origin)
+static struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_count, int64_t origin, struct instant now)
 {
     struct flight *f = memory_zeroed(1, sizeof(*f));
 
     f->id = id;
     f->receive_count = receive_count;
+    f->received_mono_ms = now.mono_ms;
     f->origin = origin;
     id_map_put(&q->flights, id, f);
     return f;
@@ -100,7 +102,7 @@ static void load_flight(void *context, const struct scheduled_row *row)
 {
     struct loading *loading = context;
     struct queue *q = loading->queue;
-    struct flight *f = flight_new(q, row->id, row->receive_count, row->origin);
+    struct flight *f = flight_new(q, row->id, row->receive_count, row->origin, loading->now);
     int64_t wait_ms = row->due_at_ms - loading->now.wall_ms;
 
     if (wait_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
@@ -179,7 +181,7 @@ static int64_t add(struct queue *q, struct database *db, int64_t record, int64_t
     q->counts[MESSAGE_QUEUED]++;
     q->changed = true;
     if (delay_ms > 0) {
-        struct flight *f = flight_new(q, id, 0, origin);
+        struct flight *f = flight_new(q, id, 0, origin, now);
 
         f->delayed = true;
         q->delayed_count++;
@@ -321,7 +323,7 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
         return false;
     count_move(q, MESSAGE_DEAD, MESSAGE_QUEUED);
     remove_copy(q, db, copy, MESSAGE_REDRIVEN);
-    visible_append(q, flight_new(q, id, 0, 0));
+    visible_append(q, flight_new(q, id, 0, 0, now));
     return true;
 }
 
@@ -376,6 +378,7 @@ static int receive_again(struct receiving *r, int max)
         ledger_message_end(r->db);
         ledger_receive_again(r->db, f->id, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
         f->receive_count++;
+        f->received_mono_ms = r->now.mono_ms;
         flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
         got++;
     }
@@ -395,7 +398,7 @@ static int receive_fresh(struct receiving *r, int max)
         return 0;
     ledger_fresh_begin(r->db, q->next_fresh, QUEUE_END_MESSAGE(q->id), max);
     while (got < max && ledger_fresh_next(r->db, &row)) {
-        struct flight *f = flight_new(q, row.id, 1, row.origin);
+        struct flight *f = flight_new(q, row.id, 1, row.origin, r->now);
 
         flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
         hand_over(r, &row);
@@ -456,12 +459,15 @@ void queue_delete(struct queue *q, struct database *db, int64_t id, struct insta
     settle_chain(q, db, id, now);
 }
 
-bool queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t visibility_ms, struct instant now)
+enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms,
+                                                struct instant now)
 {
     struct flight *f = id_map_find(&q->flights, id);
 
-    if (f == NULL || f->visible || f->delayed)
-        return false;
+    if (f == NULL || f->visible || f->delayed || f->receive_count != receive_count)
+        return VISIBILITY_NOT_IN_FLIGHT;
+    if (now.mono_ms - f->received_mono_ms + visibility_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
+        return VISIBILITY_TOO_LONG;
     ledger_reschedule(db, id, now.wall_ms + visibility_ms, now.wall_ms);
     if (visibility_ms > 0) {
         flight_schedule(q, f, now.mono_ms + visibility_ms);
@@ -469,5 +475,5 @@ bool queue_change_visibility(struct queue *q, struct database *db, int64_t id, i
         heap_remove(&q->due, &f->node);
         visible_append(q, f);
     }
-    return true;
+    return VISIBILITY_CHANGED;
 }

@@ -69,8 +69,14 @@ int queue_receive(struct queue *q, struct database *db, int max, int64_t visibil
                   void (*each)(void *context, const struct received *received), void *context, bool *over_limit);
 /* Settles a message; one that is settled already, or not in this queue any more, changes nothing (deleting again succeeds in SQS). */
 void queue_delete(struct queue *q, struct database *db, int64_t id, struct instant now);
-/* Hides an in-flight message for visibility_ms from now on; false: it is not in flight. */
-bool queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t visibility_ms, struct instant now);
+enum visibility_outcome {
+    VISIBILITY_CHANGED,
+    VISIBILITY_NOT_IN_FLIGHT, /* or received again since: the handle is not the newest */
+    VISIBILITY_TOO_LONG,      /* more than SQS_VISIBILITY_MAX_S since the receive */
+};
+/* Hides an in-flight message for visibility_ms from now on. receive_count: of the receipt handle. */
+enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms,
+                                                struct instant now);
 
 /* A dead message (not a copy in a dead-letter queue) goes back to its queue, with a receive count of 0. False: it is not dead. */
 bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct instant now);

@@ -3,15 +3,13 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "codec/digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define SHARD_CALL_GAP_MS 200           /* at most 5 calls a second a shard */
-#define BACK_OFF_FIRST_MS 200
-#define BACK_OFF_MAX_MS 20000           /* the SDKs' standard mode */
-#define DENIED_RETRY_MS 30000
+#define LISTING_AGAIN_MS 1000           /* a shard ended while the listing was read */
+#define NOT_FOUND_MAX 3                 /* so many listings in a row must say that the stream is gone: DescribeStream is eventually consistent */
 #define RETENTION_MS (24 * 3600 * INT64_C(1000))
 #define IDLE_PROOF_MS 60000             /* so long without a record counts as having reached the end */
 #define IDLE_SAVE_MS (5 * 60 * INT64_C(1000))
@@ -26,6 +24,7 @@ struct shard {
     bool from_horizon;    /* after a trim: the next iterator starts there */
     bool gap_unproven;    /* after a trim: the next page tells whether anything is missing */
     bool latest_unused;   /* start: latest, and no iterator was asked for yet */
+    bool no_beginning;    /* the server refused AT_SEQUENCE_NUMBER of the starting sequence number as invalid: TRIM_HORIZON has to do */
     uint64_t seen_round;  /* the last listing that named it */
     uint64_t first_round; /* the listing that named it first, in this process */
     int failures;
@@ -49,59 +48,14 @@ struct reader {
     uint64_t round;         /* rounds begun */
     uint64_t rounds_done;   /* the last round that was read to its last page */
     int listing_failures;
+    int not_found;          /* listings in a row that did not find the stream */
     int64_t listing_due;
     bool disabled;
+    bool superseded;        /* the table has a newer stream */
     struct stream_page page;
     struct stream_description description;
-    char trouble[300];
+    char trouble[TROUBLE_TEXT];
 };
-
-/* ---- what errors mean ---- */
-
-static const struct {
-    const char *name;
-    enum reader_verdict verdict;
-} verdicts[] = {
-    {"ExpiredIteratorException", VERDICT_NEW_ITERATOR},
-    {"TrimmedDataAccessException", VERDICT_TRIMMED},
-    {"ResourceNotFoundException", VERDICT_NOT_FOUND},
-    {"LimitExceededException", VERDICT_THROTTLED},
-    {"ProvisionedThroughputExceededException", VERDICT_THROTTLED},
-    {"ThrottlingException", VERDICT_THROTTLED},
-    {"Throttling", VERDICT_THROTTLED},
-    {"ThrottledException", VERDICT_THROTTLED},
-    {"RequestThrottled", VERDICT_THROTTLED},
-    {"RequestThrottledException", VERDICT_THROTTLED},
-    {"TooManyRequestsException", VERDICT_THROTTLED},
-    {"RequestLimitExceeded", VERDICT_THROTTLED},
-    {"BandwidthLimitExceeded", VERDICT_THROTTLED},
-    {"SlowDown", VERDICT_THROTTLED},
-    {"AccessDeniedException", VERDICT_DENIED},
-    {"UnrecognizedClientException", VERDICT_DENIED},
-    {"MissingAuthenticationTokenException", VERDICT_DENIED},
-    {"MissingAuthenticationToken", VERDICT_DENIED},
-    {"IncompleteSignatureException", VERDICT_DENIED},
-    {"ExpiredTokenException", VERDICT_DENIED},
-    {"InvalidClientTokenId", VERDICT_DENIED},
-    {"RequestTimeTooSkewed", VERDICT_SKEWED},
-    {"RequestExpired", VERDICT_SKEWED},
-    {"InvalidSignatureException", VERDICT_SKEWED},
-    {"SignatureDoesNotMatch", VERDICT_SKEWED},
-    {"InternalServerError", VERDICT_RETRY},
-    {"InternalFailure", VERDICT_RETRY},
-    {"ServiceUnavailable", VERDICT_RETRY},
-    {"RequestTimeout", VERDICT_RETRY},
-    {"RequestTimeoutException", VERDICT_RETRY},
-    {"ValidationException", VERDICT_NEW_ITERATOR}, /* "Invalid ShardIterator" */
-};
-
-enum reader_verdict reader_judge(struct slice error_name, int status)
-{
-    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
-        if (slice_is(error_name, verdicts[i].name))
-            return verdicts[i].verdict;
-    return status == 401 || status == 403 ? VERDICT_DENIED : VERDICT_RETRY;
-}
 
 /* ---- owned texts ---- */
 
@@ -218,20 +172,20 @@ static void iterator_call(struct reader *r, struct shard *s, struct buffer *body
         sequence = s->row.position;
     } else if (s->latest_unused) {
         type = ITERATOR_LATEST; /* only once: asked again later, it would pass over what came meanwhile */
-    } else if (s->row.start == SHARD_START_BEGINNING && slice_present(s->row.starting_sequence)) {
+    } else if (s->row.start == SHARD_START_BEGINNING && slice_present(s->row.starting_sequence) && !s->no_beginning) {
         type = ITERATOR_AT_SEQUENCE_NUMBER; /* TRIM_HORIZON would hide that the beginning is gone (pitfall 11) */
         sequence = s->row.starting_sequence;
     }
     get_shard_iterator_encode(body, r->stream.arn, s->row.shard_id, type, sequence);
 }
 
-static bool shard_call(struct reader *r, size_t index, struct reader_call *call, struct instant now)
+static bool shard_call(struct reader *r, size_t index, struct stream_call *call, struct instant now)
 {
     struct shard *s = r->shards[index];
 
     if (!shard_open(s) || s->calling || s->due > now.mono_ms)
         return false;
-    *call = (struct reader_call){.token = LISTING_TOKEN + 1 + index};
+    *call = (struct stream_call){.token = LISTING_TOKEN + 1 + index};
     if (s->iterator) {
         s->latest_unused = false;
         call->target = TARGET_GET_RECORDS;
@@ -245,7 +199,7 @@ static bool shard_call(struct reader *r, size_t index, struct reader_call *call,
     return true;
 }
 
-bool reader_next_call(struct reader *r, struct reader_call *call, struct instant now)
+bool reader_next_call(struct reader *r, struct stream_call *call, struct instant now)
 {
     size_t start = r->len ? (size_t)random_below(&r->random, r->len) : 0; /* fair among shards */
 
@@ -254,7 +208,7 @@ bool reader_next_call(struct reader *r, struct reader_call *call, struct instant
     if (!r->listing && (r->listing_due <= now.mono_ms)) {
         if (r->listing_from == NULL)
             r->round++;
-        *call = (struct reader_call){.token = LISTING_TOKEN, .target = TARGET_DESCRIBE_STREAM};
+        *call = (struct stream_call){.token = LISTING_TOKEN, .target = TARGET_DESCRIBE_STREAM};
         describe_stream_encode(&call->body, r->stream.arn, slice_text(r->listing_from));
         r->listing = true;
         return true;
@@ -277,16 +231,6 @@ int64_t reader_due(const struct reader *r)
         if (shard_open(r->shards[i]) && !r->shards[i]->calling && r->shards[i]->due < due)
             due = r->shards[i]->due;
     return due;
-}
-
-/* Exponential, with full jitter above half. */
-static int64_t back_off_ms(struct reader *r, int failures)
-{
-    int64_t most = failures > 7 ? BACK_OFF_MAX_MS : (int64_t)BACK_OFF_FIRST_MS << failures;
-
-    if (most > BACK_OFF_MAX_MS)
-        most = BACK_OFF_MAX_MS;
-    return most / 2 + (int64_t)random_below(&r->random, (uint64_t)most / 2 + 1);
 }
 
 /* ---- changes of shards ---- */
@@ -364,7 +308,7 @@ static void note_shard(struct reader *r, const struct stream_shard *found, struc
         }
         return;
     }
-    row.start = !first_listing ? SHARD_START_BEGINNING : r->options.start_latest ? SHARD_START_LATEST : SHARD_START_TRIM_HORIZON;
+    row.start = !first_listing || r->options.from_beginning ? SHARD_START_BEGINNING : r->options.start_latest ? SHARD_START_LATEST : SHARD_START_TRIM_HORIZON;
     if (row.start == SHARD_START_LATEST && slice_present(found->ending_sequence))
         row.state = SHARD_SKIPPED;
     else if (row.start == SHARD_START_LATEST && slice_present(found->parent_id) && shard_find(r, found->parent_id) &&
@@ -372,6 +316,8 @@ static void note_shard(struct reader *r, const struct stream_shard *found, struc
         row.start = SHARD_START_BEGINNING; /* an open parent beside an open child: the child's records are newer than our start */
     row.id = ledger_shard_insert(r->db, &row);
     s = shard_new(r, &row, now.mono_ms);
+    if (first_listing && r->options.from_beginning && r->len == 1)
+        shard_gap(r, s, SLICE_NONE, found->starting_sequence, GAP_STREAM_RECREATED, now);
     s->latest_unused = row.start == SHARD_START_LATEST;
     s->seen_round = s->first_round = r->round;
 }
@@ -419,7 +365,7 @@ static void round_done(struct reader *r, struct instant now)
         r->stream.discovered_at_ms = now.wall_ms;
         ledger_stream_save(r->db, &r->stream);
     }
-    r->listing_due = now.mono_ms + (r->listing_wanted ? BACK_OFF_FIRST_MS * 5 : r->options.discovery_ms);
+    r->listing_due = now.mono_ms + (r->listing_wanted ? LISTING_AGAIN_MS : r->options.discovery_ms);
     r->listing_wanted = false;
 }
 
@@ -456,47 +402,29 @@ static void set_trouble(struct reader *r, struct slice name, struct slice messag
     snprintf(r->trouble, sizeof(r->trouble), "%.*s: %.*s", SLICE_ARG(name), SLICE_ARG(message));
 }
 
-/* What a failed call means; SUCCESS is told by returning false. */
-static bool answer_failed(struct reader *r, const struct reader_answer *answer, enum reader_verdict *verdict)
+static void listing_failed(struct reader *r, enum verdict verdict, struct instant now)
 {
-    struct slice name = SLICE("no answer");
-    struct slice message = SLICE("");
-
-    *verdict = VERDICT_RETRY;
-    if (answer->status == 200 && answer->has_crc32 && crc32_of(answer->body) != answer->crc32)
-        name = SLICE("the answer does not match its x-amz-crc32");
-    else if (answer->status == 200)
-        return false;
-    else if (answer->status != 0 && aws_error_decode(answer->body, &name, &message))
-        *verdict = reader_judge(name, answer->status);
-    else if (answer->status != 0)
-        name = SLICE("an answer that is no AWS error");
-    set_trouble(r, name, message);
-    return true;
-}
-
-static void listing_failed(struct reader *r, enum reader_verdict verdict, struct instant now)
-{
-    if (verdict == VERDICT_NOT_FOUND && r->stream.discovered_at_ms != 0) {
+    r->not_found = verdict == VERDICT_NOT_FOUND ? r->not_found + 1 : 0;
+    if (r->not_found >= NOT_FOUND_MAX && (r->stream.discovered_at_ms != 0 || r->superseded)) {
         stream_vanished(r, now);
         return;
     }
-    r->listing_due = now.mono_ms + (verdict == VERDICT_DENIED ? DENIED_RETRY_MS : back_off_ms(r, r->listing_failures++));
+    r->listing_due = now.mono_ms + (verdict == VERDICT_DENIED ? DENIED_RETRY_MS : back_off_ms(&r->random, r->listing_failures++));
 }
 
-static void answer_listing(struct reader *r, const struct reader_answer *answer, struct instant now)
+static void answer_listing(struct reader *r, const struct stream_answer *answer, struct instant now)
 {
-    enum reader_verdict verdict;
+    enum verdict verdict;
     const char *error;
 
     r->listing = false;
-    if (answer_failed(r, answer, &verdict)) {
+    if (stream_answer_failed(answer, &verdict, r->trouble)) {
         listing_failed(r, verdict, now);
     } else if (!describe_stream_decode(&r->description, answer->body, &error)) {
         set_trouble(r, SLICE("malformed DescribeStream answer"), slice_text(error));
         listing_failed(r, VERDICT_RETRY, now);
     } else {
-        r->listing_failures = 0;
+        r->listing_failures = r->not_found = 0;
         r->trouble[0] = '\0';
         apply_listing(r, now);
     }
@@ -510,7 +438,7 @@ static void drop_iterator(struct shard *s)
 
 static void shard_later(struct reader *r, struct shard *s, struct instant now)
 {
-    s->due = now.mono_ms + back_off_ms(r, s->failures++);
+    s->due = now.mono_ms + back_off_ms(&r->random, s->failures++);
 }
 
 /* What the position pointed behind is gone. Is anything missing? See docs/decisions.md. */
@@ -541,10 +469,11 @@ static void shard_not_found(struct reader *r, struct shard *s, struct instant no
     shard_later(r, s, now);
 }
 
-static void shard_failed(struct reader *r, struct shard *s, enum reader_verdict verdict, struct instant now)
+static void shard_failed(struct reader *r, struct shard *s, enum verdict verdict, struct instant now)
 {
     switch (verdict) {
     case VERDICT_NEW_ITERATOR:
+        s->no_beginning = s->iterator == NULL;
         drop_iterator(s);
         shard_later(r, s, now);
         break;
@@ -650,17 +579,17 @@ static void judge_absence(struct reader *r, struct shard *s, struct instant now)
     shard_gap(r, s, SLICE_NONE, SLICE_NONE, GAP_BEGINNING_TRIMMED, now);
 }
 
-static void answer_shard(struct reader *r, struct shard *s, const struct reader_answer *answer, struct instant now)
+static void answer_shard(struct reader *r, struct shard *s, const struct stream_answer *answer, struct instant now)
 {
     bool wanted_page = s->iterator != NULL;
-    enum reader_verdict verdict;
+    enum verdict verdict;
     struct slice iterator;
     const char *error = NULL;
 
     s->calling = false;
     if (!shard_open(s))
         return;
-    if (answer_failed(r, answer, &verdict)) {
+    if (stream_answer_failed(answer, &verdict, r->trouble)) {
         shard_failed(r, s, verdict, now);
     } else if (wanted_page ? !get_records_decode(&r->page, answer->body, &error) : !get_shard_iterator_decode(answer->body, &iterator, &error)) {
         set_trouble(r, SLICE("malformed answer"), slice_text(error));
@@ -674,7 +603,7 @@ static void answer_shard(struct reader *r, struct shard *s, const struct reader_
     }
 }
 
-void reader_answer(struct reader *r, const struct reader_answer *answer, struct instant now)
+void reader_answer(struct reader *r, const struct stream_answer *answer, struct instant now)
 {
     size_t index = (size_t)(answer->token - LISTING_TOKEN - 1);
 
@@ -698,6 +627,18 @@ bool reader_finished(const struct reader *r)
         if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING)
             return false;
     return true;
+}
+
+void reader_shards(const struct reader *r, void (*each)(void *context, const struct shard_row *row), void *context)
+{
+    for (size_t i = 0; i < r->len; i++)
+        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING || r->shards[i]->row.state == SHARD_STOPPED)
+            each(context, &r->shards[i]->row);
+}
+
+void reader_supersede(struct reader *r)
+{
+    r->superseded = true;
 }
 
 const char *reader_trouble(const struct reader *r)

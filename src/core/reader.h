@@ -12,44 +12,17 @@
 #ifndef S2Q_CORE_READER_H
 #define S2Q_CORE_READER_H
 
-#include "base/random.h"
 #include "core/intake.h"
-
-/* What an answer that is not a success means for the reader. */
-enum reader_verdict {
-    VERDICT_RETRY,        /* passing; back off */
-    VERDICT_THROTTLED,    /* back off; nothing is wrong */
-    VERDICT_NEW_ITERATOR, /* the iterator is of no use any more: ask for one after the position */
-    VERDICT_TRIMMED,      /* the position is older than what the stream keeps */
-    VERDICT_NOT_FOUND,    /* the shard or stream is not there */
-    VERDICT_DENIED,       /* an operator has to act: retried slowly, and shown */
-    VERDICT_SKEWED,       /* our clock: signed again with the server's time */
-};
-/* By the error's name (without namespace), one table; an unknown name: by the status, and RETRY. */
-enum reader_verdict reader_judge(struct slice error_name, int status);
+#include "core/stream_call.h"
 
 struct reader_options {
     bool start_latest;          /* for shards of the first listing */
+    bool from_beginning;        /* a stream that followed another one: what is missing at the beginning of its first shards is a gap */
     bool stop_at_gap;           /* on_gap: stop */
     int64_t idle_poll_ms;       /* 200..60,000 */
     int64_t discovery_ms;
     struct queue *const *queues;
     size_t queue_count;
-};
-
-/* A call to make, once the current transaction is committed. `body` belongs to whoever takes the call. */
-struct reader_call {
-    uint64_t token;
-    const char *target; /* X-Amz-Target */
-    struct buffer body;
-};
-
-struct reader_answer {
-    uint64_t token;
-    int status; /* 0: no answer came */
-    struct slice body;
-    bool has_crc32;
-    uint32_t crc32;
 };
 
 struct reader;
@@ -58,13 +31,17 @@ struct reader *reader_new(struct database *db, struct intake *intake, const stru
                           uint64_t seed, struct instant now);
 void reader_free(struct reader *r);
 /* Takes the next call that is due; false: none is due now. */
-bool reader_next_call(struct reader *r, struct reader_call *call, struct instant now);
+bool reader_next_call(struct reader *r, struct stream_call *call, struct instant now);
 /* When reader_next_call is worth another try (monotonic ms); INT64_MAX: only after an answer. */
 int64_t reader_due(const struct reader *r);
 /* Applies an answer to the ledger's current transaction. An unknown token is ignored. */
-void reader_answer(struct reader *r, const struct reader_answer *answer, struct instant now);
+void reader_answer(struct reader *r, const struct stream_answer *answer, struct instant now);
+/* The table has a newer stream: when this one is not found before its shards were ever listed, it counts as gone. */
+void reader_supersede(struct reader *r);
 /* Every shard is finished or gone, and the stream is disabled or gone. */
 bool reader_finished(const struct reader *r);
+/* Its shards that are being read or wait to be, for people. */
+void reader_shards(const struct reader *r, void (*each)(void *context, const struct shard_row *row), void *context);
 /* The worst that keeps it from reading, for people; "" if nothing does. */
 const char *reader_trouble(const struct reader *r);
 

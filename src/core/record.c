@@ -81,6 +81,21 @@ void record_add_to_bloom(struct buffer *bloom, const struct stream_record *recor
         bloom_add(bloom, record->event_id);
 }
 
+struct slice record_event_id(struct slice body)
+{
+    struct scanner j;
+    struct slice key;
+
+    scan_init(&j, body);
+    scan_object_begin(&j);
+    while (scan_member(&j, &key)) {
+        if (json_raw_equal(key, "eventID"))
+            return scan_peek(&j) == SCAN_STRING ? scan_string(&j) : SLICE_NONE;
+        scan_skip(&j);
+    }
+    return SLICE_NONE;
+}
+
 void record_lambda_body(struct buffer *out, struct slice body, struct slice stream_arn)
 {
     struct slice inner = slice_trim(slice_from(body.ptr, body.len - 1)); /* without the closing bracket */

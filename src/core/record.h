@@ -20,6 +20,8 @@ uint64_t record_key_hash(struct slice keys, struct buffer *arena);
 int record_event_name(struct slice event_name);
 /* Adds the record's key values and event id. */
 void record_add_to_bloom(struct buffer *bloom, const struct stream_record *record, struct buffer *arena);
+/* The record's eventID, raw; absent if it has none. */
+struct slice record_event_id(struct slice body);
 /* The record exactly as a Lambda handler gets it in Records[i]: its bytes, with eventSourceARN added as the last member. */
 void record_lambda_body(struct buffer *out, struct slice body, struct slice stream_arn);
 

@@ -17,13 +17,15 @@
 #include "codec/sigv4.h"
 #include "io/loop.h"
 
+#include <sys/socket.h>
+
 struct http_server;
 struct http_exchange; /* one request and its answer; dies with http_reply, or after `gone` returned */
 
 struct http_request {
     struct http_exchange *exchange;
     struct sigv4_request signed_part; /* method, path as sent, query as sent, body, all headers: borrowed until the exchange dies */
-    void *client_address;             /* struct sockaddr * */
+    const struct sockaddr *client_address;
 };
 
 struct http_handlers {
@@ -45,6 +47,9 @@ struct http_server_options {
 
 struct http_server *http_server_new(struct loop *loop, const struct http_server_options *options, const struct http_handlers *handlers,
                                     struct error *err);
+/* To be called before each loop_wait: says how long that may wait at most (ms; -1: for ever), and begins to watch the clients of requests that are still
+ * unanswered (most are answered in the round that they came in, and never need it). */
+int64_t http_server_prepare(struct http_server *s);
 /* Closes everything; exchanges still open die without `gone`. */
 void http_server_free(struct http_server *s);
 /* No new connections from now on; what is open is finished. Returns exchanges still unanswered. */

@@ -82,7 +82,8 @@ enum stream_state {
     X(BEGINNING_TRIMMED, 2, "trimmed: the shard's beginning was older than the stream's retention (24 h) when it was first read")       \
     X(SHARD_VANISHED, 3, "the shard vanished before it was read to its end")                                                             \
     X(PARENT_VANISHED, 4, "the shard's parent vanished before it was ever read")                                                         \
-    X(STREAM_VANISHED, 5, "the stream vanished before the shard was read to its end")
+    X(STREAM_VANISHED, 5, "the stream vanished before the shard was read to its end")                                                    \
+    X(STREAM_RECREATED, 6, "the table's stream was re-created: what changed while there was none is in neither")
 
 enum gap_cause {
 #define GAP_CAUSE_ENUM(name, number, text) GAP_##name = number,

@@ -236,7 +236,7 @@ static void deleting_a_dead_letter_settles_the_message_that_died(void **state)
     sent = world_send(&w, 0);
     world_receive(&w, 0, 1, 0);
     world_wait(&w, 0);
-    queue_change_visibility(w.queues[0], w.db, sent, 0, w.now);
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 1, 0, w.now), VISIBILITY_CHANGED);
     assert_int_equal(world_receive(&w, 0, 1, 0).count, 0);
     c = world_receive(&w, 1, 1, 1000);
     queue_delete(w.queues[1], w.db, c.ids[0], w.now);

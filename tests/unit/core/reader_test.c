@@ -203,12 +203,12 @@ static void world_run(struct world *w, int64_t ms)
     int64_t end = w->now.mono_ms + ms;
 
     while (w->now.mono_ms <= end) {
-        struct reader_call call;
+        struct stream_call call;
         int64_t due;
 
         while (reader_next_call(w->reader, &call, w->now)) {
             struct buffer out = {0};
-            struct reader_answer answer = {.token = call.token, .status = 200};
+            struct stream_answer answer = {.token = call.token, .status = 200};
 
             if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0)
                 answer_listing(w, &out);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/command.h"
+#include "app/daemon.h"
+#include "base/log.h"
+
+static int run(struct invocation *in)
+{
+    struct config config;
+    struct error err;
+    int status = 0;
+
+    if (!invocation_config(in, &config))
+        return error_exit_status(ERROR_CONFIG);
+    log_init(2, (enum log_format)config.log_format, (enum log_level)config.log_level);
+    if (!daemon_run(&config, &err))
+        status = invocation_fail(in, &err);
+    config_fini(&config);
+    return status;
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .arguments = "",
+    .summary = "read streams, and serve their records as messages",
+    .help = "Reads the streams of its pipelines into the ledger, and serves the queues on an SQS-compatible endpoint until SIGTERM.\n"
+            "Once it is ready, LEDGER.addresses says where it listens.\n\n"
+            "  stream2sqs run --stream orders --queue orders-events --max-receive-count 5 --dead-letter-queue orders-dead\n"
+            "  stream2sqs run --config stream2sqs.yaml",
+    .takes_options = true,
+    .run = run,
+};

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/config.h"
+
+#include "app/config_internal.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "codec/sqs_wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+
+const struct option options[] = {
+#define OPTION_ROW(scope, name, type, owner, field, least, most, default_text, values, help)                                             \
+    {SCOPE_##scope, name, OPTION_##type, offsetof(owner, field), least, most, default_text, values, help},
+    CONFIG_TABLE(OPTION_ROW)
+#undef OPTION_ROW
+};
+const size_t option_count = sizeof(options) / sizeof(options[0]);
+
+/* ---- names ---- */
+
+const struct option *option_find(enum option_scope scope, struct slice name)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == scope && slice_is(name, options[i].name))
+            return &options[i];
+    return NULL;
+}
+
+static size_t least_of(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+
+    return least < c ? least : c;
+}
+
+/* Levenshtein's distance of two short names. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[65];
+    size_t len = strlen(b);
+
+    if (strlen(a) > 64 || len > 64)
+        return SIZE_MAX;
+    for (size_t k = 0; k <= len; k++)
+        row[k] = k;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t k = 1; k <= len; k++) {
+            size_t above = row[k];
+
+            row[k] = least_of(above + 1, row[k - 1] + 1, diagonal + (a[i - 1] != b[k - 1]));
+            diagonal = above;
+        }
+    }
+    return row[len];
+}
+
+const char *nearest_name(const char *written, const char *const *candidates)
+{
+    const char *best = NULL;
+    size_t best_distance = strlen(written) / 3 + 2;
+
+    for (; *candidates; candidates++) {
+        size_t d = distance(written, *candidates);
+
+        if (d < best_distance) {
+            best = *candidates;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+const char *option_nearest(enum option_scope scope, const char *written)
+{
+    const char *names[sizeof(options) / sizeof(options[0]) + 1];
+    size_t count = 0;
+
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == scope)
+            names[count++] = options[i].name;
+    names[count] = NULL;
+    return nearest_name(written, names);
+}
+
+void config_problem(struct loading *l, const char *where, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    buffer_printf(l->problems, "%s: %s\n", where, text);
+}
+
+/* ---- values ---- */
+
+/* A number with one of the units that follow; units: pairs of name and factor, ended by NULL. */
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit durations[] = {{"ms", 1}, {"s", SECOND}, {"m", MINUTE}, {"h", HOUR}, {"d", DAY}, {NULL, 0}};
+static const struct unit sizes[] = {{"", 1}, {"KiB", 1024}, {"MiB", MIB}, {"GiB", 1024 * MIB}, {"TiB", 1024 * 1024 * MIB}, {NULL, 0}};
+static const struct unit counts[] = {{"", 1}, {NULL, 0}};
+
+static bool parse_amount(const char *text, const struct unit *units, int64_t *out)
+{
+    char *end;
+    long long number;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (number == 0 && *end == '\0' && errno == 0) { /* 0 needs no unit */
+        *out = 0;
+        return true;
+    }
+    for (; units->name; units++)
+        if (strcmp(end, units->name) == 0)
+            return errno == 0 && !__builtin_mul_overflow((int64_t)number, units->factor, out);
+    return false;
+}
+
+static void append_amount(struct buffer *out, int64_t value, const struct unit *units)
+{
+    const struct unit *best = units;
+
+    for (const struct unit *u = units; u->name; u++)
+        if (value % u->factor == 0 && u->factor >= best->factor && value >= u->factor)
+            best = u;
+    buffer_printf(out, "%lld%s", (long long)(value / best->factor), best->name);
+}
+
+static void set_amount(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
+{
+    const struct unit *units = o->type == OPTION_DURATION ? durations : o->type == OPTION_SIZE ? sizes : counts;
+    const char *example = o->type == OPTION_DURATION ? ", such as 500ms, 30s, 5m, 12h, 7d" : o->type == OPTION_SIZE ? ", such as 64MiB, 10GiB" : "";
+    int64_t value;
+    struct buffer range = {0};
+
+    if (!parse_amount(text, units, &value) || value < o->least || value > o->most) {
+        append_amount(&range, o->least, units);
+        buffer_append_text(&range, " to ");
+        append_amount(&range, o->most, units);
+        config_problem(l, where, "%s is \"%s\": wanted %s%s", o->name, text, range.ptr, example);
+        buffer_fini(&range);
+        return;
+    }
+    memcpy((char *)owner + o->offset, &value, sizeof(value));
+}
+
+/* The place of `text` in "a|b|c"; -1: it is none of them. */
+static int enum_value(const char *values, const char *text)
+{
+    struct slice rest = slice_text(values);
+
+    for (int i = 0; rest.len > 0; i++) {
+        size_t n = slice_index(rest, '|');
+
+        if (slice_is(slice_from(rest.ptr, n), text))
+            return i;
+        rest = slice_after(rest, n + 1);
+    }
+    return -1;
+}
+
+static void set_enum(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
+{
+    int value = enum_value(o->values, text);
+
+    if (value < 0 && strcmp(o->name, "body") == 0 && (strcmp(text, "batch") == 0 || strcmp(text, "unmarshalled") == 0))
+        config_problem(l, where, "body: %s is not built yet; only lambda is", text);
+    else if (value < 0)
+        config_problem(l, where, "%s is \"%s\": wanted one of %s", o->name, text, o->values);
+    else
+        memcpy((char *)owner + o->offset, &value, sizeof(value));
+}
+
+static void set_bool(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
+{
+    bool value = strcmp(text, "true") == 0;
+
+    if (!value && strcmp(text, "false") != 0)
+        config_problem(l, where, "%s is \"%s\": wanted true or false", o->name, text);
+    else
+        memcpy((char *)owner + o->offset, &value, sizeof(value));
+}
+
+static bool control_free(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 127)
+            return false;
+    return true;
+}
+
+static void set_text(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
+{
+    char **field = (char **)(void *)((char *)owner + o->offset);
+
+    if (text[0] == '\0' || strlen(text) > 2000 || !control_free(text)) {
+        config_problem(l, where, "%s is empty, too long, or has control characters in it", o->name);
+        return;
+    }
+    free(*field);
+    *field = memory_strdup(text);
+}
+
+void option_set(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
+{
+    switch (o->type) {
+    case OPTION_TEXT:
+    case OPTION_ADDRESS:
+        set_text(l, o, owner, text, where);
+        break;
+    case OPTION_BOOL:
+        set_bool(l, o, owner, text, where);
+        break;
+    case OPTION_ENUM:
+        set_enum(l, o, owner, text, where);
+        break;
+    default:
+        set_amount(l, o, owner, text, where);
+    }
+}
+
+void options_default(struct loading *l, enum option_scope scope, void *owner)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == scope && options[i].default_text[0])
+            option_set(l, &options[i], owner, options[i].default_text, "default");
+}
+
+/* ---- queues and pipelines ---- */
+
+static struct config_queue *find_queue(struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->queue_count; i++)
+        if (strcmp(config->queues[i].name, name) == 0)
+            return &config->queues[i];
+    return NULL;
+}
+
+void config_queue_fini(struct config_queue *q)
+{
+    free(q->name);
+    free(q->dead_letter_queue);
+    free(q->where);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_options(const struct config_queue *a, const struct config_queue *b)
+{
+    return a->visibility_timeout_ms == b->visibility_timeout_ms && a->max_receive_count == b->max_receive_count && a->body == b->body &&
+           same_text(a->dead_letter_queue, b->dead_letter_queue);
+}
+
+const char *config_queue_add(struct loading *l, struct config_queue *q)
+{
+    struct config *config = l->config;
+    struct config_queue *known;
+
+    if (q->name == NULL) {
+        config_problem(l, q->where, "a queue without a name");
+    } else if (slice_ends_with(slice_text(q->name), SLICE(".fifo"))) {
+        config_problem(l, q->where, "queue \"%s\": FIFO queues are not built yet", q->name);
+    } else if (!sqs_queue_name_valid(slice_text(q->name))) {
+        config_problem(l, q->where, "queue \"%s\": a name has 1 to 80 letters, digits, hyphens and underscores", q->name);
+    } else if ((known = find_queue(config, q->name)) != NULL) {
+        if (!same_options(known, q))
+            config_problem(l, q->where, "queue \"%s\" has other options here than at %s", q->name, known->where);
+        config_queue_fini(q);
+        return known->name;
+    } else {
+        config->queues = memory_resize(config->queues, (config->queue_count + 1) * sizeof(*config->queues));
+        config->queues[config->queue_count++] = *q;
+        return q->name;
+    }
+    config_queue_fini(q);
+    return NULL;
+}
+
+struct config_pipeline *config_pipeline_add(struct loading *l, const char *where)
+{
+    struct config *config = l->config;
+    struct config_pipeline *p;
+
+    config->pipelines = memory_resize(config->pipelines, (config->pipeline_count + 1) * sizeof(*config->pipelines));
+    p = &config->pipelines[config->pipeline_count++];
+    *p = (struct config_pipeline){.where = memory_strdup(where)};
+    options_default(l, SCOPE_PIPELINE, p);
+    return p;
+}
+
+void config_pipeline_feed(struct loading *l, struct config_pipeline *p, const char *queue)
+{
+    if (queue == NULL) /* said already */
+        return;
+    for (size_t i = 0; i < p->queue_count; i++) {
+        if (strcmp(p->queues[i], queue) == 0) {
+            config_problem(l, p->where, "the queue \"%s\" is named twice for one stream", queue);
+            return;
+        }
+    }
+    p->queues = memory_resize(p->queues, (p->queue_count + 1) * sizeof(*p->queues));
+    p->queues[p->queue_count++] = queue;
+}
+
+/* ---- environment and flags ---- */
+
+static void load_environment(struct loading *l, const char *(*lookup)(const char *))
+{
+    for (size_t i = 0; i < option_count; i++) {
+        char name[64] = "STREAM2SQS_";
+        size_t len = strlen(name);
+        const char *value;
+
+        if (options[i].scope != SCOPE_TOP)
+            continue;
+        for (const char *c = options[i].name; *c; c++)
+            name[len++] = *c == '_' ? '_' : (char)(*c - 'a' + 'A');
+        name[len] = '\0';
+        value = lookup(name);
+        if (value)
+            option_set(l, &options[i], l->config, value, name);
+    }
+}
+
+/* "--visibility-timeout" is visibility_timeout; "--queue" is a queue's name. */
+static const struct option *flag_option(const char *flag)
+{
+    char name[64];
+    size_t len = 0;
+
+    if (strcmp(flag, "queue") == 0)
+        return option_find(SCOPE_QUEUE, SLICE("name"));
+    if (strcmp(flag, "name") == 0 || strlen(flag) >= sizeof(name))
+        return NULL;
+    for (; flag[len]; len++)
+        name[len] = flag[len] == '-' ? '_' : flag[len];
+    for (int scope = SCOPE_TOP; scope <= SCOPE_QUEUE; scope++) {
+        const struct option *o = option_find((enum option_scope)scope, slice_from(name, len));
+
+        if (o)
+            return o;
+    }
+    return NULL;
+}
+
+bool config_option_exists(const char *flag_name, bool *takes_value)
+{
+    const struct option *o = flag_option(flag_name);
+
+    *takes_value = o && o->type != OPTION_BOOL;
+    return o != NULL;
+}
+
+static void set_flags(struct loading *l, const struct command_line *line, enum option_scope scope, void *owner)
+{
+    for (size_t i = 0; i < line->flag_count; i++) {
+        const struct option *o = flag_option(line->flags[i].name);
+        char where[80];
+
+        if (o == NULL || o->scope != scope || strcmp(o->name, "name") == 0)
+            continue;
+        snprintf(where, sizeof(where), "--%.70s", line->flags[i].name);
+        option_set(l, o, owner, line->flags[i].value ? line->flags[i].value : "true", where);
+    }
+}
+
+static const char *flag_queue(struct loading *l, const struct command_line *line, const char *name)
+{
+    struct config_queue q = {.name = memory_strdup(name), .where = memory_strdup("--queue")};
+
+    options_default(l, SCOPE_QUEUE, &q);
+    set_flags(l, line, SCOPE_QUEUE, &q);
+    return config_queue_add(l, &q);
+}
+
+static size_t count_flags(const struct command_line *line, enum option_scope scope)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < line->flag_count; i++)
+        count += flag_option(line->flags[i].name) && flag_option(line->flags[i].name)->scope == scope;
+    return count;
+}
+
+/* --stream and --queue make one pipeline; --queue alone makes plain queues. */
+static void load_pipeline_flags(struct loading *l, const struct command_line *line)
+{
+    struct config_pipeline *p = NULL;
+    size_t queues = 0;
+
+    if (count_flags(line, SCOPE_PIPELINE) + count_flags(line, SCOPE_QUEUE) == 0)
+        return;
+    if (l->config->pipeline_count > 0) {
+        config_problem(l, "--stream, --queue", "the configuration file has pipelines: say it there, or leave --config away");
+        return;
+    }
+    if (count_flags(line, SCOPE_PIPELINE) > 0) {
+        p = config_pipeline_add(l, "--stream");
+        set_flags(l, line, SCOPE_PIPELINE, p);
+    }
+    for (size_t i = 0; i < line->flag_count; i++) {
+        if (strcmp(line->flags[i].name, "queue") != 0)
+            continue;
+        queues++;
+        if (p)
+            config_pipeline_feed(l, p, flag_queue(l, line, line->flags[i].value));
+        else
+            flag_queue(l, line, line->flags[i].value);
+    }
+    if (queues == 0 && p == NULL)
+        config_problem(l, "flags", "options of a queue without --queue");
+}
+
+/* ---- what must hold between options ---- */
+
+bool config_loopback(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    char host[64];
+    struct in_addr v4;
+
+    if (colon == NULL || (size_t)(colon - address) >= sizeof(host))
+        return false;
+    memcpy(host, address, (size_t)(colon - address));
+    host[colon - address] = '\0';
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+static void check_address(struct loading *l, const char *name, const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    char *end;
+    long port = colon && colon[1] ? strtol(colon + 1, &end, 10) : -1;
+
+    if (port < 0 || port > 65535 || *end != '\0')
+        config_problem(l, name, "\"%s\" is no address: wanted HOST:PORT, such as 127.0.0.1:9324", address);
+    else if (!l->config->listen_beyond_loopback && !config_loopback(address))
+        config_problem(l, name, "%s can be reached from other machines: say listen_beyond_loopback: true if that is wanted (and put TLS in front)", address);
+}
+
+static bool digits_only(const char *text)
+{
+    return strspn(text, "0123456789") == strlen(text);
+}
+
+static void check_pipelines(struct loading *l)
+{
+    const struct config *config = l->config;
+
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        const struct config_pipeline *p = &config->pipelines[i];
+
+        if (p->stream == NULL)
+            config_problem(l, p->where, "a pipeline without a stream");
+        else if (strncmp(p->stream, "kinesis:", 8) == 0 || strncmp(p->stream, "arn:aws:kinesis", 15) == 0)
+            config_problem(l, p->where, "stream \"%s\": Kinesis is not built yet; DynamoDB Streams is", p->stream);
+        if (p->queue_count == 0)
+            config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one", p->stream ? p->stream : "");
+        for (size_t k = 0; k < i && p->stream; k++)
+            if (same_text(p->stream, config->pipelines[k].stream))
+                config_problem(l, p->where, "the stream \"%s\" has a pipeline already, at %s: name all its queues there", p->stream, config->pipelines[k].where);
+    }
+    if (config->pipeline_count > 250)
+        config_problem(l, "pipelines", "more than 250 of them");
+}
+
+static void check_dead_letter_queues(struct loading *l)
+{
+    struct config *config = l->config;
+
+    for (size_t i = 0; i < config->queue_count; i++) {
+        struct config_queue made = {0};
+        const char *dead = config->queues[i].dead_letter_queue;
+
+        if (dead == NULL)
+            continue;
+        if (strcmp(dead, config->queues[i].name) == 0)
+            config_problem(l, config->queues[i].where, "the queue \"%s\" is its own dead-letter queue", dead);
+        else if (config->queues[i].max_receive_count == 0)
+            config_problem(l, config->queues[i].where, "the queue \"%s\" has a dead_letter_queue, but no max_receive_count: nothing would ever go there",
+                    config->queues[i].name);
+        if (find_queue(config, dead))
+            continue;
+        made.name = memory_strdup(dead);
+        made.where = memory_strdup(config->queues[i].where);
+        options_default(l, SCOPE_QUEUE, &made);
+        config_queue_add(l, &made); /* moves config->queues */
+    }
+}
+
+static void check(struct loading *l)
+{
+    const struct config *config = l->config;
+
+    check_address(l, "listen", config->listen);
+    check_address(l, "admin", config->admin);
+    if (strlen(config->account_id) != 12 || !digits_only(config->account_id))
+        config_problem(l, "account_id", "\"%s\": wanted 12 digits", config->account_id);
+    check_pipelines(l);
+    check_dead_letter_queues(l);
+}
+
+bool config_load(struct config *config, const struct command_line *line, const char *(*lookup)(const char *), struct buffer *problems)
+{
+    struct loading l = {.config = config, .problems = problems};
+
+    *config = (struct config){0};
+    buffer_reset(problems);
+    options_default(&l, SCOPE_TOP, config);
+    if (line->config_file)
+        config_read_yaml(&l, line->config_file);
+    load_environment(&l, lookup);
+    set_flags(&l, line, SCOPE_TOP, config);
+    load_pipeline_flags(&l, line);
+    check(&l);
+    return problems->len == 0;
+}
+
+void config_fini(struct config *config)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == SCOPE_TOP && (options[i].type == OPTION_TEXT || options[i].type == OPTION_ADDRESS))
+            free(*(char **)(void *)((char *)config + options[i].offset));
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        free(config->pipelines[i].stream);
+        free(config->pipelines[i].queues);
+        free(config->pipelines[i].where);
+    }
+    free(config->pipelines);
+    for (size_t i = 0; i < config->queue_count; i++)
+        config_queue_fini(&config->queues[i]);
+    free(config->queues);
+    *config = (struct config){0};
+}
+
+void config_options(void (*each)(void *context, const char *flag, const char *takes, const char *default_text, const char *help), void *context)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        char flag[64];
+        size_t len = 0;
+        bool queue_name = options[i].scope == SCOPE_QUEUE && strcmp(options[i].name, "name") == 0;
+
+        for (const char *c = queue_name ? "queue" : options[i].name; *c; c++)
+            flag[len++] = *c == '_' ? '-' : *c;
+        flag[len] = '\0';
+        each(context, flag, options[i].values, options[i].default_text, options[i].help);
+    }
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * config_table: every option, once. Feeds the file, the environment, the flags, --help, the manual page and the shell completions.
+ *
+ * X(scope, name, type, field, least, most, default, values or unit, help)
+ */
+#ifndef S2Q_APP_CONFIG_TABLE_H
+#define S2Q_APP_CONFIG_TABLE_H
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define MIB (INT64_C(1024) * 1024)
+
+#define CONFIG_TABLE(X)                                                                                                                  \
+    X(TOP, "ledger", TEXT, struct config, ledger, 0, 0, "stream2sqs.db", "FILE", "where every record's life is kept (SQLite)")           \
+    X(TOP, "listen", ADDRESS, struct config, listen, 0, 0, "127.0.0.1:9324", "HOST:PORT", "the SQS endpoint; port 0: any free one")      \
+    X(TOP, "admin", ADDRESS, struct config, admin, 0, 0, "127.0.0.1:9325", "HOST:PORT", "/metrics, /healthz, /readyz")                   \
+    X(TOP, "listen_beyond_loopback", BOOL, struct config, listen_beyond_loopback, 0, 0, "false", "",                                     \
+      "allow listen and admin on addresses that other machines reach (put TLS in front)")                                                \
+    X(TOP, "access_keys_file", TEXT, struct config, access_keys_file, 0, 0, "", "FILE",                                                  \
+      "who may use the endpoint: lines of ACCESS_KEY_ID:SECRET, mode 0600; without it, one key is made for a loopback endpoint")         \
+    X(TOP, "region", TEXT, struct config, region, 0, 0, "", "NAME", "AWS region; else AWS_REGION, AWS_DEFAULT_REGION, the profile's")    \
+    X(TOP, "profile", TEXT, struct config, profile, 0, 0, "", "NAME", "profile in ~/.aws; else AWS_PROFILE, default")                    \
+    X(TOP, "account_id", TEXT, struct config, account_id, 0, 0, "000000000000", "DIGITS", "in queue URLs and ARNs")                      \
+    X(TOP, "keep_settled", DURATION, struct config, keep_settled_ms, MINUTE, 3650 * DAY, "7d", "TIME",                                   \
+      "how long deleted and dropped messages stay for `trace`")                                                                          \
+    X(TOP, "ledger_budget", SIZE, struct config, ledger_budget_bytes, 0, INT64_MAX / 2, "0", "BYTES",                                    \
+      "the ledger's size at most; near it, settled messages go early, at it, reading rests (0: half of the disk)")                       \
+    X(TOP, "disk_reserve", SIZE, struct config, disk_reserve_bytes, 1 * MIB, INT64_MAX / 2, "32MiB", "BYTES",                            \
+      "free space below which reading rests, so that consumers can still delete")                                                        \
+    X(TOP, "cache_size", SIZE, struct config, cache_bytes, 1 * MIB, 65536 * MIB, "16MiB", "BYTES", "SQLite's page cache")                 \
+    X(TOP, "stop_timeout", DURATION, struct config, stop_timeout_ms, 0, HOUR, "10s", "TIME", "how long SIGTERM waits for open requests") \
+    X(TOP, "discovery_interval", DURATION, struct config, discovery_interval_ms, SECOND, DAY, "60s", "TIME",                             \
+      "how often shards, and a table's new stream, are looked for (ends of shards are looked into at once)")                             \
+    X(TOP, "max_connections", COUNT, struct config, max_connections, 1, 100000, "4096", "COUNT", "to the endpoint, at the same time")    \
+    X(TOP, "log_format", ENUM, struct config, log_format, 0, 0, "auto", "auto|text|json", "auto: text on a terminal, else JSON")         \
+    X(TOP, "log_level", ENUM, struct config, log_level, 0, 0, "info", "debug|info|warning|error", "the least that is logged")            \
+    X(PIPELINE, "stream", TEXT, struct config_pipeline, stream, 0, 0, "", "TABLE|ARN",                                                   \
+      "a table's name (its stream is found, and followed when it is re-created), or a stream's ARN")                                     \
+    X(PIPELINE, "start", ENUM, struct config_pipeline, start, 0, 0, "trim_horizon", "trim_horizon|latest",                               \
+      "where the first read begins: with all the stream has, or with what comes from now on")                                           \
+    X(PIPELINE, "on_gap", ENUM, struct config_pipeline, on_gap, 0, 0, "continue", "continue|stop",                                       \
+      "after records may have been lost: go on with what is left, or stop reading that shard")                                          \
+    X(PIPELINE, "poll_interval", DURATION, struct config_pipeline, idle_poll_ms, 200, MINUTE, "1s", "TIME",                              \
+      "between reads of a shard that has nothing new; full pages are read at once")                                                      \
+    X(QUEUE, "name", TEXT, struct config_queue, name, 0, 0, "", "NAME", "the queue; made if missing")                                    \
+    X(QUEUE, "visibility_timeout", DURATION, struct config_queue, visibility_timeout_ms, 0, 12 * HOUR, "30s", "TIME",                    \
+      "how long a received message stays hidden")                                                                                        \
+    X(QUEUE, "max_receive_count", COUNT, struct config_queue, max_receive_count, 0, 1000, "0", "COUNT",                                  \
+      "receives until a message is dead (0: no limit)")                                                                                  \
+    X(QUEUE, "dead_letter_queue", TEXT, struct config_queue, dead_letter_queue, 0, 0, "", "NAME",                                        \
+      "where dead messages go, with their full payload; made if missing")                                                                \
+    X(QUEUE, "body", ENUM, struct config_queue, body, 0, 0, "lambda", "lambda", "what a message holds: the record as a Lambda handler gets it")
+
+#endif

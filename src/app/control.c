@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/control.h"
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "codec/digest.h"
+#include "core/bridge.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CALL_TIMEOUT_MS 30000L
+#define ANSWER_MAX (16 * 1024 * 1024)
+
+/* ---- through the daemon ---- */
+
+static size_t on_body(char *data, size_t one, size_t len, void *context)
+{
+    struct buffer *body = context;
+
+    (void)one;
+    if (body->len + len > ANSWER_MAX)
+        return 0;
+    buffer_append(body, slice_from(data, len));
+    return len;
+}
+
+static CURLcode post(const char *socket_path, const char *operation, const char *request, struct buffer *body, long *status)
+{
+    CURL *e = curl_easy_init();
+    struct buffer url = {0};
+    CURLcode result;
+
+    if (e == NULL)
+        panic("curl_easy_init failed");
+    buffer_printf(&url, "http://localhost/control/%s", operation);
+    curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+    curl_easy_setopt(e, CURLOPT_URL, url.ptr);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, request);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, CALL_TIMEOUT_MS);
+    curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, body);
+    result = curl_easy_perform(e);
+    curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, status);
+    curl_easy_cleanup(e);
+    buffer_fini(&url);
+    return result;
+}
+
+/* *runs: a daemon answered, whatever it said. */
+static bool ask_daemon(const char *ledger, const char *operation, const char *request, json_t **answer, bool *runs, struct error *err)
+{
+    struct buffer path = {0};
+    struct buffer body = {0};
+    long status = 0;
+    CURLcode result;
+
+    buffer_printf(&path, "%s-control", ledger);
+    result = post(path.ptr, operation, request, &body, &status);
+    *runs = result != CURLE_COULDNT_CONNECT;
+    *answer = result == CURLE_OK && status == 200 ? json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL) : NULL;
+    if (*answer == NULL && result != CURLE_OK)
+        error_set(err, ERROR_UNAVAILABLE, "no answer from the daemon on %s: %s", path.ptr, curl_easy_strerror(result));
+    else if (*answer == NULL)
+        error_set(err, status == 400 ? ERROR_NOT_FOUND : ERROR_LEDGER_FULL, "%.*s", (int)body.len, body.ptr ? body.ptr : "");
+    buffer_fini(&path);
+    buffer_fini(&body);
+    return *answer != NULL;
+}
+
+/* ---- on the ledger itself ---- */
+
+static bool move_dead(struct bridge *b, json_t *request, bool drop, json_t **answer, struct error *err)
+{
+    const char *queue = json_string_value(json_object_get(request, "queue"));
+    json_t *ids = json_object_get(request, "ids");
+    struct bridge_move move = {.drop = drop};
+    json_t *not_dead = json_array();
+    bool found = queue != NULL;
+    json_t *id;
+    size_t i;
+
+    if (found && json_is_true(json_object_get(request, "all")))
+        found = bridge_move_dead(b, slice_text(queue), &move, clock_now());
+    json_array_foreach(ids, i, id) {
+        int64_t before = move.moved;
+
+        found = found && bridge_move_dead_one(b, slice_text(queue), slice_text(json_string_value(id)), &move, clock_now());
+        if (found && move.moved == before)
+            json_array_append(not_dead, id);
+    }
+    *answer = json_pack("{s:I,s:o}", "moved", (json_int_t)move.moved, "not_dead", not_dead);
+    return found || error_set(err, ERROR_NOT_FOUND, "there is no queue \"%s\" in this ledger", queue ? queue : "");
+}
+
+static bool apply(struct database *db, const char *operation, json_t *request, json_t **answer, struct error *err)
+{
+    static const struct bridge_options options = {.account_id = "", .region = "", .keep_settled_ms = INT64_MAX / 4};
+    struct bridge *b = bridge_new(db, &options, clock_now(), err);
+    bool good;
+
+    if (b == NULL)
+        return false;
+    if (strcmp(operation, "gaps/acknowledge") == 0) {
+        *answer = json_pack("{s:i}", "acknowledged", bridge_acknowledge_gaps(b, clock_now()));
+        good = true;
+    } else {
+        good = move_dead(b, request, strcmp(operation, "dead/drop") == 0, answer, err);
+    }
+    if (good && bridge_commit(b, clock_now()) != DATABASE_OK)
+        good = error_set(err, ERROR_LEDGER_IO, "the change could not be stored: %s", database_failure(db));
+    bridge_free(b);
+    if (!good) {
+        json_decref(*answer);
+        *answer = NULL;
+    }
+    return good;
+}
+
+static bool change_ledger(const char *ledger, const char *operation, json_t *request, json_t **answer, struct error *err)
+{
+    const struct database_options options = {.purpose = "a stream2sqs command"};
+    struct database *db = database_open(ledger, &options, err);
+    bool good;
+
+    if (db == NULL)
+        return false;
+    digest_init();
+    good = apply(db, operation, request, answer, err);
+    database_close(db);
+    digest_fini();
+    return good;
+}
+
+bool control_call(const char *ledger, const char *operation, json_t *request, json_t **answer, struct error *err)
+{
+    char *text = json_dumps(request, JSON_COMPACT);
+    bool runs;
+    bool good = ask_daemon(ledger, operation, text, answer, &runs, err);
+
+    free(text);
+    if (!runs && strcmp(operation, "status") != 0)
+        return change_ledger(ledger, operation, request, answer, err);
+    return good;
+}

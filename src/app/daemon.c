@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread owns the sockets, the core and the ledger (docs/decisions.md). daemon_cycle is the commit cycle of core/bridge.h:
+ * wait, apply, commit, release. All else here makes and unmakes the parts.
+ */
+#include "app/daemon.h"
+
+#include "app/access_keys.h"
+#include "app/notify.h"
+#include "app/room.h"
+#include "aws/stream_client.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "serve/admin.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROOM_CHECK_MS 1000
+#define REQUEST_BODY_MAX (7 * 1024 * 1024)      /* 1 MiB of message, every byte of it escaped, and its envelope */
+#define REQUEST_MEMORY_MAX (128 * 1024 * 1024)
+#define REQUEST_TIMEOUT_S 60                    /* long polls last 20 s, and their clients keep connections */
+#define ADMIN_CONNECTIONS 64
+#define TROUBLE_LOG_MS 60000                    /* the same trouble is said again after so long */
+
+struct daemon {
+    const struct config *config;
+    struct loop *loop;
+    struct database *db;
+    struct keyring *keys;
+    struct bridge_options options;
+    struct bridge *bridge;
+    struct aws_profile *profile;
+    struct credentials credentials;
+    struct endpoint dynamodb;
+    struct endpoint streams;
+    struct stream_client *client;
+    struct sqs_api *api;
+    struct admin *admin;
+    struct http_server *sqs_server;
+    struct http_server *admin_server;
+    struct http_server *control_server;
+    struct watch signals;
+    struct room room;
+    struct notify notify;
+    struct cycle_stats cycles;
+    char *sqs_url;
+    char *admin_url;
+    char *addresses_path;
+    struct trouble {
+        char text[TROUBLE_TEXT];
+        int64_t said_ms;
+    } *troubles; /* one a source */
+    int64_t room_due;
+    int64_t stop_due; /* 0: not stopping */
+};
+
+/* ---- the loop ---- */
+
+/* P7: the outcome of the commit is not known. What carries on from here could confirm what is lost, so nothing does: no handler, no close. */
+static void die_at_once(const struct database *db)
+{
+    log_error("a write of the ledger failed, and its outcome is unknown: stopping at once. Nothing that was confirmed is lost. Check the disk, then start again",
+              LOG_FIELDS(LOG_TEXT("error", database_failure(db))));
+    _exit(error_exit_status(ERROR_LEDGER_IO));
+}
+
+static void say_troubles(struct daemon *d, struct instant now)
+{
+    for (size_t i = 0; i < bridge_source_count(d->bridge); i++) {
+        struct trouble *t = &d->troubles[i];
+        const char *text = source_trouble(bridge_source(d->bridge, i));
+        bool changed = strcmp(text, t->text) != 0;
+
+        if (!changed && (text[0] == '\0' || now.mono_ms - t->said_ms < TROUBLE_LOG_MS))
+            continue;
+        if (text[0])
+            log_warning("a stream cannot be read; trying again", LOG_FIELDS(LOG_TEXT("stream", bridge_source_name(d->bridge, i)), LOG_TEXT("cause", text)));
+        else
+            log_info("a stream can be read again", LOG_FIELDS(LOG_TEXT("stream", bridge_source_name(d->bridge, i))));
+        snprintf(t->text, sizeof(t->text), "%s", text);
+        t->said_ms = now.mono_ms;
+    }
+}
+
+static double seconds_now(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+}
+
+static void commit(struct daemon *d)
+{
+    uint64_t before = bridge_counts(d->bridge)->commits;
+    double began = seconds_now();
+    enum database_outcome outcome = bridge_commit(d->bridge, clock_now());
+
+    if (outcome == DATABASE_BROKEN)
+        die_at_once(d->db);
+    if (outcome == DATABASE_FULL)
+        room_release(&d->room);
+    if (bridge_counts(d->bridge)->commits > before)
+        cycle_note(&d->cycles, seconds_now() - began);
+    admin_release(d->admin, outcome == DATABASE_FULL);
+}
+
+static void release(struct daemon *d, struct instant now)
+{
+    struct stream_call call;
+
+    sqs_api_release(d->api);
+    while (bridge_next_call(d->bridge, &call, now))
+        stream_client_start(d->client, &call, now.wall_ms);
+}
+
+static int64_t least_wait(int64_t a, int64_t b)
+{
+    return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
+static int64_t wait_ms(struct daemon *d, struct instant now)
+{
+    int64_t due = bridge_due(d->bridge);
+    int64_t wait = ROOM_CHECK_MS;
+
+    if (d->room_due < due)
+        due = d->room_due;
+    if (d->stop_due && d->stop_due < due)
+        due = d->stop_due;
+    wait = due <= now.mono_ms ? 0 : due - now.mono_ms;
+    wait = least_wait(wait, http_server_prepare(d->sqs_server));
+    wait = least_wait(wait, http_server_prepare(d->admin_server));
+    return least_wait(wait, http_server_prepare(d->control_server));
+}
+
+static void look_after(struct daemon *d, struct instant now)
+{
+    if (d->room_due > now.mono_ms)
+        return;
+    d->room_due = now.mono_ms + ROOM_CHECK_MS;
+    bridge_set_room(d->bridge, room_check(&d->room));
+    say_troubles(d, now);
+    notify_watchdog(&d->notify);
+}
+
+static void daemon_cycle(struct daemon *d)
+{
+    loop_wait(d->loop, wait_ms(d, clock_now()));
+    commit(d);
+    look_after(d, clock_now());
+    release(d, clock_now());
+}
+
+static bool finished(struct daemon *d, struct instant now)
+{
+    size_t open;
+
+    if (d->stop_due == 0)
+        return false;
+    open = http_server_drain(d->sqs_server) + http_server_drain(d->admin_server) + http_server_drain(d->control_server);
+    return open == 0 || now.mono_ms >= d->stop_due;
+}
+
+static void signal_ready(struct watch *w, uint32_t events)
+{
+    struct daemon *d = w->context;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return;
+    if (d->stop_due) {
+        log_warning("told to stop a second time: not waiting for open requests", NULL);
+        d->stop_due = 1;
+        return;
+    }
+    log_info("stopping: open requests are answered, no new ones are taken", LOG_FIELDS(LOG_INT("signal", info.ssi_signo)));
+    notify_stopping(&d->notify);
+    d->stop_due = clock_now().mono_ms + d->config->stop_timeout_ms + 1;
+    bridge_drain(d->bridge);
+}
+
+/* ---- making the parts ---- */
+
+static void keep_secrets(void)
+{
+    const struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static bool watch_signals(struct daemon *d, struct error *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (d->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return error_set(err, ERROR_SYSTEM, "signalfd: %s", strerror(errno));
+    d->signals.ready = signal_ready;
+    d->signals.context = d;
+    loop_watch(d->loop, &d->signals, EPOLLIN);
+    return true;
+}
+
+static bool open_ledger(struct daemon *d, struct error *err)
+{
+    const struct database_options options = {.create = true, .cache_bytes = d->config->cache_bytes, .purpose = "stream2sqs run"};
+
+    d->db = database_open(d->config->ledger, &options, err);
+    if (d->db == NULL)
+        return false;
+    room_init(&d->room, d->config->ledger, d->config->disk_reserve_bytes);
+    return true;
+}
+
+static bool find_aws(struct daemon *d, struct error *err)
+{
+    const char *region;
+
+    d->profile = aws_profile_load(d->config->profile, environment_lookup, err);
+    if (d->profile == NULL)
+        return false;
+    region = d->config->region ? d->config->region : region_find(d->profile, environment_lookup);
+    if (region == NULL && d->config->pipeline_count > 0)
+        return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region (for a local server any will do)");
+    d->options.region = region ? region : "us-east-1";
+    if (d->config->pipeline_count == 0)
+        return true;
+    return credentials_find(&d->credentials, d->profile, environment_lookup, err) &&
+           endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) &&
+           endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err);
+}
+
+static bool load_keys(struct daemon *d, struct error *err)
+{
+    struct buffer path = {0};
+    bool made = false;
+    bool good;
+
+    d->keys = keyring_new();
+    if (d->config->access_keys_file)
+        return access_keys_read(d->keys, d->config->access_keys_file, err);
+    if (!config_loopback(d->config->listen))
+        return error_set(err, ERROR_CONFIG, "an endpoint beyond loopback wants --access-keys-file");
+    buffer_printf(&path, "%s.keys", d->config->ledger);
+    good = access_keys_read_or_make(d->keys, path.ptr, &made, err);
+    if (good)
+        log_info(made ? "an access key for the endpoint was made" : "the endpoint's access key is in a file", LOG_FIELDS(LOG_TEXT("file", path.ptr)));
+    buffer_fini(&path);
+    return good;
+}
+
+static void fill_options(struct daemon *d)
+{
+    const struct config *c = d->config;
+    struct bridge_queue *queues = memory_zeroed(c->queue_count + 1, sizeof(*queues));
+    struct bridge_source *sources = memory_zeroed(c->pipeline_count + 1, sizeof(*sources));
+
+    for (size_t i = 0; i < c->queue_count; i++)
+        queues[i] = (struct bridge_queue){c->queues[i].name, c->queues[i].visibility_timeout_ms, c->queues[i].max_receive_count,
+                                          c->queues[i].dead_letter_queue};
+    for (size_t i = 0; i < c->pipeline_count; i++)
+        sources[i] = (struct bridge_source){.name = c->pipelines[i].stream, .start_latest = c->pipelines[i].start == CONFIG_START_LATEST,
+                                            .stop_at_gap = c->pipelines[i].on_gap == CONFIG_GAP_STOP, .idle_poll_ms = c->pipelines[i].idle_poll_ms,
+                                            .queues = c->pipelines[i].queues, .queue_count = c->pipelines[i].queue_count};
+    d->options.account_id = c->account_id;
+    d->options.queues = queues;
+    d->options.queue_count = c->queue_count;
+    d->options.sources = sources;
+    d->options.source_count = c->pipeline_count;
+    d->options.discovery_ms = c->discovery_interval_ms;
+    d->options.keep_settled_ms = c->keep_settled_ms;
+    d->options.budget_bytes = c->ledger_budget_bytes ? c->ledger_budget_bytes : room_total(&d->room) / 2;
+    random_secret(&d->options.seed, sizeof(d->options.seed));
+    d->troubles = memory_zeroed(c->pipeline_count + 1, sizeof(*d->troubles));
+}
+
+static void stream_answered(void *context, const struct stream_answer *answer)
+{
+    struct daemon *d = context;
+
+    bridge_answer(d->bridge, answer, clock_now());
+}
+
+static bool make_core(struct daemon *d, struct error *err)
+{
+    const struct stream_client_options client = {&d->credentials, d->options.region, &d->dynamodb, &d->streams};
+
+    fill_options(d);
+    d->bridge = bridge_new(d->db, &d->options, clock_now(), err);
+    if (d->bridge == NULL)
+        return false;
+    d->client = stream_client_new(d->loop, &client, stream_answered, d, err);
+    return d->client != NULL;
+}
+
+/* "http://127.0.0.1:9324", with the port that was free when port 0 was asked for. */
+static char *url_of(const char *listen_at, const struct http_server *server)
+{
+    struct buffer url = {0};
+
+    buffer_printf(&url, "http://%.*s:%u", (int)(strrchr(listen_at, ':') - listen_at), listen_at, http_server_port(server));
+    return buffer_take(&url);
+}
+
+static struct http_server *make_server(struct daemon *d, const char *listen_at, size_t body_max, unsigned connections, struct http_handlers handlers,
+                                       struct error *err)
+{
+    const struct http_server_options options = {.listen = listen_at, .body_max = body_max, .memory_max = REQUEST_MEMORY_MAX,
+                                                .connections_max = connections, .request_timeout_s = REQUEST_TIMEOUT_S};
+
+    return http_server_new(d->loop, &options, &handlers, err);
+}
+
+static bool make_servers(struct daemon *d, struct error *err)
+{
+    const struct config *c = d->config;
+    struct buffer control = {0};
+
+    d->api = sqs_api_new(d->bridge, d->keys);
+    d->sqs_server = make_server(d, c->listen, REQUEST_BODY_MAX, (unsigned)c->max_connections, sqs_api_handlers(d->api), err);
+    if (d->sqs_server == NULL)
+        return error_prefix(err, "the SQS endpoint");
+    d->sqs_url = url_of(c->listen, d->sqs_server);
+    d->admin = admin_new(&(struct admin_view){.bridge = d->bridge, .db = d->db, .api = d->api, .sqs_server = d->sqs_server, .cycles = &d->cycles});
+    d->admin_server = make_server(d, c->admin, 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, false), err);
+    if (d->admin_server == NULL)
+        return error_prefix(err, "the admin address");
+    d->admin_url = url_of(c->admin, d->admin_server);
+    admin_set_urls(d->admin, d->sqs_url, d->admin_url);
+    buffer_printf(&control, "unix:%s-control", c->ledger);
+    d->control_server = make_server(d, control.ptr, 1024 * 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, true), err);
+    buffer_fini(&control);
+    return d->control_server != NULL || error_prefix(err, "the control socket");
+}
+
+/* For scripts that asked for port 0: written whole, then given its name. */
+static bool write_addresses(struct daemon *d, struct error *err)
+{
+    json_t *document = json_pack("{s:i,s:s,s:s}", "pid", (int)getpid(), "sqs", d->sqs_url, "admin", d->admin_url);
+    struct buffer path = {0};
+    struct buffer temporary = {0};
+    bool written;
+
+    buffer_printf(&path, "%s.addresses", d->config->ledger);
+    buffer_printf(&temporary, "%s.addresses.new", d->config->ledger);
+    d->addresses_path = buffer_take(&path);
+    written = json_dump_file(document, temporary.ptr, JSON_COMPACT) == 0 && rename(temporary.ptr, d->addresses_path) == 0;
+    buffer_fini(&temporary);
+    json_decref(document);
+    return written || error_set(err, ERROR_SYSTEM, "cannot write %s: %s", d->addresses_path, strerror(errno));
+}
+
+static bool make(struct daemon *d, struct error *err)
+{
+    keep_secrets();
+    d->loop = loop_new(err);
+    return d->loop && watch_signals(d, err) && open_ledger(d, err) && find_aws(d, err) && load_keys(d, err) && make_core(d, err) &&
+           make_servers(d, err) && write_addresses(d, err);
+}
+
+/* In the reverse order; whatever is not there is passed over. */
+static void unmake(struct daemon *d)
+{
+    if (d->addresses_path)
+        unlink(d->addresses_path);
+    http_server_free(d->control_server);
+    http_server_free(d->admin_server);
+    http_server_free(d->sqs_server);
+    stream_client_free(d->client);
+    admin_free(d->admin);
+    bridge_free(d->bridge);
+    sqs_api_free(d->api);
+    keyring_free(d->keys);
+    credentials_fini(&d->credentials);
+    endpoint_fini(&d->dynamodb);
+    endpoint_fini(&d->streams);
+    aws_profile_free(d->profile);
+    if (d->room.directory)
+        room_fini(&d->room);
+    database_close(d->db);
+    if (d->signals.fd > 0)
+        close(d->signals.fd);
+    loop_free(d->loop);
+    free((void *)(uintptr_t)d->options.queues);
+    free((void *)(uintptr_t)d->options.sources);
+    free(d->troubles);
+    free(d->sqs_url);
+    free(d->admin_url);
+    free(d->addresses_path);
+}
+
+bool daemon_run(const struct config *config, struct error *err)
+{
+    struct daemon d = {.config = config, .options.discovery_ms = 0};
+    bool good;
+
+    digest_init();
+    notify_init(&d.notify);
+    good = make(&d, err);
+    if (good) {
+        log_info("ready", LOG_FIELDS(LOG_TEXT("sqs", d.sqs_url), LOG_TEXT("admin", d.admin_url), LOG_TEXT("ledger", config->ledger),
+                                     LOG_TEXT("version", S2Q_VERSION)));
+        notify_ready(&d.notify);
+        release(&d, clock_now());
+        while (!finished(&d, clock_now()))
+            daemon_cycle(&d);
+        log_info("stopped", NULL);
+    }
+    unmake(&d);
+    digest_fini();
+    return good;
+}

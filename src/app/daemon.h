@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * daemon: the process: wiring, and the loop. The place to begin reading.
+ */
+#ifndef S2Q_APP_DAEMON_H
+#define S2Q_APP_DAEMON_H
+
+#include "app/config.h"
+
+/* Runs until SIGTERM or SIGINT. Returns the exit status; an error of the start is in *err (its code gives the status), and false. */
+MUST_USE bool daemon_run(const struct config *config, struct error *err);
+
+#endif

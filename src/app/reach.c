@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/reach.h"
+
+#include "aws/stream_client.h"
+#include "base/clock.h"
+#include "codec/digest.h"
+#include "codec/stream_wire.h"
+#include "core/source.h"
+
+#include <stdio.h>
+
+/* One question to AWS, and what came back. */
+struct question {
+    bool answered;
+    bool by_arn;
+    const char *stream;
+    const char *where;
+    struct buffer *problems;
+};
+
+static void judge(struct question *q, const struct stream_answer *answer)
+{
+    struct stream_description description = {0};
+    enum verdict verdict;
+    char trouble[TROUBLE_TEXT];
+    const char *error;
+    struct slice arn;
+
+    if (stream_answer_failed(answer, &verdict, trouble)) {
+        if (verdict == VERDICT_NOT_FOUND)
+            snprintf(trouble, sizeof(trouble), "there is no %s \"%s\" in this account and region", q->by_arn ? "stream" : "table", q->stream);
+        buffer_printf(q->problems, "%s: %s\n", q->where, trouble);
+    } else if (q->by_arn && !describe_stream_decode(&description, answer->body, &error)) {
+        buffer_printf(q->problems, "%s: the endpoint's answer is malformed: %s\n", q->where, error);
+    } else if (!q->by_arn && !describe_table_decode(answer->body, &arn, &error)) {
+        buffer_printf(q->problems, "%s: the endpoint's answer is malformed: %s\n", q->where, error);
+    } else if (!q->by_arn && !slice_present(arn)) {
+        buffer_printf(q->problems, "%s: the table \"%s\" has no stream: enable one (aws dynamodb update-table --table-name %s "
+                      "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES)\n", q->where, q->stream, q->stream);
+    }
+    stream_description_fini(&description);
+}
+
+static void answered(void *context, const struct stream_answer *answer)
+{
+    struct question **q = context;
+
+    (*q)->answered = true;
+    judge(*q, answer);
+}
+
+static void ask(struct loop *loop, struct stream_client *client, struct question *q)
+{
+    struct stream_call call = {.target = q->by_arn ? TARGET_DESCRIBE_STREAM : TARGET_DESCRIBE_TABLE};
+
+    if (q->by_arn)
+        describe_stream_encode(&call.body, slice_text(q->stream), SLICE_NONE);
+    else
+        describe_table_encode(&call.body, slice_text(q->stream));
+    stream_client_start(client, &call, clock_now().wall_ms);
+    while (!q->answered)
+        loop_wait(loop, -1);
+}
+
+static bool ask_all(const struct config *config, struct loop *loop, const struct stream_client_options *options, struct buffer *problems, struct error *err)
+{
+    struct question *current = NULL;
+    struct stream_client *client = stream_client_new(loop, options, answered, &current, err);
+
+    if (client == NULL)
+        return false;
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        const struct config_pipeline *p = &config->pipelines[i];
+        struct question q = {.by_arn = source_is_arn(p->stream), .stream = p->stream, .where = p->where, .problems = problems};
+
+        current = &q;
+        ask(loop, client, &q);
+    }
+    stream_client_free(client);
+    return true;
+}
+
+static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, struct buffer *problems, struct error *err)
+{
+    const char *region = config->region ? config->region : region_find(profile, environment_lookup);
+    struct credentials credentials = {0};
+    struct endpoint dynamodb = {0};
+    struct endpoint streams = {0};
+    struct stream_client_options options = {&credentials, region, &dynamodb, &streams};
+    struct loop *loop = NULL;
+    bool good = false;
+
+    if (region == NULL)
+        error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region (for a local server any will do)");
+    else if (credentials_find(&credentials, profile, environment_lookup, err) &&
+             endpoint_find(&dynamodb, AWS_DYNAMODB, region, profile, environment_lookup, err) &&
+             endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err) && (loop = loop_new(err)) != NULL)
+        good = ask_all(config, loop, &options, problems, err);
+    loop_free(loop);
+    credentials_fini(&credentials);
+    endpoint_fini(&dynamodb);
+    endpoint_fini(&streams);
+    return good;
+}
+
+bool reach(const struct config *config, struct buffer *problems)
+{
+    struct aws_profile *profile;
+    struct error err;
+
+    if (config->pipeline_count == 0)
+        return true;
+    digest_init();
+    profile = aws_profile_load(config->profile, environment_lookup, &err);
+    if (profile == NULL || !ask_with_credentials(config, profile, problems, &err))
+        buffer_printf(problems, "aws: %s\n", err.text);
+    aws_profile_free(profile);
+    digest_fini();
+    return problems->len == 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aws/endpoint.h"
+
+#include "base/buffer.h"
+#include "base/memory.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <strings.h>
+
+static const struct {
+    const char *variable; /* AWS_ENDPOINT_URL_... */
+    const char *section;  /* in the profile's services */
+    const char *prefix;   /* of AWS's own host */
+    const char *signing_name;
+} services[] = {
+    [AWS_DYNAMODB] = {"AWS_ENDPOINT_URL_DYNAMODB", "dynamodb", "dynamodb", "dynamodb"},
+    [AWS_DYNAMODB_STREAMS] = {"AWS_ENDPOINT_URL_DYNAMODB_STREAMS", "dynamodb_streams", "streams.dynamodb", "dynamodb"},
+    [AWS_KINESIS] = {"AWS_ENDPOINT_URL_KINESIS", "kinesis", "kinesis", "kinesis"},
+    [AWS_SQS] = {"AWS_ENDPOINT_URL_SQS", "sqs", "sqs", "sqs"},
+};
+
+/* By the region's prefix: botocore's endpoints.json. */
+static const struct {
+    const char *prefix;
+    const char *suffix;
+} partitions[] = {
+    {"cn-", "amazonaws.com.cn"}, {"us-iso-", "c2s.ic.gov"},           {"us-isob-", "sc2s.sgov.gov"}, {"eu-isoe-", "cloud.adc-e.uk"},
+    {"us-isof-", "csp.hci.ic.gov"}, {"eusc-", "amazonaws.eu"},        {"", "amazonaws.com"},
+};
+
+const char *aws_service_signing_name(enum aws_service service)
+{
+    return services[service].signing_name;
+}
+
+static bool region_valid(const char *region)
+{
+    size_t len = strlen(region);
+
+    return len >= 1 && len <= 32 && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+static bool loopback(struct slice host)
+{
+    char text[64];
+    struct in_addr v4;
+
+    if (host.len == 0 || host.len >= sizeof(text))
+        return false;
+    memcpy(text, host.ptr, host.len);
+    text[host.len] = '\0';
+    if (strcasecmp(text, "localhost") == 0 || strcmp(text, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, text, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+/* The host without its port. */
+static struct slice bare_host(struct slice authority)
+{
+    size_t end = authority.len;
+
+    if (authority.len > 0 && authority.ptr[0] == '[')
+        end = slice_index(authority, ']') + 1;
+    else
+        end = slice_index(authority, ':');
+    return slice_from(authority.ptr, end < authority.len ? end : authority.len);
+}
+
+static bool host_valid(struct slice authority)
+{
+    for (size_t i = 0; i < authority.len; i++)
+        if (authority.ptr[i] <= ' ' || authority.ptr[i] > '~' || strchr("@\\\"<>", authority.ptr[i]))
+            return false;
+    return authority.len > 0;
+}
+
+static bool set_url(struct endpoint *out, const char *url, const char *source, struct error *err)
+{
+    bool https = strncmp(url, "https://", 8) == 0;
+    bool http = strncmp(url, "http://", 7) == 0;
+    struct slice rest = slice_text(url + (https ? 8 : http ? 7 : 0));
+    struct slice authority = slice_from(rest.ptr, slice_index(rest, '/'));
+    struct slice default_port = https ? SLICE(":443") : SLICE(":80");
+    size_t len = strlen(url);
+
+    if ((!http && !https) || !host_valid(authority) || strpbrk(rest.ptr, "?# "))
+        return error_set(err, ERROR_CONFIG, "%s: \"%s\" is no endpoint: give a URL such as http://127.0.0.1:8000", source, url);
+    if (http && !loopback(bare_host(authority)))
+        return error_set(err, ERROR_CONFIG, "%s: %s is not encrypted, and not on this machine: use https", source, url);
+    while (len > 0 && url[len - 1] == '/')
+        len--;
+    out->url = slice_dup(slice_from(url, len));
+    if (slice_ends_with(authority, default_port))
+        authority.len -= default_port.len;
+    out->host = slice_dup(authority);
+    out->custom = true;
+    return true;
+}
+
+/* The setting that names this service's endpoint, and where it stands; NULL: none. */
+static const char *configured(enum aws_service service, const struct aws_profile *profile, const char *(*lookup)(const char *), const char **source)
+{
+    const char *ignore = lookup("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    const char *url;
+
+    if (ignore && strcasecmp(ignore, "true") == 0)
+        return NULL;
+    *source = services[service].variable;
+    if ((url = lookup(*source)) != NULL)
+        return url;
+    *source = "AWS_ENDPOINT_URL";
+    if ((url = lookup(*source)) != NULL)
+        return url;
+    *source = "the profile's services";
+    if ((url = aws_profile_get(profile, services[service].section, "endpoint_url")) != NULL)
+        return url;
+    *source = "the profile's endpoint_url";
+    return aws_profile_get(profile, NULL, "endpoint_url");
+}
+
+bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
+                   const char *(*lookup)(const char *), struct error *err)
+{
+    const char *source = NULL;
+    const char *url = configured(service, profile, lookup, &source);
+    struct buffer text = {0};
+    size_t partition = 0;
+
+    *out = (struct endpoint){0};
+    if (!region_valid(region))
+        return error_set(err, ERROR_CONFIG, "\"%s\" is no region: give one such as eu-west-1", region);
+    if (url)
+        return set_url(out, url, source, err);
+    while (strncmp(region, partitions[partition].prefix, strlen(partitions[partition].prefix)) != 0)
+        partition++;
+    buffer_printf(&text, "%s.%s.%s", services[service].prefix, region, partitions[partition].suffix);
+    out->host = buffer_take(&text);
+    buffer_printf(&text, "https://%s", out->host);
+    out->url = buffer_take(&text);
+    return true;
+}
+
+void endpoint_fini(struct endpoint *e)
+{
+    free(e->url);
+    free(e->host);
+    *e = (struct endpoint){0};
+}

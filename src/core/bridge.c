@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/bridge.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+#define CALLS_MAX 16
+#define PRUNE_REST_MS 60000  /* between sweeps over the pages */
+#define BUDGET_CHECK_MS 1000
+#define BUDGET_NEAR 90       /* percent: settled rows go early from here on */
+#define SOURCE_SHIFT 48      /* a token: epoch, source, the source's own 48 bits */
+#define EPOCH_SHIFT 56
+
+struct bridge {
+    struct database *db;
+    const struct bridge_options *options;
+    struct random random;
+    struct intake intake;
+    struct service service;
+    struct feed {
+        struct source *source;
+        struct queue **queues; /* that it feeds */
+    } *feeds;                  /* one a configured source */
+    size_t next_source;        /* whose call comes next: fair among sources */
+    uint64_t epoch;            /* grows when memory was thrown away: answers to older calls mean nothing */
+    size_t calls;
+    struct heap deadlines;     /* of long polls */
+    struct exchange *answered; /* in order */
+    struct exchange *answered_last;
+    bool changed;              /* something was applied in this cycle */
+    bool draining;
+    bool room;
+    bool within_budget;
+    int64_t budget_due;
+    int64_t prune_due;
+    int64_t prune_page;        /* where the sweep stands; 0: at its beginning */
+    bool near_budget;
+    struct bridge_counts counts;
+};
+
+/* ---- loading ---- */
+
+static struct queue *find_queue(void *context, int64_t id)
+{
+    struct bridge *b = context;
+
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        if (b->service.desks[i].queue->id == id)
+            return b->service.desks[i].queue;
+    return NULL;
+}
+
+struct loading {
+    struct bridge *bridge;
+    struct instant now;
+    int64_t highest;
+};
+
+/* The desk keeps those who wait; a desk of the same place gets the queue loaded again. */
+static void load_queue(void *context, const struct queue_row *row)
+{
+    struct loading *loading = context;
+    struct service *s = &loading->bridge->service;
+    struct queue *q;
+    size_t at = 0;
+
+    if (row->id > loading->highest)
+        loading->highest = row->id;
+    while (at < s->desk_count && s->desks[at].queue->id != row->id)
+        at++;
+    q = queue_load(loading->bridge->db, row, loading->now);
+    q->options.visibility_timeout_ms = 30000;
+    queue_set_lookup(q, find_queue, loading->bridge);
+    if (at < s->desk_count) {
+        queue_free(s->desks[at].queue);
+        s->desks[at].queue = q;
+        return;
+    }
+    s->desks = memory_resize(s->desks, (s->desk_count + 1) * sizeof(*s->desks));
+    s->desks[s->desk_count++] = (struct desk){.queue = q};
+}
+
+static void load_queues(struct bridge *b, struct instant now)
+{
+    struct loading loading = {b, now, 0};
+
+    ledger_queues(b->db, load_queue, &loading);
+    for (size_t i = 0; i < b->options->queue_count; i++) {
+        struct slice name = slice_text(b->options->queues[i].name);
+        struct queue_row row = {.id = loading.highest + 1, .name = name, .created_at_ms = now.wall_ms};
+
+        if (service_find(&b->service, name))
+            continue;
+        row.next_message = row.next_fresh = QUEUE_FIRST_MESSAGE(row.id);
+        ledger_queue_insert(b->db, row.id, name, now.wall_ms);
+        load_queue(&loading, &row);
+    }
+    for (size_t i = 0; i < b->options->queue_count; i++) {
+        const struct bridge_queue *o = &b->options->queues[i];
+        struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
+        struct queue *q = service_find(&b->service, slice_text(o->name))->queue;
+
+        q->options = (struct queue_options){.visibility_timeout_ms = o->visibility_timeout_ms, .max_receive_count = o->max_receive_count,
+                                            .dead_letter_queue = target ? target->queue : NULL};
+    }
+}
+
+static void load_feed(struct bridge *b, struct feed *feed, const struct bridge_source *o, struct instant now)
+{
+    struct reader_options options = {.start_latest = o->start_latest, .stop_at_gap = o->stop_at_gap, .idle_poll_ms = o->idle_poll_ms,
+                                     .discovery_ms = b->options->discovery_ms, .queue_count = o->queue_count};
+
+    feed->queues = memory_zeroed(o->queue_count + 1, sizeof(struct queue *));
+    for (size_t i = 0; i < o->queue_count; i++)
+        feed->queues[i] = service_find(&b->service, slice_text(o->queues[i]))->queue;
+    options.queues = feed->queues;
+    feed->source = source_new(b->db, &b->intake, o->name, &options, random_next(&b->random), now);
+}
+
+static void load(struct bridge *b, struct instant now)
+{
+    load_queues(b, now);
+    intake_init(&b->intake, b->db);
+    for (size_t i = 0; i < b->options->source_count; i++)
+        load_feed(b, &b->feeds[i], &b->options->sources[i], now);
+    b->calls = 0;
+    b->epoch++;
+}
+
+static void unload(struct bridge *b)
+{
+    for (size_t i = 0; i < b->options->source_count; i++) {
+        source_free(b->feeds[i].source);
+        free(b->feeds[i].queues);
+        b->feeds[i] = (struct feed){0};
+    }
+    intake_fini(&b->intake);
+    service_fini(&b->service);
+}
+
+struct bridge *bridge_new(struct database *db, const struct bridge_options *options, struct instant now, struct error *err)
+{
+    struct bridge *b = memory_zeroed(1, sizeof(*b));
+    enum database_outcome outcome;
+
+    b->db = db;
+    b->options = options;
+    b->random.state = options->seed;
+    b->feeds = memory_zeroed(options->source_count + 1, sizeof(struct feed));
+    b->service = (struct service){.db = db, .intake = &b->intake, .account_id = options->account_id, .region = options->region};
+    b->room = b->within_budget = true;
+    b->prune_due = b->budget_due = now.mono_ms;
+    database_begin(db);
+    identity_init(&b->service.identity, db);
+    load(b, now);
+    outcome = database_commit(db);
+    if (outcome == DATABASE_OK)
+        return b;
+    error_set(err, outcome == DATABASE_FULL ? ERROR_LEDGER_FULL : ERROR_LEDGER_IO, "cannot start on the ledger: %s", database_failure(db));
+    bridge_free(b);
+    return NULL;
+}
+
+void bridge_free(struct bridge *b)
+{
+    if (b == NULL)
+        return;
+    unload(b);
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        queue_free(b->service.desks[i].queue);
+    free(b->service.desks);
+    identity_fini(&b->service.identity);
+    heap_fini(&b->deadlines);
+    free(b->feeds);
+    free(b);
+}
+
+/* ---- exchanges ---- */
+
+static void answered_append(struct bridge *b, struct exchange *x)
+{
+    x->answered = true;
+    x->next = NULL;
+    x->previous = b->answered_last;
+    if (b->answered_last)
+        b->answered_last->next = x;
+    else
+        b->answered = x;
+    b->answered_last = x;
+}
+
+static void wait_at(struct bridge *b, struct desk *desk, struct exchange *x, int64_t until_mono_ms)
+{
+    x->waiting_at = desk;
+    x->next = NULL;
+    x->previous = desk->last;
+    if (desk->last)
+        desk->last->next = x;
+    else
+        desk->first = x;
+    desk->last = x;
+    heap_set(&b->deadlines, &x->deadline, until_mono_ms);
+}
+
+static void stop_waiting(struct bridge *b, struct exchange *x)
+{
+    struct desk *desk = x->waiting_at;
+
+    if (x->previous)
+        x->previous->next = x->next;
+    else
+        desk->first = x->next;
+    if (x->next)
+        x->next->previous = x->previous;
+    else
+        desk->last = x->previous;
+    heap_remove(&b->deadlines, &x->deadline);
+    x->waiting_at = NULL;
+}
+
+void bridge_apply(struct bridge *b, struct exchange *x, struct instant now)
+{
+    database_begin(b->db);
+    b->changed = true;
+    b->counts.events++;
+    b->service.accepting = b->room && b->within_budget;
+    x->waiting_at = NULL;
+    x->answered = false;
+    x->deadline = (struct heap_node){0};
+    if (service_apply(&b->service, x, now)) {
+        answered_append(b, x);
+    } else if (b->draining) {
+        service_answer_empty(x);
+        answered_append(b, x);
+    } else {
+        wait_at(b, service_find(&b->service, x->request.queue_name), x, now.mono_ms + x->request.wait_s * INT64_C(1000));
+    }
+}
+
+static void answered_remove(struct bridge *b, struct exchange *x)
+{
+    if (x->previous)
+        x->previous->next = x->next;
+    else
+        b->answered = x->next;
+    if (x->next)
+        x->next->previous = x->previous;
+    else
+        b->answered_last = x->previous;
+    x->answered = false;
+}
+
+void bridge_forget(struct bridge *b, struct exchange *x)
+{
+    if (x->waiting_at)
+        stop_waiting(b, x);
+    else if (x->answered)
+        answered_remove(b, x);
+}
+
+struct exchange *bridge_next_reply(struct bridge *b)
+{
+    struct exchange *x = b->answered;
+
+    if (x)
+        answered_remove(b, x);
+    return x;
+}
+
+/* Those who wait, in order of arrival, as far as there are messages. */
+static void serve_waiting(struct bridge *b, struct desk *desk, struct instant now)
+{
+    queue_tick(desk->queue, now);
+    while (desk->first && queue_has_visible(desk->queue)) {
+        struct exchange *x = desk->first;
+
+        database_begin(b->db);
+        b->changed = true;
+        if (!service_apply(&b->service, x, now))
+            return; /* all that was visible went to the dead letters */
+        stop_waiting(b, x);
+        answered_append(b, x);
+    }
+}
+
+static void end_waiting(struct bridge *b, struct exchange *x)
+{
+    stop_waiting(b, x);
+    service_answer_empty(x);
+    answered_append(b, x);
+}
+
+static void end_long_polls(struct bridge *b, struct instant now)
+{
+    struct heap_node *first;
+
+    while ((first = heap_first(&b->deadlines)) != NULL && (b->draining || first->due <= now.mono_ms))
+        end_waiting(b, container_of(first, struct exchange, deadline));
+}
+
+/* ---- calls ---- */
+
+static bool reading(const struct bridge *b)
+{
+    return b->room && b->within_budget && !b->draining;
+}
+
+bool bridge_next_call(struct bridge *b, struct stream_call *call, struct instant now)
+{
+    size_t most = b->options->calls_max > 0 ? b->options->calls_max : CALLS_MAX;
+
+    if (!reading(b) || b->calls >= most)
+        return false;
+    for (size_t i = 0; i < b->options->source_count; i++) {
+        size_t at = (b->next_source + i) % b->options->source_count;
+
+        if (!source_next_call(b->feeds[at].source, call, now))
+            continue;
+        call->token |= (uint64_t)at << SOURCE_SHIFT | b->epoch << EPOCH_SHIFT;
+        b->next_source = at + 1;
+        b->calls++;
+        b->counts.calls++;
+        return true;
+    }
+    return false;
+}
+
+void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct instant now)
+{
+    struct stream_answer inner = *answer;
+    size_t at = (size_t)(answer->token >> SOURCE_SHIFT) & 0xff;
+    int64_t before = b->intake.next_record;
+
+    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || at >= b->options->source_count)
+        return;
+    b->calls--;
+    inner.token &= (UINT64_C(1) << SOURCE_SHIFT) - 1;
+    if (!reading(b)) /* there is no room for what it brings: as if it had not come */
+        inner = (struct stream_answer){.token = inner.token, .failure = "reading rests: there is no room"};
+    b->counts.call_failures += inner.status != 200;
+    b->counts.events++;
+    b->changed = true;
+    database_begin(b->db);
+    source_answer(b->feeds[at].source, &inner, now);
+    b->counts.records += (uint64_t)(b->intake.next_record - before);
+    b->counts.pages += b->intake.next_record > before;
+}
+
+size_t bridge_calls(const struct bridge *b)
+{
+    return b->calls;
+}
+
+/* ---- pruning and the budget ---- */
+
+static void check_budget(struct bridge *b, struct instant now)
+{
+    int64_t used;
+    bool within;
+
+    if (b->options->budget_bytes == 0 || b->budget_due > now.mono_ms)
+        return;
+    b->budget_due = now.mono_ms + BUDGET_CHECK_MS;
+    used = database_bytes_used(b->db);
+    b->near_budget = used > b->options->budget_bytes / 100 * BUDGET_NEAR;
+    within = used < b->options->budget_bytes && (b->within_budget || !b->near_budget);
+    if (within != b->within_budget)
+        log_write(within ? LOG_INFO : LOG_ERROR, within ? "reading goes on: the ledger is within its budget again"
+                                                        : "reading rests: the ledger's budget is full of messages that nobody has settled",
+                  LOG_FIELDS(LOG_INT("bytes_used", used), LOG_INT("budget_bytes", b->options->budget_bytes)));
+    b->within_budget = within;
+    if (b->near_budget && b->prune_due > now.mono_ms)
+        b->prune_due = now.mono_ms;
+}
+
+/* One page a cycle. */
+static void prune(struct bridge *b, struct instant now)
+{
+    int64_t before_ms = b->near_budget ? now.wall_ms : now.wall_ms - b->options->keep_settled_ms;
+    int64_t removed;
+
+    if (b->prune_due > now.mono_ms)
+        return;
+    database_begin(b->db);
+    b->prune_page = ledger_prune_page(b->db, b->prune_page, before_ms, &removed);
+    b->prune_due = now.mono_ms + (b->prune_page != 0 ? 0 : b->near_budget ? BUDGET_CHECK_MS : PRUNE_REST_MS);
+    b->counts.pruned += (uint64_t)removed;
+    if (removed > 0)
+        b->changed = true;
+}
+
+/* ---- the end of a cycle ---- */
+
+static void save(struct bridge *b)
+{
+    intake_close(&b->intake);
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        queue_save(b->service.desks[i].queue, b->db);
+}
+
+/* There was no room: nothing of this cycle has happened. */
+static void undo(struct bridge *b, struct instant now)
+{
+    log_error("no room for a commit: reading rests, its requests are answered 503", LOG_FIELDS(LOG_TEXT("error", database_failure(b->db))));
+    b->counts.full++;
+    b->room = false;
+    for (struct exchange *x = b->answered; x; x = x->next)
+        sqs_answer_error(&x->answer, SQS_SERVICE_UNAVAILABLE, NULL);
+    unload(b);
+    database_begin(b->db);
+    load(b, now);
+}
+
+enum database_outcome bridge_commit(struct bridge *b, struct instant now)
+{
+    enum database_outcome outcome;
+
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        if (b->service.desks[i].first)
+            serve_waiting(b, &b->service.desks[i], now);
+    end_long_polls(b, now);
+    check_budget(b, now);
+    prune(b, now);
+    if (!database_in_transaction(b->db))
+        return DATABASE_OK;
+    save(b);
+    outcome = database_commit(b->db);
+    b->counts.commits += b->changed;
+    b->changed = false;
+    if (outcome == DATABASE_FULL) {
+        undo(b, now);
+        return database_commit(b->db) == DATABASE_BROKEN ? DATABASE_BROKEN : DATABASE_FULL;
+    }
+    return outcome == DATABASE_OK ? database_checkpoint(b->db) : outcome;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t bridge_due(const struct bridge *b)
+{
+    struct heap_node *first = heap_first(&b->deadlines);
+    int64_t due = first ? first->due : INT64_MAX;
+
+    due = earlier(due, b->prune_due);
+    if (b->options->budget_bytes > 0)
+        due = earlier(due, b->budget_due);
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        const struct desk *desk = &b->service.desks[i];
+
+        first = heap_first(&desk->queue->due);
+        if (desk->first && first)
+            due = earlier(due, first->due);
+    }
+    for (size_t i = 0; i < b->options->source_count && reading(b); i++)
+        due = earlier(due, source_due(b->feeds[i].source));
+    return due;
+}
+
+void bridge_set_room(struct bridge *b, bool room)
+{
+    b->room = room;
+}
+
+void bridge_drain(struct bridge *b)
+{
+    b->draining = true;
+}
+
+/* ---- what an operator asks for ---- */
+
+struct dead_list {
+    int64_t *ids;
+    size_t len;
+};
+
+static void note_dead(void *context, const struct message_row *row)
+{
+    struct dead_list *list = context;
+
+    list->ids = memory_resize(list->ids, (list->len + 1) * sizeof(*list->ids));
+    list->ids[list->len++] = row->id;
+}
+
+static bool move_one(struct bridge *b, struct queue *q, int64_t id, const struct bridge_move *move, struct instant now)
+{
+    return move->drop ? queue_drop_dead(q, b->db, id, now) : queue_redrive(q, b->db, id, now);
+}
+
+bool bridge_move_dead(struct bridge *b, struct slice queue_name, struct bridge_move *move, struct instant now)
+{
+    struct desk *desk = service_find(&b->service, queue_name);
+    struct dead_list list = {0};
+
+    if (desk == NULL)
+        return false;
+    database_begin(b->db);
+    b->changed = true;
+    ledger_dead(b->db, desk->queue->id, note_dead, &list);
+    for (size_t i = 0; i < list.len; i++)
+        move->moved += move_one(b, desk->queue, list.ids[i], move, now);
+    free(list.ids);
+    return true;
+}
+
+bool bridge_move_dead_one(struct bridge *b, struct slice queue_name, struct slice message_id, struct bridge_move *move, struct instant now)
+{
+    struct desk *desk = service_find(&b->service, queue_name);
+    int64_t id;
+
+    if (desk == NULL)
+        return false;
+    database_begin(b->db);
+    b->changed = true;
+    if (message_id_decode(&b->service.identity, message_id, &id) && QUEUE_OF_MESSAGE(id) == desk->queue->id)
+        move->moved += move_one(b, desk->queue, id, move, now);
+    return true;
+}
+
+int bridge_acknowledge_gaps(struct bridge *b, struct instant now)
+{
+    database_begin(b->db);
+    b->changed = true;
+    return ledger_gaps_acknowledge(b->db, now.wall_ms);
+}
+
+/* ---- seen from outside ---- */
+
+const struct bridge_counts *bridge_counts(const struct bridge *b)
+{
+    struct bridge *mutable = (struct bridge *)(uintptr_t)b;
+
+    mutable->counts.service = b->service.counts;
+    return &b->counts;
+}
+
+const struct desk *bridge_desks(const struct bridge *b, size_t *count)
+{
+    *count = b->service.desk_count;
+    return b->service.desks;
+}
+
+size_t bridge_source_count(const struct bridge *b)
+{
+    return b->options->source_count;
+}
+
+struct source *bridge_source(const struct bridge *b, size_t index)
+{
+    return b->feeds[index].source;
+}
+
+const char *bridge_source_name(const struct bridge *b, size_t index)
+{
+    return b->options->sources[index].name;
+}
+
+void bridge_reasons(struct bridge *b, struct buffer *out)
+{
+    int64_t gaps = ledger_gaps_new(b->db);
+
+    if (!b->room)
+        buffer_append_text(out, "reading rests: the disk has no room\n");
+    if (!b->within_budget)
+        buffer_append_text(out, "reading rests: the ledger's budget is full of messages that nobody has settled\n");
+    if (gaps > 0)
+        buffer_printf(out, "%lld new gap%s: see `stream2sqs audit`, then `stream2sqs audit --acknowledge`\n", (long long)gaps, gaps == 1 ? "" : "s");
+    for (size_t i = 0; i < b->options->source_count; i++)
+        if (source_trouble(b->feeds[i].source)[0])
+            buffer_printf(out, "%s: %s\n", b->options->sources[i].name, source_trouble(b->feeds[i].source));
+}

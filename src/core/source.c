@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/source.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OWN_TOKEN 1        /* DescribeTable and ListStreams; a reader's tokens carry its stream's number above 32 bits */
+#define LISTING_GAP_MS 250 /* ListStreams: 5 a second */
+
+struct stream {
+    struct stream_row row;
+    char *arn; /* = row.arn */
+};
+
+struct source {
+    struct database *db;
+    struct intake *intake;
+    struct reader_options options;
+    struct random random;
+    char *name;
+    bool by_table;
+    struct stream *streams; /* oldest first */
+    size_t len;
+    size_t active;          /* streams[active] is read by `reader`; len: none */
+    struct reader *reader;
+    bool calling;           /* DescribeTable or ListStreams is in flight */
+    int failures;
+    int64_t due;
+    char *latest;           /* a new ARN: the streams between it and the newest that we know are being listed; NULL: nothing to list */
+    char *listing_from;     /* ExclusiveStartStreamArn; NULL: the first page */
+    char **found;           /* ARNs of those between */
+    size_t found_len;
+    struct stream_listing listing;
+    char trouble[TROUBLE_TEXT];
+};
+
+bool source_is_arn(const char *name)
+{
+    return strncmp(name, "arn:", 4) == 0;
+}
+
+/* ---- streams ---- */
+
+static void stream_note(struct source *s, const struct stream_row *row)
+{
+    struct stream *stream;
+
+    s->streams = memory_resize(s->streams, (s->len + 1) * sizeof(*s->streams));
+    stream = &s->streams[s->len++];
+    stream->row = *row;
+    stream->arn = slice_dup(row->arn);
+    stream->row.arn = slice_text(stream->arn);
+    stream->row.source = SLICE_NONE;
+}
+
+static void load_stream(void *context, const struct stream_row *row)
+{
+    struct source *s = context;
+
+    if (slice_is(row->source, s->name))
+        stream_note(s, row);
+}
+
+static void stream_add(struct source *s, const char *arn, struct instant now)
+{
+    struct stream_row row = {.source = slice_text(s->name), .arn = slice_text(arn), .created_at_ms = now.wall_ms};
+
+    row.state = s->len == 0 ? STREAM_READING : STREAM_WAITING;
+    row.id = ledger_stream_insert(s->db, &row);
+    stream_note(s, &row);
+    log_info("stream found", LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", arn), LOG_TEXT("state", stream_state_name(row.state))));
+}
+
+/* Makes the reader of the oldest stream that is not read to its end. Reads the ledger, and writes only when a waiting stream's turn has come. */
+static void activate(struct source *s, struct instant now)
+{
+    struct reader_options options = s->options;
+    struct stream *stream;
+
+    while (s->active < s->len && (s->streams[s->active].row.state == STREAM_FINISHED || s->streams[s->active].row.state == STREAM_GONE))
+        s->active++;
+    if (s->active == s->len)
+        return;
+    stream = &s->streams[s->active];
+    if (stream->row.state == STREAM_WAITING) {
+        stream->row.state = STREAM_READING;
+        ledger_stream_save(s->db, &stream->row);
+    }
+    options.from_beginning = s->active > 0;
+    s->reader = reader_new(s->db, s->intake, &stream->row, &options, random_next(&s->random), now);
+    if (s->active + 1 < s->len)
+        reader_supersede(s->reader);
+}
+
+struct source *source_new(struct database *db, struct intake *intake, const char *name, const struct reader_options *options, uint64_t seed,
+                          struct instant now)
+{
+    struct source *s = memory_zeroed(1, sizeof(*s));
+
+    s->db = db;
+    s->intake = intake;
+    s->options = *options;
+    s->random.state = seed;
+    s->name = memory_strdup(name);
+    s->by_table = !source_is_arn(name);
+    s->due = now.mono_ms;
+    ledger_streams(db, load_stream, s);
+    if (!s->by_table && s->len == 0)
+        stream_add(s, name, now);
+    activate(s, now);
+    return s;
+}
+
+static void forget_listing(struct source *s)
+{
+    for (size_t i = 0; i < s->found_len; i++)
+        free(s->found[i]);
+    free(s->found);
+    free(s->latest);
+    free(s->listing_from);
+    s->found = NULL;
+    s->found_len = 0;
+    s->latest = s->listing_from = NULL;
+}
+
+void source_free(struct source *s)
+{
+    if (s == NULL)
+        return;
+    reader_free(s->reader);
+    for (size_t i = 0; i < s->len; i++)
+        free(s->streams[i].arn);
+    free(s->streams);
+    forget_listing(s);
+    stream_listing_fini(&s->listing);
+    free(s->name);
+    free(s);
+}
+
+/* ---- calls ---- */
+
+bool source_next_call(struct source *s, struct stream_call *call, struct instant now)
+{
+    if (s->by_table && !s->calling && s->due <= now.mono_ms) {
+        *call = (struct stream_call){.token = OWN_TOKEN, .target = s->latest ? TARGET_LIST_STREAMS : TARGET_DESCRIBE_TABLE};
+        if (s->latest)
+            list_streams_encode(&call->body, slice_text(s->name), slice_text(s->listing_from));
+        else
+            describe_table_encode(&call->body, slice_text(s->name));
+        s->calling = true;
+        return true;
+    }
+    if (s->reader == NULL || !reader_next_call(s->reader, call, now))
+        return false;
+    call->token |= (uint64_t)(s->active + 1) << 32;
+    return true;
+}
+
+int64_t source_due(const struct source *s)
+{
+    int64_t due = s->reader ? reader_due(s->reader) : INT64_MAX;
+
+    return s->by_table && !s->calling && s->due < due ? s->due : due;
+}
+
+/* ---- following a table ---- */
+
+static void add_in_order(struct source *s, struct instant now)
+{
+    /* ARNs of one table differ in their label, the time of creation: they sort like it. A table has a handful of streams. */
+    for (size_t i = 0; i < s->found_len; i++)
+        for (size_t k = i + 1; k < s->found_len; k++)
+            if (strcmp(s->found[k], s->found[i]) < 0) {
+                char *other = s->found[i];
+
+                s->found[i] = s->found[k];
+                s->found[k] = other;
+            }
+    for (size_t i = 0; i < s->found_len; i++)
+        stream_add(s, s->found[i], now);
+    stream_add(s, s->latest, now);
+    forget_listing(s);
+    if (s->reader)
+        reader_supersede(s->reader);
+    else
+        activate(s, now);
+}
+
+static bool known(const struct source *s, struct slice arn)
+{
+    for (size_t i = 0; i < s->len; i++)
+        if (slice_equal(s->streams[i].row.arn, arn))
+            return true;
+    return false;
+}
+
+static void listed(struct source *s, struct instant now)
+{
+    const char *newest = s->streams[s->len - 1].arn;
+
+    for (size_t i = 0; i < s->listing.len; i++) {
+        struct slice arn = s->listing.arns[i];
+        char *text = slice_dup(arn);
+
+        if (!known(s, arn) && strcmp(text, newest) > 0 && strcmp(text, s->latest) < 0) {
+            s->found = memory_resize(s->found, (s->found_len + 1) * sizeof(*s->found));
+            s->found[s->found_len++] = text;
+        } else {
+            free(text);
+        }
+    }
+    free(s->listing_from);
+    s->listing_from = s->listing.last_evaluated_arn.len > 0 ? slice_dup(s->listing.last_evaluated_arn) : NULL;
+    s->due = now.mono_ms + LISTING_GAP_MS;
+    if (s->listing_from == NULL)
+        add_in_order(s, now);
+}
+
+static void no_stream(struct source *s)
+{
+    if (s->reader == NULL)
+        snprintf(s->trouble, sizeof(s->trouble), "the table \"%s\" has no stream: enable one (aws dynamodb update-table --table-name %s "
+                 "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES)", s->name, s->name);
+}
+
+static void described(struct source *s, struct slice arn, struct instant now)
+{
+    s->due = now.mono_ms + s->options.discovery_ms;
+    s->trouble[0] = '\0';
+    if (!slice_present(arn)) {
+        no_stream(s);
+        if (s->len == 0 && s->options.discovery_ms > DENIED_RETRY_MS)
+            s->due = now.mono_ms + DENIED_RETRY_MS;
+        return;
+    }
+    if (known(s, arn))
+        return;
+    s->latest = slice_dup(arn);
+    if (s->len == 0)
+        add_in_order(s, now);
+    else
+        s->due = now.mono_ms + LISTING_GAP_MS;
+}
+
+static void own_call_failed(struct source *s, enum verdict verdict, struct instant now)
+{
+    if (s->latest && verdict == VERDICT_DENIED) {
+        log_warning("ListStreams was refused: streams that the table had meanwhile may be passed over",
+                    LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("error", s->trouble)));
+        add_in_order(s, now);
+        return;
+    }
+    if (verdict == VERDICT_NOT_FOUND && !s->latest)
+        snprintf(s->trouble, sizeof(s->trouble), "there is no table \"%s\" in this account and region: create it, or name another one", s->name);
+    s->due = now.mono_ms + (verdict == VERDICT_DENIED || verdict == VERDICT_NOT_FOUND ? DENIED_RETRY_MS : back_off_ms(&s->random, s->failures++));
+}
+
+static void answer_own(struct source *s, const struct stream_answer *answer, struct instant now)
+{
+    const char *error = NULL;
+    enum verdict verdict;
+    struct slice arn;
+
+    s->calling = false;
+    if (stream_answer_failed(answer, &verdict, s->trouble)) {
+        own_call_failed(s, verdict, now);
+        return;
+    }
+    if (s->latest ? list_streams_decode(&s->listing, answer->body, &error) : describe_table_decode(answer->body, &arn, &error)) {
+        s->failures = 0;
+        if (s->latest)
+            listed(s, now);
+        else
+            described(s, arn, now);
+        return;
+    }
+    snprintf(s->trouble, sizeof(s->trouble), "malformed answer: %s", error);
+    s->due = now.mono_ms + back_off_ms(&s->random, s->failures++);
+}
+
+void source_answer(struct source *s, const struct stream_answer *answer, struct instant now)
+{
+    struct stream_answer inner = *answer;
+
+    if (answer->token == OWN_TOKEN) {
+        if (s->calling)
+            answer_own(s, answer, now);
+        return;
+    }
+    if (s->reader == NULL || answer->token >> 32 != s->active + 1)
+        return;
+    inner.token &= UINT32_MAX;
+    reader_answer(s->reader, &inner, now);
+    if (!reader_finished(s->reader))
+        return;
+    s->streams[s->active].row.state = STREAM_FINISHED; /* or gone: the reader has stored which */
+    reader_free(s->reader);
+    s->reader = NULL;
+    s->due = now.mono_ms; /* is there a newer one? */
+    activate(s, now);
+}
+
+const char *source_trouble(const struct source *s)
+{
+    if (s->trouble[0])
+        return s->trouble;
+    return s->reader ? reader_trouble(s->reader) : "";
+}
+
+const char *source_arn(const struct source *s)
+{
+    return s->active < s->len ? s->streams[s->active].arn : NULL;
+}
+
+void source_shards(const struct source *s, void (*each)(void *context, const struct shard_row *row), void *context)
+{
+    if (s->reader)
+        reader_shards(s->reader, each, context);
+}

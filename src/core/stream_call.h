@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stream_call: a call to DynamoDB or DynamoDB Streams as the core names it, its answer, and what an answer that is no success means.
+ */
+#ifndef S2Q_CORE_STREAM_CALL_H
+#define S2Q_CORE_STREAM_CALL_H
+
+#include "base/buffer.h"
+#include "base/random.h"
+
+/* A call to make, once the current transaction is committed. `body` belongs to whoever takes the call. */
+struct stream_call {
+    uint64_t token;
+    const char *target; /* X-Amz-Target */
+    struct buffer body;
+};
+
+struct stream_answer {
+    uint64_t token;
+    int status; /* 0: no answer came */
+    struct slice body;
+    const char *failure; /* status 0: why, for people; NULL: not known */
+    bool has_crc32;
+    uint32_t crc32;
+};
+
+/* What an answer that is not a success means for the reader. */
+enum verdict {
+    VERDICT_RETRY,        /* passing; back off */
+    VERDICT_THROTTLED,    /* back off; nothing is wrong */
+    VERDICT_NEW_ITERATOR, /* the iterator is of no use any more: ask for one after the position */
+    VERDICT_TRIMMED,      /* the position is older than what the stream keeps */
+    VERDICT_NOT_FOUND,    /* the shard, stream or table is not there */
+    VERDICT_DENIED,       /* an operator has to act: retried slowly, and shown */
+    VERDICT_SKEWED,       /* our clock: signed again with the server's time */
+};
+
+#define TROUBLE_TEXT 400
+#define DENIED_RETRY_MS 30000
+
+/* By the error's name (without namespace), one table; an unknown name: by the status, and RETRY. */
+enum verdict verdict_judge(struct slice error_name, int status);
+/* True: the answer is no success; *verdict says what follows, and `trouble` what is wrong and what to do, for people. */
+bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verdict, char trouble[TROUBLE_TEXT]);
+/* How long to wait after so many failures in a row (0: the first): exponential, with jitter over the upper half; at most 20 s, as the SDKs' standard mode. */
+int64_t back_off_ms(struct random *random, int failures);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/sqs_api.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define JSON_TYPE "application/x-amz-json-1.0"
+#define POOL_MAX 1024 /* idle calls kept for reuse */
+
+/* A request in hand: what HTTP knows of it, and what the bridge does. */
+struct call {
+    struct exchange exchange;
+    struct http_exchange *http;
+    struct buffer base_url;
+    struct call *next_idle;
+};
+
+struct sqs_api {
+    struct bridge *bridge;
+    struct keyring *keys;
+    struct random random;
+    struct call *idle;
+    size_t idle_count;
+    struct sqs_api_counts counts;
+    struct buffer text;
+};
+
+struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys)
+{
+    struct sqs_api *api = memory_zeroed(1, sizeof(*api));
+
+    api->bridge = bridge;
+    api->keys = keys;
+    random_secret(&api->random.state, sizeof(api->random.state));
+    return api;
+}
+
+/* ---- calls ---- */
+
+static struct call *call_take(struct sqs_api *api, struct http_exchange *http)
+{
+    struct call *call = api->idle;
+
+    if (call) {
+        api->idle = call->next_idle;
+        api->idle_count--;
+    } else {
+        call = memory_zeroed(1, sizeof(*call));
+    }
+    call->http = http;
+    http_exchange_set(http, call);
+    return call;
+}
+
+static void call_free(struct call *call)
+{
+    sqs_request_fini(&call->exchange.request);
+    sqs_answer_fini(&call->exchange.answer);
+    buffer_fini(&call->base_url);
+    free(call);
+}
+
+static void call_done(struct sqs_api *api, struct call *call)
+{
+    call->http = NULL;
+    if (api->idle_count >= POOL_MAX || call->exchange.request.arena.cap > SQS_MESSAGE_BYTES_MAX) {
+        call_free(call);
+        return;
+    }
+    call->next_idle = api->idle;
+    api->idle = call;
+    api->idle_count++;
+}
+
+void sqs_api_free(struct sqs_api *api)
+{
+    struct call *call;
+
+    if (api == NULL)
+        return;
+    while ((call = api->idle) != NULL) {
+        api->idle = call->next_idle;
+        call_free(call);
+    }
+    buffer_fini(&api->text);
+    free(api);
+}
+
+/* ---- answering ---- */
+
+static void request_id(struct sqs_api *api, char out[37])
+{
+    uint64_t a = random_next(&api->random);
+    uint64_t b = random_next(&api->random);
+
+    snprintf(out, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff,
+             0x8000u | ((unsigned)(b >> 48) & 0x3fff), (unsigned long long)(b & 0xffffffffffff));
+}
+
+static void reply(struct sqs_api *api, struct http_exchange *http, struct sqs_answer *answer)
+{
+    struct http_reply out = {.status = 200, .content_type = JSON_TYPE, .header_count = 1};
+    char query_error[96];
+    char id[37];
+    struct header headers[2] = {{SLICE("x-amzn-RequestId"), slice_from(id, 36)}, {SLICE("x-amzn-query-error"), SLICE_NONE}};
+
+    request_id(api, id);
+    out.headers = headers;
+    if (answer->error != SQS_OK) {
+        out.status = sqs_error_status(answer->error);
+        snprintf(query_error, sizeof(query_error), "%s;%s", sqs_error_query_code(answer->error), out.status < 500 ? "Sender" : "Receiver");
+        headers[1].value = slice_text(query_error);
+        out.header_count = 2;
+    }
+    api->counts.by_error[answer->error]++;
+    http_reply(http, &out, &answer->body);
+}
+
+static void refuse(struct sqs_api *api, struct http_exchange *http, enum sqs_error error, const char *text)
+{
+    struct sqs_answer answer = {0};
+
+    sqs_answer_error(&answer, error, text);
+    reply(api, http, &answer);
+    sqs_answer_fini(&answer);
+}
+
+void sqs_api_release(struct sqs_api *api)
+{
+    struct exchange *x;
+
+    while ((x = bridge_next_reply(api->bridge)) != NULL) {
+        struct call *call = container_of(x, struct call, exchange);
+
+        reply(api, call->http, &x->answer);
+        call_done(api, call);
+    }
+}
+
+/* ---- asking ---- */
+
+static struct slice find_header(const struct sigv4_request *r, const char *name)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (r->headers[i].name.len == strlen(name) && strncasecmp(r->headers[i].name.ptr, name, r->headers[i].name.len) == 0)
+            return r->headers[i].value;
+    return SLICE_NONE;
+}
+
+/* The one gate. True: the request is signed by a key that we know. */
+static bool admitted(struct sqs_api *api, const struct http_request *request, int64_t now_ms)
+{
+    static const enum sqs_error errors[] = {
+        [SIGV4_MISSING] = SQS_MISSING_AUTHENTICATION,
+        [SIGV4_INCOMPLETE] = SQS_INCOMPLETE_SIGNATURE,
+        [SIGV4_UNKNOWN_KEY] = SQS_UNKNOWN_KEY,
+        [SIGV4_MISMATCH] = SQS_SIGNATURE_MISMATCH,
+    };
+    struct slice key_id;
+    enum sigv4_refusal refusal;
+
+    buffer_reset(&api->text);
+    refusal = sigv4_verify(api->keys, &request->signed_part, SLICE_NONE, SLICE("sqs"), now_ms, &key_id, &api->text);
+    if (refusal == SIGV4_OK)
+        return true;
+    refuse(api, request->exchange, errors[refusal], api->text.len > 0 ? api->text.ptr : NULL);
+    return false;
+}
+
+/* How the client reached us, so that the queue URLs that it gets work for it. The gate has checked that there is one Host. */
+static void note_base_url(struct call *call, struct slice host)
+{
+    buffer_reset(&call->base_url);
+    buffer_append_text(&call->base_url, "http://");
+    buffer_append(&call->base_url, host);
+    call->exchange.base_url = buffer_slice(&call->base_url);
+}
+
+static void handle_request(void *context, const struct http_request *request)
+{
+    static const struct slice prefix = {"AmazonSQS.", 10};
+    struct sqs_api *api = context;
+    const struct sigv4_request *r = &request->signed_part;
+    struct instant now = clock_now();
+    struct sqs_failure failure;
+    struct slice target;
+    struct call *call;
+
+    if (!admitted(api, request, now.wall_ms))
+        return;
+    target = find_header(r, "x-amz-target");
+    if (!slice_is(r->method, "POST") || !slice_present(target) || !slice_starts_with(target, prefix)) {
+        refuse(api, request->exchange, SQS_UNKNOWN_OPERATION,
+               "This endpoint speaks AWS JSON 1.0 (X-Amz-Target: AmazonSQS.<operation>), as AWS SDKs since late 2023 do; the older Query protocol is not built yet.");
+        return;
+    }
+    call = call_take(api, request->exchange);
+    if (!sqs_request_decode(&call->exchange.request, slice_after(target, prefix.len), r->body, &failure)) {
+        refuse(api, request->exchange, failure.error, failure.text[0] ? failure.text : NULL);
+        call_done(api, call);
+        return;
+    }
+    api->counts.by_action[call->exchange.request.action]++;
+    note_base_url(call, find_header(r, "host"));
+    bridge_apply(api->bridge, &call->exchange, now);
+}
+
+static void handle_gone(void *context, struct http_exchange *http)
+{
+    struct sqs_api *api = context;
+    struct call *call = http_exchange_get(http);
+
+    if (call == NULL)
+        return;
+    bridge_forget(api->bridge, &call->exchange);
+    call_done(api, call);
+}
+
+struct http_handlers sqs_api_handlers(struct sqs_api *api)
+{
+    return (struct http_handlers){.request = handle_request, .gone = handle_gone, .context = api};
+}
+
+const struct sqs_api_counts *sqs_api_counts(const struct sqs_api *api)
+{
+    return &api->counts;
+}

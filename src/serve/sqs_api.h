@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sqs_api: the SQS endpoint: one gate (SigV4) ahead of everything, then AWS JSON 1.0 to exchanges of the bridge and back.
+ *
+ * Nothing is answered before its commit: replies leave by sqs_api_release, after bridge_commit. Refusals that touch no ledger leave at once.
+ */
+#ifndef S2Q_SERVE_SQS_API_H
+#define S2Q_SERVE_SQS_API_H
+
+#include "core/bridge.h"
+#include "io/http_server.h"
+
+struct sqs_api;
+/* Both are borrowed for its life. */
+struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys);
+/* After the HTTP server is gone. */
+void sqs_api_free(struct sqs_api *api);
+/* What to give to http_server_new. */
+struct http_handlers sqs_api_handlers(struct sqs_api *api);
+/* Sends what the bridge has answered. */
+void sqs_api_release(struct sqs_api *api);
+
+struct sqs_api_counts {
+    uint64_t by_action[SQS_ACTION_COUNT];
+    uint64_t by_error[SQS_ERROR_COUNT]; /* [SQS_OK]: answered without an error */
+};
+const struct sqs_api_counts *sqs_api_counts(const struct sqs_api *api);
+
+#endif
