@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * libmicrohttpd without threads: its epoll descriptor is one watch in our loop, and MHD_run does what is ready. A complete request is handed over and its
- * connection suspended; http_reply resumes it, which makes the descriptor readable, so that the answers of a whole commit leave in one MHD_run.
+ * connection suspended; http_reply resumes it, and http_server_prepare lets the answers of a whole commit leave in one MHD_run.
  */
 #include "io/http_server.h"
 
@@ -58,6 +58,7 @@ struct http_server {
     struct http_exchange *open; /* handed over, newest first */
     size_t open_count;
     size_t memory; /* bytes of bodies in hand */
+    bool resumed;  /* connections were: MHD has to run, and nothing else tells it (without threads it has no descriptor for that) */
     char *unix_path;
     uint16_t port;
     struct http_server_counts counts;
@@ -138,6 +139,7 @@ static void resume(struct http_exchange *x)
 {
     if (x->suspended) {
         x->suspended = false;
+        x->server->resumed = true;
         MHD_resume_connection(x->connection);
     }
 }
@@ -496,6 +498,10 @@ int64_t http_server_prepare(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
+    if (s->resumed) {
+        s->resumed = false;
+        MHD_run(s->daemon);
+    }
     for (struct http_exchange *x = s->open; x && !x->watched; x = x->next) { /* newest first: those behind are watched already */
         x->watch = (struct watch){.fd = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
                                   .ready = client_gone, .context = x};
