@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/control.h"
+#include "app/output.h"
+#include "app/reading.h"
+#include "base/clock.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define WATCH_MS 2000
+
+/* ---- what the ledger knows ---- */
+
+struct collecting {
+    struct reading *reading;
+    json_t *list;
+    int64_t now_ms;
+};
+
+static void add_queue(void *context, const struct queue_row *row)
+{
+    struct collecting *c = context;
+    int64_t oldest = ledger_oldest_queued_ms(c->reading->db, row->id, row->next_fresh);
+    json_t *out = json_pack("{s:o}", "queue", json_slice(row->name));
+
+    for (int state = 1; state < MESSAGE_STATE_COUNT; state++)
+        json_object_set_new(out, message_state_name((enum message_state)state), json_integer(row->counts[state]));
+    json_object_set_new(out, "oldest_waiting_ms", oldest ? json_integer(c->now_ms - oldest) : json_null());
+    json_array_append_new(c->list, out);
+}
+
+static void add_shard(void *context, const struct shard_row *row)
+{
+    struct collecting *c = context;
+    const struct shard_name *name = reading_shard(c->reading, row->id);
+    json_t *out = json_pack("{s:s,s:o,s:s,s:I,s:o,s:o}", "stream", name && name->arn ? name->arn : "", "shard", json_slice(row->shard_id), "state",
+                            shard_state_name(row->state), "records_read", (json_int_t)row->records_read, "position", json_slice(row->position),
+                            "last_read_at", json_moment(row->last_read_at_ms));
+
+    if (row->idle_since_ms)
+        json_object_set_new(out, "lag_ms", json_integer(0));
+    else if (row->last_record_at_ms)
+        json_object_set_new(out, "lag_ms", json_integer(c->now_ms - row->last_record_at_ms));
+    json_array_append_new(c->list, out);
+}
+
+static void add_stream(void *context, const struct stream_row *row)
+{
+    struct collecting *c = context;
+
+    json_array_append_new(c->list, json_pack("{s:o,s:o,s:s}", "source", json_slice(row->source), "stream", json_slice(row->arn), "state",
+                                             stream_state_name(row->state)));
+}
+
+static json_t *ledger_json(struct reading *r)
+{
+    struct collecting c = {.reading = r, .now_ms = clock_now().wall_ms};
+    json_t *queues = c.list = json_array();
+    json_t *streams;
+    json_t *shards;
+    struct stored_page first;
+
+    ledger_queues(r->db, add_queue, &c);
+    streams = c.list = json_array();
+    ledger_streams(r->db, add_stream, &c);
+    shards = c.list = json_array();
+    ledger_shards(r->db, add_shard, &c);
+    return json_pack("{s:s,s:I,s:o,s:I,s:o,s:o,s:o}", "ledger", r->config.ledger, "bytes", (json_int_t)database_bytes_used(r->db), "history_begins_at",
+                     question_first_page(r->db, &first) ? json_moment(first.stored_at_ms) : json_null(), "gaps_new",
+                     (json_int_t)ledger_gaps_new(r->db), "streams", streams, "shards", shards, "queues", queues);
+}
+
+/* Null: no daemon runs. */
+static json_t *daemon_json(const char *ledger)
+{
+    json_t *request = json_object();
+    json_t *answer = NULL;
+    struct error err;
+
+    if (!control_call(ledger, "status", request, &answer, &err))
+        answer = json_null();
+    json_decref(request);
+    return answer;
+}
+
+/* ---- for people ---- */
+
+static void print_daemon(json_t *daemon)
+{
+    size_t i;
+    json_t *reason;
+
+    if (json_is_null(daemon)) {
+        printf("%snot running%s: this is what the ledger knows\n", style_on(STYLE_WARN), style_off());
+        return;
+    }
+    printf("%s%s%s  pid %lld, SQS %s, admin %s\n", style_on(json_is_true(json_object_get(daemon, "ready")) ? STYLE_GOOD : STYLE_BAD),
+           json_is_true(json_object_get(daemon, "ready")) ? "ready" : "not ready", style_off(),
+           (long long)json_integer_value(json_object_get(daemon, "pid")), text_of(daemon, "sqs"), text_of(daemon, "admin"));
+    json_array_foreach(json_object_get(daemon, "reasons"), i, reason)
+        printf("  %s\n", json_string_value(reason));
+}
+
+static void add_duration(struct table *table, json_t *ms)
+{
+    struct buffer text = {0};
+
+    if (json_is_integer(ms))
+        append_duration(&text, json_integer_value(ms));
+    table_add_text(table, text.ptr ? text.ptr : "-");
+    buffer_fini(&text);
+}
+
+static void print_shards(json_t *shards)
+{
+    static const char *const headings[] = {"SHARD", "STATE", ">RECORDS READ", ">LAG", "STREAM", NULL};
+    struct table table = {.headings = headings};
+    size_t finished = 0;
+    size_t i;
+    json_t *shard;
+
+    json_array_foreach(shards, i, shard) {
+        if (strcmp(text_of(shard, "state"), "finished") == 0) {
+            finished++;
+            continue;
+        }
+        table_add_text(&table, text_of(shard, "shard"));
+        table_add_text(&table, text_of(shard, "state"));
+        table_add_number(&table, json_integer_value(json_object_get(shard, "records_read")));
+        add_duration(&table, json_object_get(shard, "lag_ms"));
+        table_add_text(&table, text_of(shard, "stream"));
+    }
+    if (table.count > 0)
+        table_print(&table, stdout);
+    if (finished > 0)
+        printf("(and %zu shards read to their end)\n", finished);
+}
+
+static void print_queues(json_t *queues)
+{
+    static const char *const headings[] = {"QUEUE", ">QUEUED", ">IN FLIGHT", ">DELETED", ">DEAD", ">DROPPED", ">OLDEST WAITING", NULL};
+    static const char *const columns[] = {"queued", "in_flight", "deleted", "dead", "dropped"};
+    struct table table = {.headings = headings};
+    size_t i;
+    json_t *queue;
+
+    json_array_foreach(queues, i, queue) {
+        table_add_text(&table, text_of(queue, "queue"));
+        for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
+            table_add_number(&table, json_integer_value(json_object_get(queue, columns[k])));
+        add_duration(&table, json_object_get(queue, "oldest_waiting_ms"));
+    }
+    if (table.count > 0)
+        table_print(&table, stdout);
+}
+
+static void print_people(json_t *status)
+{
+    struct buffer bytes = {0};
+
+    print_daemon(json_object_get(status, "daemon"));
+    append_bytes(&bytes, json_integer_value(json_object_get(status, "bytes")));
+    printf("ledger %s: %s, records since %s, %lld new gaps\n\n", text_of(status, "ledger"), bytes.ptr,
+           text_of(status, "history_begins_at")[0] ? text_of(status, "history_begins_at") : "(none yet)",
+           (long long)json_integer_value(json_object_get(status, "gaps_new")));
+    print_shards(json_object_get(status, "shards"));
+    putchar('\n');
+    print_queues(json_object_get(status, "queues"));
+    buffer_fini(&bytes);
+}
+
+/* ---- the command ---- */
+
+static int once(const struct invocation *in)
+{
+    struct reading r;
+    json_t *status;
+    int exit_status = 0;
+
+    if (!reading_open(&r, in, &exit_status))
+        return exit_status;
+    status = ledger_json(&r);
+    json_object_set_new(status, "daemon", daemon_json(r.config.ledger));
+    if (in->json) {
+        print_json(status);
+    } else {
+        print_people(status);
+        json_decref(status);
+    }
+    fflush(stdout);
+    reading_close(&r);
+    return 0;
+}
+
+/* Again every two seconds, until a signal or the end of standard input's terminal. */
+static int watch(const struct invocation *in)
+{
+    struct pollfd signals = {.events = POLLIN};
+    bool terminal = isatty(STDOUT_FILENO) && !in->json;
+    sigset_t set;
+    int status;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signals.fd = signalfd(-1, &set, SFD_CLOEXEC);
+    do {
+        if (terminal)
+            fputs("\033[H\033[2J", stdout);
+        status = once(in);
+    } while (status == 0 && poll(&signals, 1, WATCH_MS) == 0);
+    if (signals.fd >= 0)
+        close(signals.fd);
+    return status;
+}
+
+static int run(struct invocation *in)
+{
+    return invocation_flag(in, "watch", 0) ? watch(in) : once(in);
+}
+
+static const struct command_flag flags[] = {
+    {"watch", NULL, "again every two seconds, until interrupted"},
+    {NULL, NULL, NULL},
+};
+
+const struct command cmd_status = {
+    .name = "status",
+    .arguments = "",
+    .summary = "shards and how far behind they are, queues and what waits in them",
+    .help = "Shows what the ledger knows, and what a running daemon adds: whether it is ready, and if not, why.\n\n  stream2sqs status --watch",
+    .flags = flags,
+    .run = run,
+};
