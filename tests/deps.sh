@@ -4,7 +4,9 @@
 set -euo pipefail
 
 packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libyaml-dev
-    libcmocka-dev python3 shellcheck)
+    libcmocka-dev python3 python3-venv shellcheck)
+# a newer Node.js than Debian's does, too
+command -v npm >/dev/null || packages+=(nodejs npm)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: not a Debian system; install what these packages hold: ${packages[*]}" >&2

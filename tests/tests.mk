@@ -8,10 +8,20 @@ $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(SUPPORT_OBJECTS) $(BUILD)/libco
 
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check
+.PHONY: deps unit check-asan lint check demo
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
+
+# Python and its packages, in the tree.
+$(BUILD)/venv/done: tests/requirements.txt
+	$(call say,VENV,$@)
+	$(Q)python3 -m venv $(BUILD)/venv && $(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(Q)touch $@
+
+demo: deps ## the main job, to watch: about a minute
+	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done
+	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/demo/demo.py
 
 unit: $(UNIT_TESTS) ## the unit tests
 	$(Q)set -e; for t in $(UNIT_TESTS); do $$t 2>&1; done
