@@ -6,9 +6,14 @@ $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(SUPPORT_OBJECTS) $(BUILD)/libco
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
 
+# The simulation: a program of its own.
+$(BUILD)/tests/sim/sim: $(BUILD)/tests/sim/sim.o $(SUPPORT_OBJECTS) $(BUILD)/libcore.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
+
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check demo
+.PHONY: deps unit check-asan lint check demo sim
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -18,6 +23,10 @@ $(BUILD)/venv/done: tests/requirements.txt
 	$(call say,VENV,$@)
 	$(Q)python3 -m venv $(BUILD)/venv && $(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	$(Q)touch $@
+
+SEEDS ?= 2000
+sim: $(BUILD)/tests/sim/sim ## the whole core under faults, from seeds: SEEDS=n, or one: SEED=n
+	$(Q)$< $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 demo: deps ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done

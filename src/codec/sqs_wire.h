@@ -144,7 +144,7 @@ struct sqs_failure {
 void sqs_fail(struct sqs_failure *failure, enum sqs_error error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Decodes a JSON request; target is what follows "AmazonSQS." in X-Amz-Target. A zeroed struct or one used before; slices point into its
- * arena. False: *failure. Errors of single batch entries are in the entries. */
+ * arena and into `body`, which has to live as long as they are used. False: *failure. Errors of single batch entries are in the entries. */
 bool sqs_request_decode(struct sqs_request *r, struct slice target, struct slice body, struct sqs_failure *failure);
 void sqs_request_fini(struct sqs_request *r);
 /* Does a receive that asked with these names want this attribute? */

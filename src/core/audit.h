@@ -5,7 +5,7 @@
  * 1. per shard: records read = records stored + records pruned;
  * 2. per shard and queue: records read since the queue was subscribed = filtered + messages in all states + messages pruned;
  * 3. per queue and state: the counter = rows + rows pruned;
- * 4. per shard: each page begins where the page before it ended, and the position is where the last one did;
+ * 4. per shard: each page begins where the page before it ended (or later, if pages were pruned), and the position is where the last one did;
  * 5. no message without its record, no dead message without its dead letter.
  */
 #ifndef S2Q_CORE_AUDIT_H

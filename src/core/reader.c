@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/planted.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,7 +286,7 @@ static void shard_vanished(struct reader *r, struct shard *s, enum gap_cause cau
         shard_end(r, s, SHARD_FINISHED);
         return;
     }
-    shard_gap(r, s, s->row.position, s->row.ending_sequence, cause, now);
+    shard_gap(r, s, s->row.position, SLICE_NONE, cause, now); /* to its end */
     if (s->row.state != SHARD_STOPPED) /* on_gap: stop holds its children back, too */
         shard_end(r, s, SHARD_GONE);
 }
@@ -499,6 +500,8 @@ static void judge_trim(struct reader *r, struct shard *s, struct instant now)
     struct slice first = r->page.len > 0 ? r->page.records[0].sequence_number : SLICE_NONE;
 
     s->gap_unproven = false;
+    if (PLANTED(GAP_UNSAID))
+        return;
     if (!slice_present(first) || sequence_compare(first, s->row.position) > 0)
         shard_gap(r, s, s->row.position, first, GAP_TRIMMED, now);
 }
@@ -541,6 +544,10 @@ static void answer_page(struct reader *r, struct shard *s, struct instant now)
     if (!shard_open(s))
         return;
     row = s->row;
+    if (PLANTED(POSITION_FIRST) && r->page.len > 0) { /* a record of the page is passed over, but the position is behind it */
+        own(&s->row.position, r->page.records[0].sequence_number);
+        row.position = s->row.position;
+    }
     stored = intake_page(r->intake, &row, &r->page, r->options.queues, r->options.queue_count, not_before, now);
     if (stored < 0) {
         set_trouble(r, SLICE("malformed page"), SLICE("its sequence numbers do not rise"));

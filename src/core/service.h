@@ -13,7 +13,7 @@
 /* One request and its answer. Its memory is its owner's; from the moment that it is applied until its answer is handed back, or it is forgotten, it
  * must stay where it is. */
 struct exchange {
-    struct sqs_request request; /* decoded */
+    struct sqs_request request; /* decoded; the body that it was decoded from stays, too */
     struct sqs_answer answer;
     struct slice base_url;      /* "http://127.0.0.1:9324": how the client reached us, for queue URLs */
     struct exchange *next;      /* in one list: waiting at a queue, or answered and to be released */

@@ -2,6 +2,7 @@
 #include "store/database.h"
 
 #include "base/memory.h"
+#include "base/planted.h"
 #include "store/migrations.h"
 
 #include <errno.h>
@@ -136,7 +137,7 @@ static bool configure(struct database *db, const struct database_options *option
     if (sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, db->writer ? 0 : 1, NULL) != SQLITE_OK)
         return error_set(err, ERROR_SYSTEM, "this SQLite cannot switch off checkpoints on close");
     snprintf(sql, sizeof(sql), "PRAGMA cache_size=-%lld; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=OFF; "
-             "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;%s", (long long)(cache / 1024),
+             "PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=0;%s", (long long)(cache / 1024), PLANTED(NO_SYNC) ? "OFF" : "FULL",
              db->writer ? " PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;" : " PRAGMA query_only=ON;");
     rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     if (rc != SQLITE_OK)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * planted: bugs that are put in on purpose, in builds of their own (-DS2Q_PLANTED_BUGS), so that each suite proves that it would see them. In any other build
+ * PLANTED(...) is false, and costs nothing.
+ */
+#ifndef S2Q_BASE_PLANTED_H
+#define S2Q_BASE_PLANTED_H
+
+#define PLANTED_LIST(X)                                                                                                                  \
+    X(POSITION_FIRST)      /* P1: the position moves past a record that is not stored */                                                 \
+    X(VISIBILITY_IGNORED)  /* P2: a received message stays visible */                                                                    \
+    X(DELETE_IGNORED)      /* P2: a confirmed delete is not done */                                                                      \
+    X(REPLY_BEFORE_COMMIT) /* P5: answers leave before the commit */                                                                     \
+    X(NO_SYNC)             /* P5: commits are not synced */                                                                              \
+    X(GAP_UNSAID)          /* P8: trimmed records leave no gap row */
+
+#ifdef S2Q_PLANTED_BUGS
+enum planted_bug {
+    PLANTED_NONE,
+#define PLANTED_ENUM(name) PLANTED_##name,
+    PLANTED_LIST(PLANTED_ENUM)
+#undef PLANTED_ENUM
+};
+extern enum planted_bug planted_bug;
+#define PLANTED(name) (planted_bug == PLANTED_##name)
+#else
+#define PLANTED(name) 0
+#endif
+
+#endif

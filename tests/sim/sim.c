@@ -1,0 +1,856 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The whole core in one thread, from one seed: a fake AWS that misbehaves, consumers that fail, a disk that fills up, breaks and loses power, a clock that
+ * jumps, and a crash with restart between any two steps or in the middle of a commit. Then the faults end, and everything must drain.
+ *
+ * Checked after every restart and at the end:
+ *   P1  every record up to a shard's position is stored, or in a named gap
+ *   P2  no message comes again once its delete was confirmed, nor before its visibility time-out has passed; what comes is what AWS sent, byte for byte
+ *   P5  what was confirmed is still so after a crash (seen through P1 and P2)
+ *   P8  the audit adds up; at the end every record that was ever written is stored, or in a named gap
+ *
+ * usage: sim [--seed N] [--seeds COUNT] [--first N] [--bug NAME] [--verbose] [--log]
+ */
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/planted.h"
+#include "core/audit.h"
+#include "core/bridge.h"
+#include "support/fake_aws.h"
+#include "support/memory_disk.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define LEDGER "ledger.db"
+#define CONSUMERS 4
+#define CALLS 16
+#define QUEUES 3 /* orders, its dead-letter queue, copies */
+#define HELD 64
+#define STEPS 260
+#define DRAIN_STEPS 20000
+#define DAY_MS (24 * 3600 * INT64_C(1000))
+
+enum { ORDERS, ORDERS_DEAD, COPIES };
+static const char *const queue_names[QUEUES] = {"orders", "orders-dead", "copies"};
+
+/* What is known of one record's message in one queue. */
+struct truth {
+    bool deleted;             /* a delete was confirmed */
+    bool asked;               /* a delete was asked for */
+    int64_t hidden_until_ms;  /* monotonic; 0: not known */
+};
+
+struct record_at {
+    struct fake_shard *shard;
+    size_t index;
+};
+
+struct held {
+    int queue;
+    uint64_t key;
+    char handle[64];
+};
+
+struct consumer {
+    struct exchange x;
+    struct buffer body; /* the request's text */
+    bool busy;
+    int queue;
+    int64_t visibility_ms;
+    struct held held[HELD];
+    size_t held_count;
+    struct held asked[10]; /* of the delete or change that is under way */
+    size_t asked_count;
+    int64_t asked_visibility_ms;
+};
+
+struct world {
+    uint64_t seed;
+    struct random random;
+    struct memory_disk *disk;
+    struct database *db;
+    struct bridge *bridge;
+    struct bridge_options options;
+    struct fake_aws *aws;
+    struct instant now;
+    struct stream_call calls[CALLS];
+    size_t call_count;
+    struct consumer consumers[CONSUMERS];
+    struct record_at *records; /* by key */
+    struct truth *truths[QUEUES];
+    size_t record_count;
+    bool faults;
+    bool draining;
+    int restarts;
+    int recreated;
+    uint64_t deliveries;
+    uint64_t full;
+    int64_t gaps;
+    jmp_buf failed;
+    char failure[600];
+};
+
+static bool verbose;
+
+static void violated(struct world *w, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+static void violated(struct world *w, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(w->failure, sizeof(w->failure), format, arguments);
+    va_end(arguments);
+    longjmp(w->failed, 1);
+}
+
+static uint64_t below(struct world *w, uint64_t limit)
+{
+    return random_below(&w->random, limit);
+}
+
+static bool chance(struct world *w, uint64_t of_1000)
+{
+    return below(w, 1000) < of_1000;
+}
+
+/* ---- the bridge's life ---- */
+
+static void open_world(struct world *w)
+{
+    const struct database_options options = {.vfs = memory_disk_name(w->disk), .create = true};
+    struct error err = {0};
+
+    w->db = database_open(LEDGER, &options, &err);
+    if (w->db == NULL)
+        violated(w, "P5: the ledger cannot be opened after restart %d: %s", w->restarts, err.text);
+    w->options.seed = random_next(&w->random);
+    w->bridge = bridge_new(w->db, &w->options, w->now, &err);
+    if (w->bridge == NULL)
+        violated(w, "P5: the bridge cannot start after restart %d: %s", w->restarts, err.text);
+}
+
+static void forget_calls(struct world *w)
+{
+    for (size_t i = 0; i < w->call_count; i++)
+        buffer_fini(&w->calls[i].body);
+    w->call_count = 0;
+}
+
+/* Everybody who waited for an answer has lost the connection. */
+static void drop_connections(struct world *w)
+{
+    for (int i = 0; i < CONSUMERS; i++)
+        w->consumers[i].busy = false;
+    forget_calls(w);
+}
+
+static void close_world(struct world *w)
+{
+    if (w->bridge)
+        bridge_free(w->bridge);
+    if (w->db)
+        database_abandon(w->db);
+    w->bridge = NULL;
+    w->db = NULL;
+}
+
+/* ---- what must hold ---- */
+
+struct gap_search {
+    const char *shard_id;
+    const char *arn;
+    struct slice sequence;
+    bool covered;   /* the record is in a gap of its shard */
+    bool ancestors; /* a gap of its stream says that shards were never seen */
+};
+
+static void look_at_gap(void *context, const struct gap_row *gap)
+{
+    struct gap_search *s = context;
+
+    if (gap->cause == GAP_STREAM_RECREATED)
+        s->ancestors = true;
+    if (!slice_is(gap->arn, s->arn))
+        return;
+    if (gap->cause == GAP_PARENT_VANISHED || gap->cause == GAP_STREAM_VANISHED)
+        s->ancestors = true;
+    if (slice_is(gap->shard_id, s->shard_id) && (!slice_present(gap->from_sequence) || sequence_compare(gap->from_sequence, s->sequence) < 0) &&
+        (!slice_present(gap->to_sequence) || sequence_compare(s->sequence, gap->to_sequence) < 0))
+        s->covered = true;
+}
+
+struct shard_search {
+    struct world *world;
+    struct fake_shard *shard;
+    int64_t stream;
+    int64_t id;
+    char *position;
+};
+
+static void find_stream(void *context, const struct stream_row *row)
+{
+    struct shard_search *s = context;
+
+    if (slice_is(row->arn, s->shard->stream->arn))
+        s->stream = row->id;
+}
+
+static void find_shard(void *context, const struct shard_row *row)
+{
+    struct shard_search *s = context;
+
+    if (row->stream != s->stream || !slice_is(row->shard_id, s->shard->id))
+        return;
+    s->id = row->id;
+    s->position = slice_present(row->position) ? slice_dup(row->position) : NULL;
+}
+
+static void note_record(void *context, int64_t record)
+{
+    (*(int *)context)++;
+    (void)record;
+}
+
+/* May it have been settled in every queue, and pruned since? */
+static bool may_be_pruned(const struct world *w, const struct fake_record *r)
+{
+    uint64_t key = strtoull(r->key + 1, NULL, 10);
+
+    return w->options.keep_settled_ms < DAY_MS && w->truths[COPIES][key].asked && (w->truths[ORDERS][key].asked || w->truths[ORDERS_DEAD][key].asked);
+}
+
+static void check_record(struct world *w, const struct shard_search *s, const struct fake_record *r, bool at_the_end)
+{
+    struct gap_search gap = {.shard_id = s->shard->id, .arn = s->shard->stream->arn, .sequence = slice_text(r->sequence)};
+    bool passed = s->position && sequence_compare(gap.sequence, slice_text(s->position)) <= 0;
+    int stored = 0;
+
+    if (s->id)
+        question_by_sequence(w->db, s->id, gap.sequence, note_record, &stored);
+    if (stored == 1 || (stored == 0 && may_be_pruned(w, r)) || (!passed && !at_the_end))
+        return;
+    ledger_gaps(w->db, look_at_gap, &gap);
+    if (gap.covered || (s->id == 0 && gap.ancestors))
+        return;
+    violated(w, "%s: record %s of %s is %s, and in no gap (shard %lld, position %s, trimmed %d, returned %d, parent %s)", at_the_end ? "P8" : "P1", r->sequence,
+             s->shard->id, stored > 1 ? "stored more than once" : "not stored", (long long)s->id, s->position ? s->position : "none", r->trimmed, r->returned,
+             s->shard->parent ? s->shard->parent->id : "none");
+}
+
+static void check_ledger(struct world *w, bool at_the_end)
+{
+    struct audit audit;
+    size_t differences;
+
+    database_begin(w->db); /* one view of it; nothing is written */
+    for (size_t i = 0; i < w->aws->len; i++) {
+        for (size_t k = 0; k < w->aws->streams[i]->len; k++) {
+            struct shard_search s = {.world = w, .shard = w->aws->streams[i]->shards[k]};
+
+            ledger_streams(w->db, find_stream, &s);
+            ledger_shards(w->db, find_shard, &s);
+            for (size_t n = 0; n < s.shard->len; n++)
+                check_record(w, &s, &s.shard->records[n], at_the_end);
+            free(s.position);
+        }
+    }
+    audit_run(&audit, w->db);
+    differences = audit.difference_count;
+    if (differences > 0)
+        snprintf(w->failure, sizeof(w->failure), "P8: the audit does not add up: %s", audit.differences[0]);
+    w->gaps = audit.gaps;
+    audit_fini(&audit);
+    database_rollback(w->db);
+    if (differences > 0)
+        longjmp(w->failed, 1);
+}
+
+/* ---- crashes ---- */
+
+/* The records that are older than the stream keeps them are gone; a closed shard without any is gone, too. */
+static void age(struct world *w)
+{
+    for (size_t i = 0; i < w->aws->len; i++) {
+        for (size_t k = 0; k < w->aws->streams[i]->len; k++) {
+            struct fake_shard *s = w->aws->streams[i]->shards[k];
+            size_t old = 0;
+
+            while (old < s->len && s->records[old].created_ms < w->now.wall_ms - DAY_MS)
+                old++;
+            fake_shard_trim(s, old);
+            if (s->closed && s->end_listed_from_ms < w->now.wall_ms - DAY_MS && s->trimmed == s->len)
+                s->vanished = true;
+        }
+    }
+}
+
+static void advance(struct world *w, int64_t ms)
+{
+    w->now.wall_ms += ms;
+    w->now.mono_ms += ms;
+    if (ms > 60000)
+        age(w);
+}
+
+static void crash(struct world *w, bool power)
+{
+    close_world(w);
+    drop_connections(w);
+    if (power)
+        memory_disk_power_cut(w->disk);
+    else
+        memory_disk_kill(w->disk);
+    w->restarts++;
+    if (w->faults && chance(w, 40))
+        advance(w, DAY_MS + (int64_t)below(w, (uint64_t)DAY_MS)); /* nobody started it for a day or two */
+    else
+        advance(w, (int64_t)below(w, 5000));
+    open_world(w);
+    check_ledger(w, false);
+}
+
+/* ---- consumers ---- */
+
+static struct truth *truth_of(struct world *w, int queue, uint64_t key)
+{
+    if (key >= w->record_count)
+        violated(w, "P9: a message of record k%" PRIu64 ", which was never written", key);
+    return &w->truths[queue][key];
+}
+
+/* A dead letter is the same message as the one that died. */
+static bool deleted_already(struct world *w, int queue, uint64_t key)
+{
+    return truth_of(w, queue, key)->deleted || (queue == ORDERS_DEAD && truth_of(w, ORDERS, key)->deleted) ||
+           (queue == ORDERS && truth_of(w, ORDERS_DEAD, key)->deleted);
+}
+
+static void check_body(struct world *w, uint64_t key, const char *body)
+{
+    const struct record_at *at = &w->records[key];
+    const char *want = at->shard->records[at->index].body;
+    size_t len = strlen(want) - 1;
+    char tail[240];
+
+    snprintf(tail, sizeof(tail), ",\"eventSourceARN\":\"%s\"}", at->shard->stream->arn);
+    if (strncmp(body, want, len) != 0 || strcmp(body + len, tail) != 0)
+        violated(w, "P9: record k%" PRIu64 " was altered: %s", key, body);
+}
+
+static void take_message(struct world *w, struct consumer *c, json_t *message)
+{
+    const char *body = json_string_value(json_object_get(message, "Body"));
+    const char *key_at = strstr(body, "{\"id\":{\"S\":\"k");
+    uint64_t key = key_at ? strtoull(key_at + 13, NULL, 10) : UINT64_MAX;
+    struct truth *truth = truth_of(w, c->queue, key);
+
+    check_body(w, key, body);
+    w->deliveries++;
+    if (deleted_already(w, c->queue, key))
+        violated(w, "P2: record k%" PRIu64 " came from %s after its delete was confirmed", key, queue_names[c->queue]);
+    if (truth->hidden_until_ms > w->now.mono_ms)
+        violated(w, "P2: record k%" PRIu64 " came from %s %lld ms before its visibility time-out", key, queue_names[c->queue],
+                 (long long)(truth->hidden_until_ms - w->now.mono_ms));
+    truth->hidden_until_ms = w->now.mono_ms + c->visibility_ms;
+    if (c->held_count < HELD) {
+        struct held *h = &c->held[c->held_count++];
+
+        h->queue = c->queue;
+        h->key = key;
+        snprintf(h->handle, sizeof(h->handle), "%s", json_string_value(json_object_get(message, "ReceiptHandle")));
+    }
+}
+
+static void take_answer(struct world *w, struct consumer *c)
+{
+    const struct sqs_answer *a = &c->x.answer;
+    enum sqs_action action = c->x.request.action;
+
+    if (a->error == SQS_SERVICE_UNAVAILABLE || a->error == SQS_OVER_LIMIT || a->error == SQS_MESSAGE_NOT_INFLIGHT)
+        return;
+    if (a->error != SQS_OK)
+        violated(w, "a consumer got an error that it should not get: %s", a->body.ptr);
+    if (action == SQS_ACTION_RECEIVE_MESSAGE) {
+        json_t *document = json_loadb(a->body.ptr, a->body.len, JSON_ALLOW_NUL, NULL);
+        json_t *messages = json_object_get(document, "Messages");
+
+        for (size_t i = 0; i < json_array_size(messages); i++)
+            take_message(w, c, json_array_get(messages, i));
+        json_decref(document);
+        return;
+    }
+    for (size_t i = 0; i < c->asked_count; i++) {
+        struct truth *t = truth_of(w, c->asked[i].queue, c->asked[i].key);
+
+        if (action == SQS_ACTION_DELETE_MESSAGE || action == SQS_ACTION_DELETE_MESSAGE_BATCH)
+            t->deleted = true;
+        else
+            t->hidden_until_ms = w->now.mono_ms + c->asked_visibility_ms;
+    }
+}
+
+static void ask(struct world *w, struct consumer *c, const char *target, const char *body)
+{
+    struct sqs_failure failure;
+
+    buffer_reset(&c->body);
+    buffer_append_text(&c->body, body);
+    if (!sqs_request_decode(&c->x.request, slice_text(target), buffer_slice(&c->body), &failure))
+        violated(w, "a request of the simulation is refused: %s", failure.text);
+    c->x.base_url = SLICE("http://127.0.0.1:9324");
+    c->busy = true;
+    bridge_apply(w->bridge, &c->x, w->now);
+}
+
+static void ask_receive(struct world *w, struct consumer *c)
+{
+    char body[200];
+
+    c->queue = (int)below(w, QUEUES);
+    c->visibility_ms = w->draining ? 1000 : 1000 * (int64_t)(1 + below(w, 60));
+    snprintf(body, sizeof(body), "{\"QueueUrl\":\"http://x/0/%s\",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d,\"VisibilityTimeout\":%d}",
+             queue_names[c->queue], (int)(1 + below(w, 10)), w->draining ? 0 : (int)below(w, 21), (int)(c->visibility_ms / 1000));
+    ask(w, c, "ReceiveMessage", body);
+}
+
+/* Takes held messages of one queue, to be asked about. */
+static int pick(struct world *w, struct consumer *c, size_t most)
+{
+    int queue = c->held[c->held_count - 1].queue;
+
+    (void)w;
+    c->asked_count = 0;
+    for (size_t i = c->held_count; i > 0 && c->asked_count < most; i--) {
+        if (c->held[i - 1].queue != queue)
+            continue;
+        c->asked[c->asked_count++] = c->held[i - 1];
+        c->held[i - 1] = c->held[--c->held_count];
+    }
+    return queue;
+}
+
+static void ask_delete(struct world *w, struct consumer *c)
+{
+    bool batch = chance(w, 600);
+    int queue = pick(w, c, batch ? 1 + (size_t)below(w, 10) : 1);
+    struct buffer body = {0};
+
+    for (size_t i = 0; i < c->asked_count; i++)
+        truth_of(w, c->asked[i].queue, c->asked[i].key)->asked = true;
+    buffer_printf(&body, "{\"QueueUrl\":\"http://x/0/%s\"", queue_names[queue]);
+    for (size_t i = 0; batch && i < c->asked_count; i++)
+        buffer_printf(&body, "%s{\"Id\":\"%zu\",\"ReceiptHandle\":\"%s\"}", i ? "," : ",\"Entries\":[", i, c->asked[i].handle);
+    if (batch)
+        buffer_append_text(&body, "]}");
+    else
+        buffer_printf(&body, ",\"ReceiptHandle\":\"%s\"}", c->asked[0].handle);
+    ask(w, c, batch ? "DeleteMessageBatch" : "DeleteMessage", body.ptr);
+    buffer_fini(&body);
+}
+
+static void ask_change(struct world *w, struct consumer *c)
+{
+    int queue = pick(w, c, 1);
+    char body[300];
+
+    c->asked_visibility_ms = 1000 * (int64_t)below(w, 100);
+    truth_of(w, queue, c->asked[0].key)->hidden_until_ms = 0; /* not known until it is answered */
+    snprintf(body, sizeof(body), "{\"QueueUrl\":\"http://x/0/%s\",\"ReceiptHandle\":\"%s\",\"VisibilityTimeout\":%d}", queue_names[queue], c->asked[0].handle,
+             (int)(c->asked_visibility_ms / 1000));
+    ask(w, c, "ChangeMessageVisibility", body);
+}
+
+static void act(struct world *w, struct consumer *c)
+{
+    if (c->busy) {
+        if (!w->draining && chance(w, 20)) { /* it hangs up */
+            bridge_forget(w->bridge, &c->x);
+            c->busy = false;
+        }
+        return;
+    }
+    if (c->held_count > 0 && (w->draining || chance(w, 650)))
+        ask_delete(w, c);
+    else if (c->held_count > 0 && chance(w, 200))
+        ask_change(w, c);
+    else if (c->held_count > 0 && chance(w, 200))
+        c->held_count--; /* it fails on one, and forgets it */
+    else
+        ask_receive(w, c);
+}
+
+static void release_replies(struct world *w)
+{
+    struct exchange *x;
+
+    while ((x = bridge_next_reply(w->bridge)) != NULL) {
+        struct consumer *c = (struct consumer *)(void *)((char *)x - offsetof(struct consumer, x));
+
+        c->busy = false;
+        if (!w->draining && chance(w, 30)) /* the answer is lost on its way: what was asked for may be done or not, as far as the consumer knows */
+            continue;
+        take_answer(w, c);
+    }
+}
+
+/* ---- AWS ---- */
+
+static void put_records(struct world *w, size_t count)
+{
+    struct fake_stream *stream = w->aws->streams[w->aws->len - 1];
+
+    for (size_t i = 0; i < count; i++) {
+        struct fake_shard *s = stream->shards[below(w, stream->len)];
+
+        if (s->closed)
+            continue;
+        w->records = memory_resize(w->records, (w->record_count + 1) * sizeof(*w->records));
+        for (int q = 0; q < QUEUES; q++) {
+            w->truths[q] = memory_resize(w->truths[q], (w->record_count + 1) * sizeof(*w->truths[q]));
+            w->truths[q][w->record_count] = (struct truth){0};
+        }
+        w->records[w->record_count++] = (struct record_at){s, s->len};
+        fake_put(w->aws, s, w->now.wall_ms);
+    }
+}
+
+static void split_one(struct world *w)
+{
+    struct fake_stream *stream = w->aws->streams[w->aws->len - 1];
+    struct fake_shard *s = stream->shards[below(w, stream->len)];
+
+    if (!s->closed && stream->len < 20)
+        fake_shard_split(w->aws, s, w->now.wall_ms, chance(w, 300) ? (int64_t)below(w, 5000) : 0);
+}
+
+static void recreate(struct world *w)
+{
+    w->recreated++;
+    fake_stream_enable(w->aws, "orders", w->now.wall_ms);
+}
+
+static void deliver_call(struct world *w, size_t at)
+{
+    struct stream_call call = w->calls[at];
+    struct fake_answer answer;
+    struct stream_answer out = {.token = call.token};
+
+    w->calls[at] = w->calls[--w->call_count];
+    fake_aws_call(w->aws, call.target, buffer_slice(&call.body), w->now.wall_ms, &answer);
+    out.status = answer.status;
+    out.body = buffer_slice(&answer.body);
+    out.has_crc32 = answer.has_crc32;
+    out.crc32 = answer.crc32;
+    bridge_answer(w->bridge, &out, w->now);
+    buffer_fini(&answer.body);
+    buffer_fini(&call.body);
+}
+
+static void release_calls(struct world *w)
+{
+    while (w->call_count < CALLS && bridge_next_call(w->bridge, &w->calls[w->call_count], w->now))
+        w->call_count++;
+}
+
+/* ---- the cycle ---- */
+
+static void end_cycle(struct world *w)
+{
+    enum database_outcome outcome;
+
+    if (PLANTED(REPLY_BEFORE_COMMIT))
+        release_replies(w);
+    if (w->faults && chance(w, 8))
+        memory_disk_break(w->disk, 1 + (int64_t)below(w, 12)); /* in the middle of this commit, perhaps */
+    outcome = bridge_commit(w->bridge, w->now);
+    if (outcome == DATABASE_BROKEN) {
+        crash(w, chance(w, 700));
+        return;
+    }
+    w->full += outcome == DATABASE_FULL;
+    if (w->faults && chance(w, 15)) {
+        crash(w, chance(w, 500));
+        return;
+    }
+    release_replies(w);
+    release_calls(w);
+}
+
+/* The wall clock is set forward: what is in flight now may be visible early after a restart, whose due times on disk are of that clock. */
+static void jump(struct world *w)
+{
+    w->now.wall_ms += (int64_t)below(w, 7200000);
+    for (int q = 0; q < QUEUES; q++)
+        for (size_t i = 0; i < w->record_count; i++)
+            w->truths[q][i].hidden_until_ms = 0;
+}
+
+static void mishaps(struct world *w)
+{
+    if (chance(w, 60))
+        split_one(w);
+    if (chance(w, 6) && w->recreated < 2)
+        recreate(w);
+    if (chance(w, 15)) {
+        memory_disk_limit(w->disk, memory_disk_bytes(w->disk) + (int64_t)below(w, 40000));
+    } else if (chance(w, 150)) {
+        memory_disk_limit(w->disk, 0);
+        bridge_set_room(w->bridge, true);
+    }
+    if (chance(w, 10))
+        jump(w);
+    if (chance(w, 10))
+        advance(w, 16 * 60 * INT64_C(1000));
+    if (chance(w, 15))
+        crash(w, chance(w, 500));
+}
+
+static void step(struct world *w)
+{
+    int64_t due = bridge_due(w->bridge);
+
+    for (int i = 0; i < CONSUMERS; i++)
+        if (chance(w, 400))
+            act(w, &w->consumers[i]);
+    while (w->call_count > 0 && chance(w, 600))
+        deliver_call(w, (size_t)below(w, w->call_count));
+    end_cycle(w);
+    if (w->faults)
+        mishaps(w);
+    if (due != INT64_MAX && due > w->now.mono_ms && due < w->now.mono_ms + 30000 && chance(w, 700))
+        advance(w, due - w->now.mono_ms);
+    else
+        advance(w, (int64_t)below(w, 400));
+}
+
+/* ---- a seed ---- */
+
+static struct fake_faults some_faults(struct world *w)
+{
+    int heavy = chance(w, 300) ? 4 : 1;
+
+    return (struct fake_faults){.lost = 20 * heavy, .throttled = 20 * heavy, .failed = 20 * heavy, .cut = 10 * heavy, .wrong_crc = 10 * heavy,
+                                .odd_page = 15 * heavy, .expired = 15 * heavy, .empty = 200, .skewed = 5 * heavy, .stale_listing = 100};
+}
+
+static const struct bridge_queue bridge_queues[] = {
+    {"orders", 30000, 4, "orders-dead"},
+    {"orders-dead", 30000, 0, NULL},
+    {"copies", 30000, 0, NULL},
+};
+static const char *const fed[] = {"orders", "copies"};
+static const struct bridge_source bridge_sources[] = {{.name = "orders", .idle_poll_ms = 1000, .queues = fed, .queue_count = 2}};
+
+static void begin(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    w->seed = seed;
+    w->random.state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    w->now = (struct instant){INT64_C(1767225600000), 1000};
+    w->disk = memory_disk_new(random_next(&w->random));
+    w->aws = fake_aws_new(random_next(&w->random));
+    w->aws->page_max = 1 + (size_t)below(w, 12);
+    w->aws->listing_max = 1 + (size_t)below(w, 4);
+    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = bridge_queues, .queue_count = 3,
+                                         .sources = bridge_sources, .source_count = 1, .discovery_ms = 60000,
+                                         .keep_settled_ms = chance(w, 300) ? 60000 : 7 * DAY_MS};
+    if (PLANTED(NO_SYNC))
+        memory_disk_lie(w->disk);
+    fake_stream_enable(w->aws, "orders", w->now.wall_ms);
+}
+
+static void finish(struct world *w)
+{
+    close_world(w);
+    drop_connections(w);
+    for (int i = 0; i < CONSUMERS; i++) {
+        sqs_request_fini(&w->consumers[i].x.request);
+        sqs_answer_fini(&w->consumers[i].x.answer);
+        buffer_fini(&w->consumers[i].body);
+    }
+    for (int q = 0; q < QUEUES; q++)
+        free(w->truths[q]);
+    free(w->records);
+    fake_aws_free(w->aws);
+    memory_disk_free(w->disk);
+}
+
+static bool drained(struct world *w)
+{
+    const struct desk *desks;
+    size_t count;
+
+    desks = bridge_desks(w->bridge, &count);
+    for (size_t i = 0; i < count; i++)
+        if (desks[i].queue->counts[MESSAGE_QUEUED] + desks[i].queue->counts[MESSAGE_IN_FLIGHT] > 0)
+            return false;
+    return source_trouble(bridge_source(w->bridge, 0))[0] == '\0';
+}
+
+/* Has the reader caught up? The newest shard's open leaves have nothing beyond their positions. */
+struct caught_up {
+    struct world *world;
+    bool yes;
+    size_t open; /* shards that are read, and still open */
+};
+
+static void look_at_leaf(void *context, const struct shard_row *row)
+{
+    struct caught_up *c = context;
+    struct fake_stream *stream = c->world->aws->streams[c->world->aws->len - 1];
+    bool found = false;
+
+    for (size_t i = 0; i < stream->len; i++) {
+        const struct fake_shard *s = stream->shards[i];
+
+        if (!slice_is(row->shard_id, s->id))
+            continue;
+        found = true;
+        c->open += !s->closed;
+        if (s->len > s->trimmed && (!slice_present(row->position) || !slice_is(row->position, s->records[s->len - 1].sequence)))
+            c->yes = false;
+        if (s->closed || row->idle_since_ms == 0)
+            c->yes = false; /* its end is not stored yet, or it was not seen to be empty */
+    }
+    if (!found)
+        c->yes = false; /* a shard of an older stream */
+}
+
+static bool caught_up(struct world *w)
+{
+    struct caught_up c = {w, true, 0};
+    size_t open = 0;
+    struct source *source = bridge_source(w->bridge, 0);
+    const char *arn = source_arn(source);
+
+    if (arn == NULL || strcmp(arn, w->aws->streams[w->aws->len - 1]->arn) != 0)
+        return false;
+    source_shards(source, look_at_leaf, &c);
+    for (size_t i = 0; i < w->aws->streams[w->aws->len - 1]->len; i++)
+        open += !w->aws->streams[w->aws->len - 1]->shards[i]->closed;
+    return c.yes && c.open == open;
+}
+
+static void drain(struct world *w)
+{
+    int steps = 0;
+
+    w->faults = false;
+    w->draining = true;
+    w->aws->faults = (struct fake_faults){0};
+    memory_disk_break(w->disk, 0);
+    memory_disk_limit(w->disk, 0);
+    bridge_set_room(w->bridge, true);
+    while (!drained(w) || !caught_up(w)) {
+        if (++steps > DRAIN_STEPS)
+            violated(w, "liveness: %d steps after the last fault it has not drained (reader: %s; %s)", steps,
+                     source_trouble(bridge_source(w->bridge, 0)), caught_up(w) ? "caught up" : "not caught up");
+        step(w);
+    }
+    check_ledger(w, true);
+}
+
+static void live(struct world *w)
+{
+    open_world(w);
+    for (int i = 0; i < 40; i++) /* the first listing, undisturbed: what was trimmed before a first start is no gap */
+        step(w);
+    w->faults = true;
+    w->aws->faults = some_faults(w);
+    for (int i = 0; i < STEPS; i++) {
+        if (chance(w, 300))
+            put_records(w, (size_t)below(w, 12));
+        step(w);
+    }
+    drain(w);
+    crash(w, true);
+    check_ledger(w, true);
+}
+
+static bool run_seed(uint64_t seed, struct world *totals)
+{
+    static struct world w;
+    volatile bool good = false;
+
+    begin(&w, seed);
+    if (setjmp(w.failed) == 0) {
+        live(&w);
+        good = true;
+    } else {
+        printf("seed %" PRIu64 ": %s\n  replay: make sim SEED=%" PRIu64 "\n", seed, w.failure, seed);
+    }
+    if (verbose)
+        printf("seed %" PRIu64 ": %zu records, %" PRIu64 " deliveries, %d restarts, %" PRIu64 " times full, %lld gaps, %d streams\n", seed, w.record_count,
+               w.deliveries, w.restarts, w.full, (long long)w.gaps, w.recreated + 1);
+    totals->record_count += w.record_count;
+    totals->deliveries += w.deliveries;
+    totals->restarts += w.restarts;
+    totals->full += w.full;
+    totals->gaps += w.gaps;
+    totals->recreated += w.recreated;
+    finish(&w);
+    return good;
+}
+
+static bool plant(const char *name)
+{
+#ifdef S2Q_PLANTED_BUGS
+#define PLANT_NAMED(bug)                                                                                                                 \
+    if (strcmp(name, #bug) == 0)                                                                                                         \
+        planted_bug = PLANTED_##bug;
+    PLANTED_LIST(PLANT_NAMED)
+#undef PLANT_NAMED
+    return planted_bug != PLANTED_NONE;
+#else
+    fprintf(stderr, "sim: %s: bugs are planted only in builds with -DS2Q_PLANTED_BUGS\n", name);
+    return false;
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    static struct world totals;
+    uint64_t first = 1;
+    uint64_t count = 2000;
+    uint64_t failures = 0;
+    bool loud = false;
+    int log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            first = strtoull(argv[++i], NULL, 10);
+            count = 1;
+            verbose = true;
+        } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
+            count = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc) {
+            first = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--bug") == 0 && i + 1 < argc) {
+            if (!plant(argv[++i]))
+                return 64;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            verbose = true;
+        } else if (strcmp(argv[i], "--log") == 0) {
+            loud = true;
+        } else {
+            fprintf(stderr, "usage: sim [--seed N] [--seeds COUNT] [--first N] [--bug NAME] [--verbose] [--log]\n");
+            return 64;
+        }
+    }
+    log_init(loud ? 2 : log_fd, LOG_FORMAT_TEXT, loud ? LOG_DEBUG : LOG_ERROR);
+    digest_init();
+    for (uint64_t seed = first; seed < first + count && failures < 5; seed++)
+        failures += !run_seed(seed, &totals);
+    digest_fini();
+    printf("sim: %" PRIu64 " seeds: %zu records, %" PRIu64 " deliveries, %d restarts, %" PRIu64 " times full, %lld gaps, %d streams re-created: %" PRIu64
+           " failed\n", count, totals.record_count, totals.deliveries, totals.restarts, totals.full, (long long)totals.gaps, totals.recreated, failures);
+    return failures > 0;
+}
