@@ -13,7 +13,7 @@ $(BUILD)/tests/sim/sim: $(BUILD)/tests/sim/sim.o $(SUPPORT_OBJECTS) $(BUILD)/lib
 
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check demo sim
+.PHONY: deps unit check-asan lint check demo sim planted
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -26,7 +26,12 @@ $(BUILD)/venv/done: tests/requirements.txt
 
 SEEDS ?= 2000
 sim: $(BUILD)/tests/sim/sim ## the whole core under faults, from seeds: SEEDS=n, or one: SEED=n
-	$(Q)$< $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(Q)$(if $(SEED),$< --seed $(SEED),tests/sim/parallel.sh $< $(SEEDS))
+
+BUGS := POSITION_FIRST VISIBILITY_IGNORED DELETE_IGNORED REPLY_BEFORE_COMMIT NO_SYNC GAP_UNSAID
+planted: ## every planted bug (src/base/planted.h) must be caught by the simulation
+	$(Q)$(MAKE) BUILD=build-planted EXTRA_CFLAGS=-DS2Q_PLANTED_BUGS build-planted/tests/sim/sim
+	$(Q)tests/sim/planted.sh build-planted/tests/sim/sim $(BUGS)
 
 demo: deps ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done

@@ -16,7 +16,7 @@
 #include "base/planted.h"
 #include "core/audit.h"
 #include "core/bridge.h"
-#include "support/fake_aws.h"
+#include "support/fake_streams.h"
 #include "support/memory_disk.h"
 
 #include <fcntl.h>
@@ -518,7 +518,7 @@ static void put_records(struct world *w, size_t count)
             w->truths[q][w->record_count] = (struct truth){0};
         }
         w->records[w->record_count++] = (struct record_at){s, s->len};
-        fake_put(w->aws, s, w->now.wall_ms);
+        fake_put(w->aws, s, 0, w->now.wall_ms);
     }
 }
 

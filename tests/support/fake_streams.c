@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "support/fake_aws.h"
+#include "support/fake_streams.h"
 
 #include "base/memory.h"
 #include "codec/digest.h"
@@ -108,7 +108,7 @@ static const char *const payloads[] = {
     "{\"L\":[{\"NULL\":true},{\"M\":{\"deep\":{\"BOOL\":false}}},{\"NS\":[\"1\",\"2.50\"]}]}",
 };
 
-const struct fake_record *fake_put(struct fake_aws *aws, struct fake_shard *shard, int64_t now_ms)
+const struct fake_record *fake_put(struct fake_aws *aws, struct fake_shard *shard, size_t filler_bytes, int64_t now_ms)
 {
     struct fake_record *r;
     struct buffer body = {0};
@@ -120,8 +120,8 @@ const struct fake_record *fake_put(struct fake_aws *aws, struct fake_shard *shar
     snprintf(r->key, sizeof(r->key), "k%" PRIu64, aws->next_key++);
     buffer_printf(&body, "{\"eventID\":\"%032" PRIx64 "\",\"eventName\":\"INSERT\",\"eventVersion\":\"1.1\",\"eventSource\":\"aws:dynamodb\","
                   "\"awsRegion\":\"eu-west-1\",\"dynamodb\":{\"ApproximateCreationDateTime\":%" PRId64 ",\"Keys\":{\"id\":{\"S\":\"%s\"}},"
-                  "\"NewImage\":{\"id\":{\"S\":\"%s\"},\"value\":%s},\"SequenceNumber\":\"%s\",\"SizeBytes\":40,\"StreamViewType\":\"NEW_AND_OLD_IMAGES\"}}",
-                  aws->next_key, now_ms / 1000, r->key, r->key, payloads[aws->next_key % (sizeof(payloads) / sizeof(payloads[0]))], r->sequence);
+                  "\"NewImage\":{\"id\":{\"S\":\"%s\"},\"filler\":{\"S\":\"%*s\"},\"value\":%s},\"SequenceNumber\":\"%s\",\"SizeBytes\":40,\"StreamViewType\":\"NEW_AND_OLD_IMAGES\"}}",
+                  aws->next_key, now_ms / 1000, r->key, r->key, (int)filler_bytes, "", payloads[aws->next_key % (sizeof(payloads) / sizeof(payloads[0]))], r->sequence);
     r->body = buffer_take(&body);
     return r;
 }
