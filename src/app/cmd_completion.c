@@ -36,7 +36,8 @@ static void print_bash(void)
         command_words(*c);
         fputs("\" ;;\n", stdout);
     }
-    fputs("        esac\n    fi\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -f -- \"${COMP_WORDS[COMP_CWORD]}\")\n}\ncomplete -F _stream2sqs stream2sqs\n",
+    fputs("        esac\n    fi\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -f -- \"${COMP_WORDS[COMP_CWORD]}\")\n}\n"
+          "complete -F _stream2sqs stream2sqs\n",
           stdout);
 }
 

@@ -480,7 +480,8 @@ static void check_pipelines(struct loading *l)
             config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one", p->stream ? p->stream : "");
         for (size_t k = 0; k < i && p->stream; k++)
             if (same_text(p->stream, config->pipelines[k].stream))
-                config_problem(l, p->where, "the stream \"%s\" has a pipeline already, at %s: name all its queues there", p->stream, config->pipelines[k].where);
+                config_problem(l, p->where, "the stream \"%s\" has a pipeline already, at %s: name all its queues there", p->stream,
+                           config->pipelines[k].where);
     }
     if (config->pipeline_count > 250)
         config_problem(l, "pipelines", "more than 250 of them");

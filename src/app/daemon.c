@@ -69,7 +69,7 @@ struct daemon {
 /* P7: the outcome of the commit is not known. What carries on from here could confirm what is lost, so nothing does: no handler, no close. */
 static void die_at_once(const struct database *db)
 {
-    log_error("a write of the ledger failed, and its outcome is unknown: stopping at once. Nothing that was confirmed is lost. Check the disk, then start again",
+    log_error("a write of the ledger failed, its outcome is unknown: stopping at once. Nothing that was confirmed is lost. Check the disk, then start again",
               LOG_FIELDS(LOG_TEXT("error", database_failure(db))));
     _exit(error_exit_status(ERROR_LEDGER_IO));
 }

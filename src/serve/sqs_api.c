@@ -194,7 +194,8 @@ static void handle_request(void *context, const struct http_request *request)
     target = find_header(r, "x-amz-target");
     if (!slice_is(r->method, "POST") || !slice_present(target) || !slice_starts_with(target, prefix)) {
         refuse(api, request->exchange, SQS_UNKNOWN_OPERATION,
-               "This endpoint speaks AWS JSON 1.0 (X-Amz-Target: AmazonSQS.<operation>), as AWS SDKs since late 2023 do; the older Query protocol is not built yet.");
+               "This endpoint speaks AWS JSON 1.0 (X-Amz-Target: AmazonSQS.<operation>), as AWS SDKs since late 2023 do; the older Query protocol is "
+               "not built yet.");
         return;
     }
     call = call_take(api, request->exchange);

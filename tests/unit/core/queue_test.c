@@ -236,7 +236,6 @@ static void deleting_a_dead_letter_settles_the_message_that_died(void **state)
     sent = world_send(&w, 0);
     world_receive(&w, 0, 1, 0);
     world_wait(&w, 0);
-    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 1, 0, w.now), VISIBILITY_CHANGED);
     assert_int_equal(world_receive(&w, 0, 1, 0).count, 0);
     c = world_receive(&w, 1, 1, 1000);
     queue_delete(w.queues[1], w.db, c.ids[0], w.now);
@@ -411,6 +410,49 @@ static void handles_and_ids_cannot_be_forged(void **state)
     world_close(&w, false);
 }
 
+static void only_the_newest_handle_changes_visibility_and_only_up_to_twelve_hours(void **state)
+{
+    struct world w;
+    int64_t sent;
+
+    world_init(&w, state, 0);
+    sent = world_send(&w, 0);
+    world_receive(&w, 0, 1, 1000);
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 1, 60000, w.now), VISIBILITY_CHANGED);
+    world_wait(&w, 59999);
+    assert_int_equal(world_receive(&w, 0, 1, 1000).count, 0);
+    world_wait(&w, 1);
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 1, 60000, w.now), VISIBILITY_NOT_IN_FLIGHT);
+    assert_int_equal(world_receive(&w, 0, 1, 1000).count, 1);
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 1, 60000, w.now), VISIBILITY_NOT_IN_FLIGHT);
+    world_wait(&w, 500);
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 2, INT64_C(43200000), w.now), VISIBILITY_TOO_LONG);
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 2, INT64_C(43199500), w.now), VISIBILITY_CHANGED);
+    world_close(&w, false);
+}
+
+static void a_late_delete_settles_a_message_that_died_meanwhile(void **state)
+{
+    struct world w;
+    struct message_row row;
+    int64_t sent;
+
+    world_init(&w, state, 1);
+    sent = world_send(&w, 0);
+    world_receive(&w, 0, 1, 1000);
+    world_wait(&w, 1000);
+    assert_int_equal(world_receive(&w, 0, 1, 1000).count, 0); /* it dies */
+    assert_int_equal(w.queues[0]->counts[MESSAGE_DEAD], 1);
+    queue_delete(w.queues[0], w.db, sent, w.now);
+    assert_int_equal(w.queues[0]->counts[MESSAGE_DEAD], 0);
+    assert_int_equal(w.queues[0]->counts[MESSAGE_DELETED], 1);
+    assert_int_equal(world_receive(&w, 1, 1, 1000).count, 0);
+    assert_true(ledger_message_find(w.db, sent, &row));
+    assert_int_equal(row.state, MESSAGE_DELETED);
+    ledger_message_end(w.db);
+    world_close(&w, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +460,8 @@ int main(void)
         with_directory(a_restart_keeps_deletes_flights_and_counts),
         with_directory(wall_clock_jumps_neither_show_nor_hide_messages),
         with_directory(a_message_received_too_often_dies_with_its_payload_and_can_be_redriven),
+        with_directory(only_the_newest_handle_changes_visibility_and_only_up_to_twelve_hours),
+        with_directory(a_late_delete_settles_a_message_that_died_meanwhile),
         with_directory(deleting_a_dead_letter_settles_the_message_that_died),
         cmocka_unit_test(random_histories_never_redeliver_and_always_add_up),
         with_directory(handles_and_ids_cannot_be_forged),
