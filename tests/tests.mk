@@ -11,9 +11,14 @@ $(BUILD)/tests/sim/sim: $(BUILD)/tests/sim/sim.o $(SUPPORT_OBJECTS) $(BUILD)/lib
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
 
+# The fake AWS over HTTP.
+$(BUILD)/tests/fake_aws_server: $(BUILD)/tests/fake_aws_server/main.o $(BUILD)/tests/fake_aws_server/control.o $(SUPPORT_OBJECTS) $(BUILD)/libcore.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check demo sim planted
+.PHONY: deps unit check-asan lint check demo sim planted e2e e2e-asan
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -37,18 +42,33 @@ demo: deps ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/demo/demo.py
 
+e2e: $(BUILD)/stream2sqs $(BUILD)/venv/done ## the binary against real servers and SDKs
+	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/e2e
+
 unit: $(UNIT_TESTS) ## the unit tests
 	$(Q)set -e; for t in $(UNIT_TESTS); do $$t 2>&1; done
 
-check-asan: ## the unit tests under the address and undefined-behaviour sanitizers
-	$(Q)$(MAKE) BUILD=build-asan OPTIMISE='-O1 -g' HARDEN= EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined' unit
+ASAN := BUILD=build-asan OPTIMISE='-O1 -g' HARDEN= EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+check-asan: ## the unit tests, and some of the simulation, under the address and undefined-behaviour sanitizers
+	$(Q)$(MAKE) $(ASAN) unit
+	$(Q)$(MAKE) $(ASAN) sim SEEDS=60
+
+e2e-asan: ## the end-to-end tests under the sanitizers
+	$(Q)$(MAKE) $(ASAN) all
+	$(Q)$(MAKE) $(ASAN) e2e
 
 lint: ## layers, SQL's place, licence lines, shell scripts
 	$(Q)python3 tests/lint/layers.py .
 	$(Q)tests/lint/self_test.sh
-	$(Q)shellcheck .ci/run tests/deps.sh tests/lint/*.sh
+	$(Q)shellcheck .ci/run tests/deps.sh tests/lint/*.sh tests/sim/*.sh
 
-check: ## everything: lints, unit tests, and the same under sanitizers
+check: deps ## everything
 	$(Q)$(MAKE) lint
+	$(Q)$(MAKE) all
 	$(Q)$(MAKE) unit
 	$(Q)$(MAKE) check-asan
+	$(Q)$(MAKE) sim
+	$(Q)$(MAKE) planted
+	$(Q)$(MAKE) e2e
+	$(Q)$(MAKE) e2e-asan
+	@echo "check: all is well"

@@ -137,6 +137,10 @@ static void append_amount(struct buffer *out, int64_t value, const struct unit *
 {
     const struct unit *best = units;
 
+    if (value == 0) {
+        buffer_append_byte(out, '0');
+        return;
+    }
     for (const struct unit *u = units; u->name; u++)
         if (value % u->factor == 0 && u->factor >= best->factor && value >= u->factor)
             best = u;

@@ -86,9 +86,10 @@ class Bridge:
         self.directory = pathlib.Path(directory)
         self.ledger = self.directory / "ledger.db"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        self.env.update(AWS_REGION=REGION, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", HOME=str(self.directory), **(env or {}))
+        self.env.update(AWS_REGION=REGION, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", HOME=str(self.directory))
         if endpoint:
             self.env["AWS_ENDPOINT_URL"] = endpoint
+        self.env.update(env or {})
         self.port = free_port()
         self.flags = [str(f) for f in flags]
         self.server = None

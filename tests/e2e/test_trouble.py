@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad configuration, bad keys, missing tables, endpoints that are down, full disks, damaged ledgers: each an error that says what to do."""
+
+import os
+import sqlite3
+import subprocess
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from rig import BINARY, REGION, Bridge, free_port, wait_until
+
+
+def run_once(bridge, *more):
+    """`run` that is expected to give up: (exit status, its log)."""
+    bridge.flags += [str(m) for m in more]
+    bridge.start(wait=False)
+    status = bridge.server.process.wait(20)
+    return status, bridge.log()
+
+
+def test_a_second_process_is_refused_by_name(bridge, make_bridge, tmp_path):
+    other = make_bridge("--queue", "q")
+    status, log = run_once(other)
+    assert status == 75
+    assert f"in use by stream2sqs run (pid {bridge.server.process.pid})" in log
+
+
+def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):
+    config = tmp_path / "bad.yaml"
+    config.write_text("ledgr: x\npipelines:\n  - stream: orders\n    queues:\n      - name: q\n        visibilty_timeout: 30\n        visibility_timeout: 30\n")
+    done = subprocess.run([str(BINARY), "check", "--config", str(config)], capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    assert f'{config}:1: unknown option "ledgr" (nearest: ledger)' in done.stderr
+    assert f'{config}:6: unknown option "visibilty_timeout" (nearest: visibility_timeout)' in done.stderr
+    assert f'{config}:7: visibility_timeout is "30": wanted 0 to 12h, such as' in done.stderr
+
+
+@pytest.mark.parametrize("flags, env, said", [
+    (["--stream", "nowhere"], {}, 'there is no table "nowhere"'),
+    (["--stream", "BARE"], {}, "has no stream: enable one (aws dynamodb update-table"),
+    (["--stream", "arn:aws:dynamodb:eu-west-1:000000000000:table/x/stream/2026-01-01T00:00:00.000"], {}, "there is no stream"),
+    (["--stream", "t"], {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "is the endpoint right, and up?"),
+    (["--stream", "t"], {"AWS_ENDPOINT_URL": "http://example.com"}, "not encrypted, and not on this machine: use https"),
+    (["--stream", "t"], {"AWS_ACCESS_KEY_ID": ""}, "AWS_ACCESS_KEY_ID is not"),
+    (["--stream", "t"], {"AWS_REGION": ""}, "no AWS region: set AWS_REGION"),
+    (["--stream", "t"], {"AWS_PROFILE": "nobody"}, 'there is no profile "nobody"'),
+])
+def test_check_says_what_is_wrong_and_what_to_do(make_bridge, bare_table, flags, env, said):
+    flags = [bare_table.name if f == "BARE" else f for f in flags]
+    bridge = make_bridge(env=env)
+    status, _, err = bridge.command("check", *flags, "--queue", "q")
+    assert status == 78
+    assert said in err
+
+
+@pytest.mark.parametrize("stream, said", [("nowhere", "there is no table"), ("BARE", "has no stream")])
+def test_run_goes_on_trying_says_why_and_is_not_ready(make_bridge, bare_table, stream, said):
+    bridge = make_bridge("--stream", bare_table.name if stream == "BARE" else stream, "--queue", "q").start()
+    wait_until("not ready", lambda: said in bridge.admin("/readyz")[1])
+    assert bridge.admin("/readyz")[0] == 503
+    assert bridge.admin("/healthz")[0] == 200
+    wait_until("a line in the log", lambda: said in bridge.log())
+
+
+def test_an_endpoint_that_is_down_is_waited_for(make_bridge):
+    bridge = make_bridge("--stream", "t", "--queue", "q", endpoint=f"http://127.0.0.1:{free_port()}").start()
+    wait_until("not ready", lambda: "is the endpoint right, and up?" in bridge.admin("/readyz")[1])
+
+
+def test_only_signed_requests_are_answered(bridge):
+    def client(**key):
+        return boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, **{**bridge.key, **key})
+
+    with pytest.raises(ClientError) as wrong:
+        client(aws_secret_access_key="wrong").list_queues()
+    assert wrong.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+    with pytest.raises(ClientError) as unknown:
+        client(aws_access_key_id="AKIANOBODY").list_queues()
+    assert unknown.value.response["Error"]["Code"] == "InvalidClientTokenId"
+    sqs = client()
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        sqs.get_queue_url(QueueName="none")
+    with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
+        sqs.delete_message(QueueUrl=f"{bridge.url}/000000000000/q", ReceiptHandle="made up")
+
+
+def test_access_keys_that_others_can_read_are_refused(make_bridge, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("AKIATEST:secretsecret\n")
+    keys.chmod(0o644)
+    status, log = run_once(make_bridge("--queue", "q", "--access-keys-file", keys))
+    assert status == 77 and "chmod 600" in log
+
+
+def test_addresses_beyond_loopback_want_an_explicit_yes(make_bridge):
+    status, _, err = make_bridge().command("check", "--queue", "q", "--listen", "0.0.0.0:9324")
+    assert status == 78 and "listen_beyond_loopback" in err
+
+
+def test_a_port_in_use_is_named(bridge, make_bridge, tmp_path):
+    other = make_bridge("--queue", "q", directory=tmp_path)
+    other.ledger = tmp_path / "other.db"
+    other.port = bridge.port
+    status, log = run_once(other)
+    assert status == 69 and f"127.0.0.1:{bridge.port} is in use by another program" in log
+
+
+def test_a_damaged_ledger_is_left_as_it_is(make_bridge, tmp_path):
+    bridge = make_bridge("--queue", "q")
+    content = b"this is no SQLite database, " * 400
+    bridge.ledger.write_bytes(content)
+    status, log = run_once(bridge)
+    assert status == 65 and "left as it is" in log
+    assert bridge.ledger.read_bytes() == content
+
+
+def test_a_newer_ledger_is_refused(make_bridge):
+    bridge = make_bridge("--queue", "q").start()
+    bridge.stop()
+    with sqlite3.connect(bridge.ledger) as db:
+        db.execute("PRAGMA user_version=999")
+    status, log = run_once(bridge)
+    assert status == 70 and "newer stream2sqs" in log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system of its own wants root")
+def test_a_full_disk_rests_reading_and_still_lets_consumers_delete(table, make_bridge, queue, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(small)], check=False).returncode != 0:
+        pytest.skip("mount is not allowed here")
+    try:
+        bridge = make_bridge("--stream", table.name, "--queue", "q", "--disk-reserve", "4MiB", "--visibility-timeout", "600s", directory=small)
+        bridge.start()
+        table.put(*[f"o{i}" for i in range(50)])
+        q = queue(bridge)
+        held = []
+        while len(held) < 50:
+            held += q.receive(VisibilityTimeout=600)
+        (small / "filler").write_bytes(bytes(os.statvfs(small).f_bavail * os.statvfs(small).f_frsize))
+        wait_until("reading rests", lambda: "the disk has no room" in bridge.admin("/readyz")[1])
+        table.put("late")
+        with pytest.raises(ClientError) as refused:
+            boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, **bridge.key,
+                         config=boto3.session.Config(retries={"max_attempts": 0})).send_message(QueueUrl=q.url, MessageBody="x")
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+        for message in held:
+            q.delete(message)
+        assert bridge.json("status")["queues"][0]["deleted"] == 50
+        assert bridge.json("audit")["records_read"] == 50
+        (small / "filler").unlink()
+        assert [m for m in q.receive(wait=20)]
+        wait_until("ready", lambda: bridge.admin("/readyz")[0] == 200)
+        bridge.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_bridge_dies_at_once_when_its_ledger_cannot_be_synced(table, make_bridge, queue, tmp_path):
+    """P7, from outside: fdatasync fails once (strace)."""
+    strace = "/usr/bin/strace"
+    if not os.path.exists(strace):
+        pytest.skip("strace is not there")
+    bridge = make_bridge("--stream", table.name, "--queue", "q").start()
+    injector = subprocess.Popen([strace, "-qq", "-p", str(bridge.server.process.pid), "-e", "trace=fdatasync", "-e",
+                                 "inject=fdatasync:error=EIO:when=1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        tracer = f"/proc/{bridge.server.process.pid}/status"
+        if not wait_traced(tracer, injector):
+            pytest.skip("ptrace is not allowed here: " + injector.stderr.read())
+        table.put("x")
+        assert bridge.server.process.wait(20) == 74
+        assert "stopping at once" in bridge.log()
+    finally:
+        injector.terminate()
+        injector.wait(5)
+    bridge.start()
+    assert len(queue(bridge).receive()) == 1
+    bridge.command("audit", check=0)
+
+
+def wait_traced(path, injector):
+    def traced():
+        return injector.poll() is not None or any(line.startswith("TracerPid:") and line.split()[1] != "0" for line in open(path, encoding="ascii"))
+
+    wait_until("strace", traced)
+    return injector.poll() is None
+
+
+def test_the_rig_itself_notices_a_process_that_does_not_start(tmp_path):
+    broken = Bridge(tmp_path, None, "--queue", "not a name")
+    with pytest.raises(RuntimeError):
+        broken.start()
+    broken.server.stop()
