@@ -24,7 +24,7 @@ LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 LAYERS := base codec io store core aws serve app
 SOURCES := $(filter-out src/app/main.c,$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
-SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(addprefix tests/support/,digests.c fake_streams.c memory_disk.c temporary.c))
+SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/pitfalls/*_test.c tests/golden/*_test.c))
 
 .PHONY: all help
