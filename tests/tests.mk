@@ -11,10 +11,11 @@ $(BUILD)/tests/sim/sim: $(BUILD)/tests/sim/sim.o $(SUPPORT_OBJECTS) $(BUILD)/lib
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
 
-# The fake AWS over HTTP.
-$(BUILD)/tests/fake_aws_server: $(BUILD)/tests/fake_aws_server/main.o $(BUILD)/tests/fake_aws_server/control.o $(SUPPORT_OBJECTS) $(BUILD)/libcore.a
+# The fake AWS over HTTP: from its sources at once, as a folder of objects would have the program's own name.
+FAKE_AWS := $(wildcard tests/fake_aws_server/*.c) $(addprefix tests/support/,fake_aws.c fake_faults.c fake_page.c fake_record.c fake_stream.c)
+$(BUILD)/tests/fake_aws_server: $(FAKE_AWS) $(wildcard tests/fake_aws_server/*.h) tests/support/fake_aws.h tests/support/fake_internal.h $(BUILD)/libcore.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -Itests $(LDFLAGS_ALL) -o $@ $(FAKE_AWS) $(BUILD)/libcore.a $(LIBS)
 
 .SECONDARY:
 

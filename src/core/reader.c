@@ -10,6 +10,8 @@
 
 #define SHARD_CALL_GAP_MS 200           /* at most 5 calls a second a shard */
 #define LISTING_AGAIN_MS 1000           /* a shard ended while the listing was read */
+#define QUIET_ROUNDS 5                  /* so many listings of a disabled stream must show nothing new, after all its shards were read to their ends */
+#define LISTING_QUIET_MS 2000           /* between those */
 #define NOT_FOUND_MAX 3                 /* so many listings in a row must say that the stream is gone: DescribeStream is eventually consistent */
 #define RETENTION_MS (24 * 3600 * INT64_C(1000))
 #define IDLE_PROOF_MS 60000             /* so long without a record counts as having reached the end */
@@ -21,7 +23,7 @@ struct shard {
     struct shard_row row; /* its texts are owned: see own() */
     char *iterator;       /* NULL: one has to be asked for */
     bool calling;
-    bool says_ended;      /* the last page had no next iterator: to be confirmed by the listing */
+    int ends_said;        /* pages in a row, all but the first without records, that had no next iterator: see says_ended */
     bool from_horizon;    /* after a trim: the next iterator starts there */
     bool gap_unproven;    /* after a trim: the next page tells whether anything is missing */
     bool latest_unused;   /* start: latest, and no iterator was asked for yet */
@@ -49,6 +51,7 @@ struct reader {
     uint64_t round;         /* rounds begun */
     uint64_t rounds_done;   /* the last round that was read to its last page */
     int listing_failures;
+    int quiet_rounds;       /* listings in a row that found the stream disabled, and no shard but those that are ended */
     int not_found;          /* listings in a row that did not find the stream */
     int64_t listing_due;
     bool disabled;
@@ -266,6 +269,13 @@ static bool read_to_its_end(const struct shard *s)
            sequence_compare(s->row.position, s->row.ending_sequence) >= 0;
 }
 
+/* A page without a next iterator says that the shard is at its end. Unless the position says so, too, it has to be said again, by a page without records that
+ * was read anew after the position: one wrong answer must not end a shard. */
+static bool says_ended(const struct shard *s)
+{
+    return s->ends_said >= 2 || (s->ends_said == 1 && read_to_its_end(s));
+}
+
 static bool has_child(struct reader *r, const struct shard *parent)
 {
     for (size_t i = 0; i < r->len; i++)
@@ -276,13 +286,13 @@ static bool has_child(struct reader *r, const struct shard *parent)
 
 static void confirm_end(struct reader *r, struct shard *s)
 {
-    if (shard_open(s) && s->says_ended && (slice_present(s->row.ending_sequence) || r->disabled || has_child(r, s)))
+    if (shard_open(s) && says_ended(s) && (slice_present(s->row.ending_sequence) || r->disabled || has_child(r, s)))
         shard_end(r, s, SHARD_FINISHED);
 }
 
 static void shard_vanished(struct reader *r, struct shard *s, enum gap_cause cause, struct instant now)
 {
-    if (read_to_its_end(s) || s->says_ended) {
+    if (read_to_its_end(s) || says_ended(s)) {
         shard_end(r, s, SHARD_FINISHED);
         return;
     }
@@ -317,7 +327,7 @@ static void note_shard(struct reader *r, const struct stream_shard *found, struc
         row.start = SHARD_START_BEGINNING; /* an open parent beside an open child: the child's records are newer than our start */
     row.id = ledger_shard_insert(r->db, &row);
     s = shard_new(r, &row, now.mono_ms);
-    if (first_listing && r->options.from_beginning && r->len == 1)
+    if (r->options.from_beginning && r->len == 1)
         shard_gap(r, s, SLICE_NONE, found->starting_sequence, GAP_STREAM_RECREATED, now);
     s->latest_unused = row.start == SHARD_START_LATEST;
     s->seen_round = s->first_round = r->round;
@@ -349,6 +359,14 @@ static void release_child(struct reader *r, struct shard *s, struct instant now)
     ledger_shard_save(r->db, &s->row);
 }
 
+static bool all_ended(const struct reader *r)
+{
+    for (size_t i = 0; i < r->len; i++)
+        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING)
+            return false;
+    return true;
+}
+
 static void settle_shards(struct reader *r, struct instant now)
 {
     for (size_t i = 0; i < r->len; i++)
@@ -362,11 +380,14 @@ static void round_done(struct reader *r, struct instant now)
     free(r->listing_from);
     r->listing_from = NULL;
     r->rounds_done = r->round;
-    if (r->stream.discovered_at_ms == 0) {
+    r->quiet_rounds = r->disabled && all_ended(r) ? r->quiet_rounds + 1 : 0;
+    if (r->stream.discovered_at_ms == 0 && r->len > 0) { /* a listing without any shard is not complete yet */
         r->stream.discovered_at_ms = now.wall_ms;
         ledger_stream_save(r->db, &r->stream);
     }
-    r->listing_due = now.mono_ms + (r->listing_wanted ? LISTING_AGAIN_MS : r->options.discovery_ms);
+    r->listing_due = now.mono_ms + (r->quiet_rounds > 0   ? LISTING_QUIET_MS
+                                    : r->listing_wanted ? LISTING_AGAIN_MS
+                                                        : r->options.discovery_ms);
     r->listing_wanted = false;
 }
 
@@ -523,7 +544,7 @@ static void after_empty_page(struct reader *r, struct shard *s, struct instant n
 static void take_next_iterator(struct reader *r, struct shard *s, struct instant now)
 {
     drop_iterator(s);
-    s->says_ended = r->page.next == NEXT_ITERATOR_NONE;
+    s->ends_said = r->page.next != NEXT_ITERATOR_NONE ? 0 : r->page.len > 0 ? 1 : s->ends_said + 1;
     if (r->page.next == NEXT_ITERATOR_GIVEN) {
         s->iterator = slice_dup(r->page.iterator);
         return;
@@ -570,7 +591,7 @@ static void answer_page(struct reader *r, struct shard *s, struct instant now)
     s->from_horizon = false;
     r->trouble[0] = '\0';
     take_next_iterator(r, s, now);
-    if (s->says_ended) /* else no shard's turn has come, and looking costs as much as there are shards */
+    if (says_ended(s)) /* else no shard's turn has come, and looking costs as much as there are shards */
         settle_shards(r, now);
 }
 
@@ -624,16 +645,10 @@ void reader_answer(struct reader *r, const struct stream_answer *answer, struct 
     }
 }
 
+/* A disabled stream is read to its end when all its shards are, and listing after listing names no other: DescribeStream may leave the newest out for a while. */
 bool reader_finished(const struct reader *r)
 {
-    if (r->stream.state == STREAM_GONE || r->stream.state == STREAM_FINISHED)
-        return true;
-    if (!r->disabled || r->rounds_done == 0 || r->listing_from != NULL)
-        return false;
-    for (size_t i = 0; i < r->len; i++)
-        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING)
-            return false;
-    return true;
+    return r->stream.state == STREAM_GONE || r->stream.state == STREAM_FINISHED || (r->quiet_rounds >= QUIET_ROUNDS && all_ended(r));
 }
 
 void reader_shards(const struct reader *r, void (*each)(void *context, const struct shard_row *row), void *context)

@@ -16,7 +16,7 @@
 #include "base/planted.h"
 #include "core/audit.h"
 #include "core/bridge.h"
-#include "support/fake_streams.h"
+#include "support/fake_aws.h"
 #include "support/memory_disk.h"
 
 #include <fcntl.h>
@@ -49,6 +49,7 @@ struct truth {
 
 struct record_at {
     struct fake_shard *shard;
+    const char *arn;
     size_t index;
 };
 
@@ -188,8 +189,8 @@ static void look_at_gap(void *context, const struct gap_row *gap)
 }
 
 struct shard_search {
-    struct world *world;
     struct fake_shard *shard;
+    const char *arn;
     int64_t stream;
     int64_t id;
     char *position;
@@ -199,7 +200,7 @@ static void find_stream(void *context, const struct stream_row *row)
 {
     struct shard_search *s = context;
 
-    if (slice_is(row->arn, s->shard->stream->arn))
+    if (slice_is(row->arn, s->arn))
         s->stream = row->id;
 }
 
@@ -207,7 +208,7 @@ static void find_shard(void *context, const struct shard_row *row)
 {
     struct shard_search *s = context;
 
-    if (row->stream != s->stream || !slice_is(row->shard_id, s->shard->id))
+    if (row->stream != s->stream || !slice_is(row->shard_id, fake_shard_id(s->shard)))
         return;
     s->id = row->id;
     s->position = slice_present(row->position) ? slice_dup(row->position) : NULL;
@@ -222,14 +223,14 @@ static void note_record(void *context, int64_t record)
 /* May it have been settled in every queue, and pruned since? */
 static bool may_be_pruned(const struct world *w, const struct fake_record *r)
 {
-    uint64_t key = strtoull(r->key + 1, NULL, 10);
+    uint64_t key = strtoull(r->key + 2, NULL, 10);
 
     return w->options.keep_settled_ms < DAY_MS && w->truths[COPIES][key].asked && (w->truths[ORDERS][key].asked || w->truths[ORDERS_DEAD][key].asked);
 }
 
 static void check_record(struct world *w, const struct shard_search *s, const struct fake_record *r, bool at_the_end)
 {
-    struct gap_search gap = {.shard_id = s->shard->id, .arn = s->shard->stream->arn, .sequence = slice_text(r->sequence)};
+    struct gap_search gap = {.shard_id = fake_shard_id(s->shard), .arn = s->arn, .sequence = slice_text(r->sequence)};
     bool passed = s->position && sequence_compare(gap.sequence, slice_text(s->position)) <= 0;
     int stored = 0;
 
@@ -240,9 +241,22 @@ static void check_record(struct world *w, const struct shard_search *s, const st
     ledger_gaps(w->db, look_at_gap, &gap);
     if (gap.covered || (s->id == 0 && gap.ancestors))
         return;
-    violated(w, "%s: record %s of %s is %s, and in no gap (shard %lld, position %s, trimmed %d, returned %d, parent %s)", at_the_end ? "P8" : "P1", r->sequence,
-             s->shard->id, stored > 1 ? "stored more than once" : "not stored", (long long)s->id, s->position ? s->position : "none", r->trimmed, r->returned,
-             s->shard->parent ? s->shard->parent->id : "none");
+    violated(w, "%s: record %s of %s is %s, and in no gap (shard %lld, position %s, trimmed %d, returned %u times)", at_the_end ? "P8" : "P1", r->sequence,
+             fake_shard_id(s->shard), stored > 1 ? "stored more than once" : "not stored", (long long)s->id, s->position ? s->position : "none", r->trimmed,
+             (unsigned)r->returned);
+}
+
+static void check_shard(struct world *w, struct fake_stream *stream, struct fake_shard *shard, bool at_the_end)
+{
+    struct shard_search s = {.shard = shard, .arn = fake_stream_arn(stream)};
+    size_t count;
+    const struct fake_record *records = fake_shard_records(shard, &count);
+
+    ledger_streams(w->db, find_stream, &s);
+    ledger_shards(w->db, find_shard, &s);
+    for (size_t i = 0; i < count; i++)
+        check_record(w, &s, &records[i], at_the_end);
+    free(s.position);
 }
 
 static void check_ledger(struct world *w, bool at_the_end)
@@ -251,17 +265,9 @@ static void check_ledger(struct world *w, bool at_the_end)
     size_t differences;
 
     database_begin(w->db); /* one view of it; nothing is written */
-    for (size_t i = 0; i < w->aws->len; i++) {
-        for (size_t k = 0; k < w->aws->streams[i]->len; k++) {
-            struct shard_search s = {.world = w, .shard = w->aws->streams[i]->shards[k]};
-
-            ledger_streams(w->db, find_stream, &s);
-            ledger_shards(w->db, find_shard, &s);
-            for (size_t n = 0; n < s.shard->len; n++)
-                check_record(w, &s, &s.shard->records[n], at_the_end);
-            free(s.position);
-        }
-    }
+    for (size_t i = 0; fake_stream_at(w->aws, i); i++)
+        for (size_t k = 0; fake_shard_at(fake_stream_at(w->aws, i), k); k++)
+            check_shard(w, fake_stream_at(w->aws, i), fake_shard_at(fake_stream_at(w->aws, i), k), at_the_end);
     audit_run(&audit, w->db);
     differences = audit.difference_count;
     if (differences > 0)
@@ -275,19 +281,18 @@ static void check_ledger(struct world *w, bool at_the_end)
 
 /* ---- crashes ---- */
 
-/* The records that are older than the stream keeps them are gone; a closed shard without any is gone, too. */
+/* Records older than a day are trimmed by the fake; here, a closed shard without any vanishes. */
 static void age(struct world *w)
 {
-    for (size_t i = 0; i < w->aws->len; i++) {
-        for (size_t k = 0; k < w->aws->streams[i]->len; k++) {
-            struct fake_shard *s = w->aws->streams[i]->shards[k];
-            size_t old = 0;
+    fake_time_set(w->aws, w->now.wall_ms);
+    for (size_t i = 0; fake_stream_at(w->aws, i); i++) {
+        for (size_t k = 0; fake_shard_at(fake_stream_at(w->aws, i), k); k++) {
+            struct fake_shard *s = fake_shard_at(fake_stream_at(w->aws, i), k);
+            size_t count;
+            const struct fake_record *records = fake_shard_records(s, &count);
 
-            while (old < s->len && s->records[old].created_ms < w->now.wall_ms - DAY_MS)
-                old++;
-            fake_shard_trim(s, old);
-            if (s->closed && s->end_listed_from_ms < w->now.wall_ms - DAY_MS && s->trimmed == s->len)
-                s->vanished = true;
+            if (!fake_shard_is_open(s) && count > 0 && records[count - 1].created_ms < w->now.wall_ms - DAY_MS)
+                fake_shard_delete(s);
         }
     }
 }
@@ -336,20 +341,28 @@ static bool deleted_already(struct world *w, int queue, uint64_t key)
 static void check_body(struct world *w, uint64_t key, const char *body)
 {
     const struct record_at *at = &w->records[key];
-    const char *want = at->shard->records[at->index].body;
-    size_t len = strlen(want) - 1;
+    size_t count;
+    struct slice want = fake_shard_records(at->shard, &count)[at->index].body;
+    size_t len = want.len - 1;
     char tail[240];
 
-    snprintf(tail, sizeof(tail), ",\"eventSourceARN\":\"%s\"}", at->shard->stream->arn);
-    if (strncmp(body, want, len) != 0 || strcmp(body + len, tail) != 0)
+    snprintf(tail, sizeof(tail), ",\"eventSourceARN\":\"%s\"}", at->arn);
+    if (strncmp(body, want.ptr, len) != 0 || strcmp(body + len, tail) != 0)
         violated(w, "P9: record k%" PRIu64 " was altered: %s", key, body);
+}
+
+/* The key stands as "k-42-" in the record's Keys; nothing else of a record looks like that. */
+static uint64_t key_of(const char *body)
+{
+    const char *at = strstr(body, "\"k-");
+
+    return at ? strtoull(at + 3, NULL, 10) : UINT64_MAX;
 }
 
 static void take_message(struct world *w, struct consumer *c, json_t *message)
 {
     const char *body = json_string_value(json_object_get(message, "Body"));
-    const char *key_at = strstr(body, "{\"id\":{\"S\":\"k");
-    uint64_t key = key_at ? strtoull(key_at + 13, NULL, 10) : UINT64_MAX;
+    uint64_t key = key_of(body);
     struct truth *truth = truth_of(w, c->queue, key);
 
     check_body(w, key, body);
@@ -503,54 +516,78 @@ static void release_replies(struct world *w)
 
 /* ---- AWS ---- */
 
+static struct fake_stream *newest_stream(const struct world *w)
+{
+    size_t i = 0;
+
+    while (fake_stream_at(w->aws, i + 1))
+        i++;
+    return fake_stream_at(w->aws, i);
+}
+
+static struct fake_shard *any_shard(struct world *w, size_t *count)
+{
+    struct fake_stream *stream = newest_stream(w);
+
+    *count = 0;
+    while (fake_shard_at(stream, *count))
+        (*count)++;
+    return fake_shard_at(stream, (size_t)below(w, *count));
+}
+
 static void put_records(struct world *w, size_t count)
 {
-    struct fake_stream *stream = w->aws->streams[w->aws->len - 1];
-
     for (size_t i = 0; i < count; i++) {
-        struct fake_shard *s = stream->shards[below(w, stream->len)];
+        size_t shards;
+        size_t before;
+        struct fake_shard *s = any_shard(w, &shards);
+        char key[32];
+        const struct fake_put put = {.key = key};
 
-        if (s->closed)
+        if (!fake_shard_is_open(s))
             continue;
         w->records = memory_resize(w->records, (w->record_count + 1) * sizeof(*w->records));
         for (int q = 0; q < QUEUES; q++) {
             w->truths[q] = memory_resize(w->truths[q], (w->record_count + 1) * sizeof(*w->truths[q]));
             w->truths[q][w->record_count] = (struct truth){0};
         }
-        w->records[w->record_count++] = (struct record_at){s, s->len};
-        fake_put(w->aws, s, 0, w->now.wall_ms);
+        fake_shard_records(s, &before);
+        snprintf(key, sizeof(key), "k-%zu", w->record_count);
+        w->records[w->record_count++] = (struct record_at){s, fake_stream_arn(newest_stream(w)), before};
+        fake_record_put(s, &put);
     }
 }
 
 static void split_one(struct world *w)
 {
-    struct fake_stream *stream = w->aws->streams[w->aws->len - 1];
-    struct fake_shard *s = stream->shards[below(w, stream->len)];
+    size_t count;
+    struct fake_shard *s = any_shard(w, &count);
 
-    if (!s->closed && stream->len < 20)
-        fake_shard_split(w->aws, s, w->now.wall_ms, chance(w, 300) ? (int64_t)below(w, 5000) : 0);
+    if (fake_shard_is_open(s) && count < 20)
+        fake_shard_split_into(s, 1 + (size_t)below(w, 2));
 }
 
 static void recreate(struct world *w)
 {
     w->recreated++;
-    fake_stream_enable(w->aws, "orders", w->now.wall_ms);
+    fake_shard_new(fake_table_recreate(w->aws, "orders"), NULL);
 }
 
 static void deliver_call(struct world *w, size_t at)
 {
     struct stream_call call = w->calls[at];
-    struct fake_answer answer;
+    struct fake_answer answer = fake_service_call(w->aws, w->now.wall_ms, slice_text(call.target), buffer_slice(&call.body));
     struct stream_answer out = {.token = call.token};
 
     w->calls[at] = w->calls[--w->call_count];
-    fake_aws_call(w->aws, call.target, buffer_slice(&call.body), w->now.wall_ms, &answer);
-    out.status = answer.status;
-    out.body = buffer_slice(&answer.body);
-    out.has_crc32 = answer.has_crc32;
-    out.crc32 = answer.crc32;
+    if (!answer.lost) {
+        out.status = answer.status;
+        out.body = answer.body;
+        out.has_crc32 = answer.has_crc32;
+        out.crc32 = answer.crc32;
+    }
     bridge_answer(w->bridge, &out, w->now);
-    buffer_fini(&answer.body);
+    fake_answer_fini(&answer);
     buffer_fini(&call.body);
 }
 
@@ -633,12 +670,28 @@ static void step(struct world *w)
 
 /* ---- a seed ---- */
 
-static struct fake_faults some_faults(struct world *w)
-{
-    int heavy = chance(w, 300) ? 4 : 1;
+/* What a stream that is read rightly must survive. The others would be lies that nobody can see through: a shard that ends though it does not, say,
+ * or a trim that was none. */
+static const struct {
+    enum fake_fault fault;
+    unsigned per_10000;
+} rates[] = {
+    {FAULT_EMPTY_PAGE, 2000},     {FAULT_NO_RECORDS, 100},        {FAULT_NULL_RECORDS, 100},       {FAULT_NEXT_EMPTY, 100},
+    {FAULT_NEXT_NULL, 100},       {FAULT_NEXT_ABSENT, 100},       {FAULT_REPEATED_PAGE, 200},      {FAULT_BLANKS, 300},
+    {FAULT_HIDDEN_NEWEST, 700},   {FAULT_HIDDEN_CHILDREN, 500},   {FAULT_OPEN_PARENTS, 500},       {FAULT_ODD_ORDER, 500},
+    {FAULT_FALSE_MORE, 500},      {FAULT_ENDLESS_PAGES, 300},     {FAULT_CUT_JSON, 100},           {FAULT_CUT_BODY, 100},
+    {FAULT_WRONG_CRC, 100},       {FAULT_GARBAGE, 100},           {FAULT_HTML_503, 100},           {FAULT_LOST_REQUEST, 150},
+    {FAULT_LOST_REPLY, 150},      {FAULT_EXPIRED_ITERATOR, 150},  {FAULT_LIMIT_EXCEEDED, 100},     {FAULT_THROUGHPUT_EXCEEDED, 100},
+    {FAULT_THROTTLED, 100},       {FAULT_THROTTLED_SHORT, 50},    {FAULT_INTERNAL_ERROR, 150},     {FAULT_ACCESS_DENIED, 20},
+    {FAULT_EXPIRED_TOKEN, 20},    {FAULT_TIME_TOO_SKEWED, 30},    {FAULT_INVALID_SIGNATURE, 30},   {FAULT_REQUEST_EXPIRED, 30},
+};
 
-    return (struct fake_faults){.lost = 20 * heavy, .throttled = 20 * heavy, .failed = 20 * heavy, .cut = 10 * heavy, .wrong_crc = 10 * heavy,
-                                .odd_page = 15 * heavy, .expired = 15 * heavy, .empty = 200, .skewed = 5 * heavy, .stale_listing = 100};
+static void set_faults(struct world *w)
+{
+    unsigned heavy = chance(w, 300) ? 4 : 1;
+
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+        fake_fault_rate(w->aws, rates[i].fault, rates[i].per_10000 * heavy > 6000 ? 6000 : rates[i].per_10000 * heavy);
 }
 
 static const struct bridge_queue bridge_queues[] = {
@@ -656,15 +709,19 @@ static void begin(struct world *w, uint64_t seed)
     w->random.state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     w->now = (struct instant){INT64_C(1767225600000), 1000};
     w->disk = memory_disk_new(random_next(&w->random));
-    w->aws = fake_aws_new(random_next(&w->random));
-    w->aws->page_max = 1 + (size_t)below(w, 12);
-    w->aws->listing_max = 1 + (size_t)below(w, 4);
+    w->aws = fake_service_new(random_next(&w->random));
+    fake_service_options(w->aws)->page_records = 1 + (size_t)below(w, 12);
+    fake_service_options(w->aws)->page_shards = 1 + (size_t)below(w, 4);
+    fake_service_options(w->aws)->page_streams = 1;
+    fake_service_options(w->aws)->retention_ms = DAY_MS;
+    fake_service_options(w->aws)->odd_times = chance(w, 300);
+    fake_time_set(w->aws, w->now.wall_ms);
     w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = bridge_queues, .queue_count = 3,
                                          .sources = bridge_sources, .source_count = 1, .discovery_ms = 60000,
                                          .keep_settled_ms = chance(w, 300) ? 60000 : 7 * DAY_MS};
     if (PLANTED(NO_SYNC))
         memory_disk_lie(w->disk);
-    fake_stream_enable(w->aws, "orders", w->now.wall_ms);
+    fake_shard_new(fake_stream_add(w->aws, "orders"), NULL);
 }
 
 static void finish(struct world *w)
@@ -679,7 +736,7 @@ static void finish(struct world *w)
     for (int q = 0; q < QUEUES; q++)
         free(w->truths[q]);
     free(w->records);
-    fake_aws_free(w->aws);
+    fake_service_free(w->aws);
     memory_disk_free(w->disk);
 }
 
@@ -695,7 +752,7 @@ static bool drained(struct world *w)
     return source_trouble(bridge_source(w->bridge, 0))[0] == '\0';
 }
 
-/* Has the reader caught up? The newest shard's open leaves have nothing beyond their positions. */
+/* Has the reader caught up? It reads every open shard of the newest stream, none of them has anything beyond its position, and nothing else is left. */
 struct caught_up {
     struct world *world;
     bool yes;
@@ -705,37 +762,33 @@ struct caught_up {
 static void look_at_leaf(void *context, const struct shard_row *row)
 {
     struct caught_up *c = context;
-    struct fake_stream *stream = c->world->aws->streams[c->world->aws->len - 1];
-    bool found = false;
+    char *id = slice_dup(row->shard_id);
+    struct fake_shard *s = fake_shard_find(newest_stream(c->world), id);
+    const struct fake_record *records = NULL;
+    size_t count = 0;
 
-    for (size_t i = 0; i < stream->len; i++) {
-        const struct fake_shard *s = stream->shards[i];
-
-        if (!slice_is(row->shard_id, s->id))
-            continue;
-        found = true;
-        c->open += !s->closed;
-        if (s->len > s->trimmed && (!slice_present(row->position) || !slice_is(row->position, s->records[s->len - 1].sequence)))
-            c->yes = false;
-        if (s->closed || row->idle_since_ms == 0)
-            c->yes = false; /* its end is not stored yet, or it was not seen to be empty */
-    }
-    if (!found)
-        c->yes = false; /* a shard of an older stream */
+    free(id);
+    if (s)
+        records = fake_shard_records(s, &count);
+    c->open += s && fake_shard_is_open(s);
+    if (s == NULL || !fake_shard_is_open(s) || row->idle_since_ms == 0)
+        c->yes = false; /* of an older stream, or its end is not stored yet, or it was not seen to be empty */
+    else if (count > 0 && !records[count - 1].trimmed && !slice_is(row->position, records[count - 1].sequence))
+        c->yes = false;
 }
 
 static bool caught_up(struct world *w)
 {
     struct caught_up c = {w, true, 0};
-    size_t open = 0;
     struct source *source = bridge_source(w->bridge, 0);
-    const char *arn = source_arn(source);
+    struct fake_stream *newest = newest_stream(w);
+    size_t open = 0;
 
-    if (arn == NULL || strcmp(arn, w->aws->streams[w->aws->len - 1]->arn) != 0)
+    if (source_arn(source) == NULL || strcmp(source_arn(source), fake_stream_arn(newest)) != 0)
         return false;
     source_shards(source, look_at_leaf, &c);
-    for (size_t i = 0; i < w->aws->streams[w->aws->len - 1]->len; i++)
-        open += !w->aws->streams[w->aws->len - 1]->shards[i]->closed;
+    for (size_t i = 0; fake_shard_at(newest, i); i++)
+        open += fake_shard_is_open(fake_shard_at(newest, i));
     return c.yes && c.open == open;
 }
 
@@ -745,7 +798,7 @@ static void drain(struct world *w)
 
     w->faults = false;
     w->draining = true;
-    w->aws->faults = (struct fake_faults){0};
+    fake_faults_off(w->aws);
     memory_disk_break(w->disk, 0);
     memory_disk_limit(w->disk, 0);
     bridge_set_room(w->bridge, true);
@@ -764,7 +817,7 @@ static void live(struct world *w)
     for (int i = 0; i < 40; i++) /* the first listing, undisturbed: what was trimmed before a first start is no gap */
         step(w);
     w->faults = true;
-    w->aws->faults = some_faults(w);
+    set_faults(w);
     for (int i = 0; i < STEPS; i++) {
         if (chance(w, 300))
             put_records(w, (size_t)below(w, 12));
