@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/digests.h"
+#include "support/test.h"
+
+#include "base/random.h"
+#include "codec/sigv4.h"
+
+#include <stdlib.h>
+
+#define NOW_MS INT64_C(1769862896000) /* 20260131T123456Z */
+#define MINUTE_MS INT64_C(60000)
+
+static const struct sigv4_keys known = {{"AKIDEXAMPLE", 11}, {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 40}, {NULL, 0}};
+
+/* A request as an SDK would send it, signed at `at_ms`; a case then changes something in it. */
+struct sent {
+    struct header headers[12];
+    struct sigv4_request request;
+    struct buffer authorization;
+    char stamp[17];
+    int64_t now_ms;
+    struct slice region; /* that the verifier wants; absent: any */
+};
+
+static void add(struct sent *s, const char *name, struct slice value)
+{
+    s->headers[s->request.header_count++] = (struct header){slice_text(name), value};
+}
+
+static void sign(struct sent *s, const struct sigv4_keys *keys, const char *region, const char *service, int64_t at_ms)
+{
+    *s = (struct sent){.now_ms = NOW_MS};
+    s->request = (struct sigv4_request){.method = SLICE("POST"), .path = SLICE("/"), .query = SLICE(""), .body = SLICE("{\"QueueUrl\":\"q\"}"),
+                                        .headers = s->headers};
+    sigv4_stamp(at_ms, s->stamp);
+    add(s, "Host", SLICE("127.0.0.1:9324"));
+    add(s, "X-Amz-Target", SLICE("AmazonSQS.ReceiveMessage"));
+    add(s, "X-Amz-Date", slice_from(s->stamp, 16));
+    sigv4_sign(&s->authorization, &s->request, keys, slice_text(region), slice_text(service), at_ms);
+    add(s, "Authorization", buffer_slice(&s->authorization));
+}
+
+static enum sigv4_refusal verify(struct sent *s, struct buffer *text)
+{
+    struct keyring *ring = keyring_new();
+    struct slice key_id;
+    enum sigv4_refusal refusal;
+
+    keyring_add(ring, known.access_key_id, known.secret);
+    refusal = sigv4_verify(ring, &s->request, s->region, SLICE("sqs"), s->now_ms, &key_id, text);
+    if (refusal == SIGV4_OK)
+        assert_slice(key_id, "AKIDEXAMPLE");
+    keyring_free(ring);
+    return refusal;
+}
+
+static void check(struct sent *s, enum sigv4_refusal want, const char *want_text)
+{
+    struct buffer text = {0};
+    enum sigv4_refusal refusal = verify(s, &text);
+
+    if (refusal != want || (want != SIGV4_OK && strstr(text.ptr, want_text) == NULL))
+        fail_msg("refusal %d, \"%s\"; want %d, \"%s\"", refusal, text.ptr ? text.ptr : "", want, want_text);
+    buffer_fini(&text);
+    buffer_fini(&s->authorization);
+}
+
+/* ---- what is accepted ---- */
+
+static void a_signed_request_is_accepted(void **state)
+{
+    struct sent s;
+
+    (void)state;
+    sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
+    check(&s, SIGV4_OK, "");
+    sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
+    s.region = SLICE("eu-west-1");
+    check(&s, SIGV4_OK, "");
+    sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
+    add(&s, "User-Agent", SLICE("not signed, and need not be"));
+    check(&s, SIGV4_OK, "");
+}
+
+static void a_quarter_of_an_hour_of_skew_is_accepted_and_no_more(void **state)
+{
+    static const struct {
+        int64_t skew_ms;
+        enum sigv4_refusal want;
+        const char *text;
+    } cases[] = {
+        {-15 * MINUTE_MS, SIGV4_OK, ""},
+        {15 * MINUTE_MS, SIGV4_OK, ""},
+        {-15 * MINUTE_MS - 1000, SIGV4_MISMATCH, "Signature expired: 20260131T121955Z is now earlier than 20260131T121956Z (20260131T123456Z - 15 min.)"},
+        {15 * MINUTE_MS + 1000, SIGV4_MISMATCH, "Signature not yet current: 20260131T124957Z is still later than 20260131T124956Z (20260131T123456Z + 15 min.)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct sent s;
+
+        sign(&s, &known, "eu-west-1", "sqs", NOW_MS + cases[i].skew_ms);
+        check(&s, cases[i].want, cases[i].text);
+    }
+}
+
+/* ---- what is refused: each case changes one thing of a good request ---- */
+
+static void no_signature(struct sent *s)
+{
+    s->request.header_count--;
+}
+
+static void two_signatures(struct sent *s)
+{
+    add(s, "authorization", buffer_slice(&s->authorization));
+}
+
+static void two_hosts(struct sent *s)
+{
+    add(s, "host", SLICE("127.0.0.1:9324"));
+}
+
+static void no_host(struct sent *s)
+{
+    s->headers[0].name = SLICE("Hose");
+}
+
+static void unsigned_amz_header(struct sent *s)
+{
+    add(s, "X-Amz-Meta", SLICE("x"));
+}
+
+static void other_target(struct sent *s)
+{
+    s->headers[1].value = SLICE("AmazonSQS.DeleteMessage");
+}
+
+static void other_body(struct sent *s)
+{
+    s->request.body = SLICE("{\"QueueUrl\":\"p\"}");
+}
+
+static void other_path(struct sent *s)
+{
+    s->request.path = SLICE("/x");
+}
+
+static void unsigned_payload(struct sent *s)
+{
+    s->request.header_count--;
+    add(s, "X-Amz-Content-Sha256", SLICE("UNSIGNED-PAYLOAD"));
+    buffer_reset(&s->authorization);
+    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS);
+    add(s, "Authorization", buffer_slice(&s->authorization));
+}
+
+static void presigned(struct sent *s)
+{
+    s->request.query = SLICE("X-Amz-Signature=00");
+}
+
+static void no_date(struct sent *s)
+{
+    s->headers[2].name = SLICE("Date");
+}
+
+static void odd_date(struct sent *s)
+{
+    s->headers[2].value = SLICE("20260231T123456Z");
+}
+
+static void region_of_another(struct sent *s)
+{
+    s->region = SLICE("us-east-1");
+}
+
+static void replace(struct sent *s, const char *what, const char *by)
+{
+    char *at = strstr(s->authorization.ptr, what);
+    struct buffer changed = {0};
+
+    buffer_append(&changed, slice_from(s->authorization.ptr, (size_t)(at - s->authorization.ptr)));
+    buffer_append_text(&changed, by);
+    buffer_append_text(&changed, at + strlen(what));
+    buffer_fini(&s->authorization);
+    s->authorization = changed;
+    s->headers[3].value = buffer_slice(&s->authorization);
+}
+
+static void basic(struct sent *s)
+{
+    replace(s, "AWS4-HMAC-SHA256", "Basic");
+}
+
+static void date_of_another_day(struct sent *s)
+{
+    replace(s, "/20260131/", "/20260130/");
+}
+
+static void odd_region(struct sent *s)
+{
+    replace(s, "/eu-west-1/", "/EU WEST/");
+}
+
+static void odd_terminator(struct sent *s)
+{
+    replace(s, "aws4_request", "aws4_reguest");
+}
+
+static void short_credential(struct sent *s)
+{
+    replace(s, "/sqs/aws4_request", "");
+}
+
+static void host_not_signed(struct sent *s)
+{
+    replace(s, "host;", "");
+}
+
+static void target_not_signed(struct sent *s)
+{
+    replace(s, ";x-amz-target", "");
+}
+
+static void short_signature(struct sent *s)
+{
+    replace(s, "Signature=", "Signature=00");
+}
+
+static void two_credentials(struct sent *s)
+{
+    replace(s, "SignedHeaders=", "Credential=a/b/c/d/e, SignedHeaders=");
+}
+
+static void what_is_not_signed_right_is_refused(void **state)
+{
+    static const char mismatch[] = "The request signature we calculated does not match the signature you provided.";
+    static const struct {
+        void (*change)(struct sent *s);
+        enum sigv4_refusal want;
+        const char *text;
+    } cases[] = {
+        {no_signature, SIGV4_MISSING, "Request is missing Authentication Token"},
+        {two_signatures, SIGV4_INCOMPLETE, "more than one Authorization"},
+        {two_hosts, SIGV4_MISMATCH, "'Host'"},
+        {no_host, SIGV4_MISMATCH, "'Host'"},
+        {host_not_signed, SIGV4_MISMATCH, "'Host'"},
+        {unsigned_amz_header, SIGV4_MISMATCH, "which were not signed"},
+        {target_not_signed, SIGV4_MISMATCH, "which were not signed"},
+        {other_target, SIGV4_MISMATCH, mismatch},
+        {other_body, SIGV4_MISMATCH, mismatch},
+        {other_path, SIGV4_MISMATCH, mismatch},
+        {unsigned_payload, SIGV4_MISMATCH, "x-amz-content-sha256"},
+        {presigned, SIGV4_INCOMPLETE, "Presigned"},
+        {no_date, SIGV4_INCOMPLETE, "X-Amz-Date"},
+        {odd_date, SIGV4_INCOMPLETE, "X-Amz-Date"},
+        {region_of_another, SIGV4_MISMATCH, "valid region"},
+        {odd_region, SIGV4_MISMATCH, "valid region"},
+        {date_of_another_day, SIGV4_MISMATCH, "Date in Credential scope"},
+        {odd_terminator, SIGV4_MISMATCH, "aws4_request"},
+        {basic, SIGV4_INCOMPLETE, "algorithm"},
+        {short_credential, SIGV4_INCOMPLETE, "Credential"},
+        {short_signature, SIGV4_INCOMPLETE, "Signature"},
+        {two_credentials, SIGV4_INCOMPLETE, "repeated"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct sent s;
+
+        sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
+        cases[i].change(&s);
+        check(&s, cases[i].want, cases[i].text);
+    }
+}
+
+static void keys_and_services_of_others_are_refused(void **state)
+{
+    static const struct sigv4_keys wrong_secret = {{"AKIDEXAMPLE", 11}, {"another secret of forty characters......", 40}, {NULL, 0}};
+    static const struct sigv4_keys unknown = {{"AKIDNOBODY", 10}, {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 40}, {NULL, 0}};
+    struct sent s;
+
+    (void)state;
+    sign(&s, &wrong_secret, "eu-west-1", "sqs", NOW_MS);
+    check(&s, SIGV4_MISMATCH, "does not match");
+    sign(&s, &unknown, "eu-west-1", "sqs", NOW_MS);
+    check(&s, SIGV4_UNKNOWN_KEY, "The security token included in the request is invalid.");
+    sign(&s, &known, "eu-west-1", "dynamodb", NOW_MS);
+    check(&s, SIGV4_MISMATCH, "correct service: 'sqs'");
+}
+
+static void every_changed_byte_of_an_authorization_is_refused(void **state)
+{
+    struct random random = {7};
+    struct sent s;
+    struct buffer text = {0};
+    size_t len;
+
+    (void)state;
+    sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
+    len = s.authorization.len;
+    for (size_t i = 0; i < len; i++) {
+        char kept = s.authorization.ptr[i];
+
+        do
+            s.authorization.ptr[i] = (char)random_next(&random);
+        while (s.authorization.ptr[i] == kept);
+        if (verify(&s, &text) == SIGV4_OK)
+            fail_msg("byte %zu ('%c') may be %d", i, kept, s.authorization.ptr[i]);
+        s.authorization.ptr[i] = kept;
+    }
+    for (int round = 0; round < 20000; round++) { /* any bytes: no crash, and no yes */
+        size_t at = (size_t)random_below(&random, len);
+
+        s.headers[3].value = slice_from(s.authorization.ptr + at, (size_t)random_below(&random, len - at + 1));
+        assert_int_not_equal(at == 0 && s.headers[3].value.len == len ? SIGV4_MISSING : verify(&s, &text), SIGV4_OK);
+    }
+    buffer_fini(&text);
+    buffer_fini(&s.authorization);
+}
+
+static void a_later_secret_of_a_key_counts(void **state)
+{
+    struct keyring *ring = keyring_new();
+    struct buffer text = {0};
+    struct slice key_id;
+    struct sent s;
+
+    (void)state;
+    sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
+    keyring_add(ring, known.access_key_id, SLICE("the secret before this one"));
+    assert_int_equal(sigv4_verify(ring, &s.request, SLICE_NONE, SLICE("sqs"), NOW_MS, &key_id, &text), SIGV4_MISMATCH);
+    keyring_add(ring, known.access_key_id, known.secret);
+    assert_int_equal(keyring_count(ring), 1);
+    assert_int_equal(sigv4_verify(ring, &s.request, SLICE_NONE, SLICE("sqs"), NOW_MS, &key_id, &text), SIGV4_OK);
+    keyring_free(ring);
+    buffer_fini(&text);
+    buffer_fini(&s.authorization);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signed_request_is_accepted),
+        cmocka_unit_test(a_quarter_of_an_hour_of_skew_is_accepted_and_no_more),
+        cmocka_unit_test(what_is_not_signed_right_is_refused),
+        cmocka_unit_test(keys_and_services_of_others_are_refused),
+        cmocka_unit_test(every_changed_byte_of_an_authorization_is_refused),
+        cmocka_unit_test(a_later_secret_of_a_key_counts),
+    };
+
+    return cmocka_run_group_tests_name("sigv4_verify", tests, digests_setup, digests_teardown);
+}
