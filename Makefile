@@ -47,6 +47,17 @@ $(BUILD)/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -Itests -MMD -MP -c -o $@ $<
 
+.PHONY: install
+install: all ## binary, manual page, completions, systemd unit: PREFIX, DESTDIR
+	install -D -m 0755 $(BUILD)/stream2sqs $(DESTDIR)$(PREFIX)/bin/stream2sqs
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(BUILD)/stream2sqs man >$(DESTDIR)$(PREFIX)/share/man/man1/stream2sqs.1
+	$(BUILD)/stream2sqs completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/stream2sqs
+	$(BUILD)/stream2sqs completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_stream2sqs
+	$(BUILD)/stream2sqs completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/stream2sqs.fish
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' deploy/systemd/stream2sqs.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/stream2sqs.service
+
 .PHONY: clean
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD) build build-*

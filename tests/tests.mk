@@ -62,6 +62,7 @@ lint: ## layers, SQL's place, licence lines, shell scripts
 	$(Q)python3 tests/lint/layers.py .
 	$(Q)tests/lint/self_test.sh
 	$(Q)shellcheck .ci/run tests/deps.sh tests/lint/*.sh tests/sim/*.sh
+	$(Q)if command -v systemd-analyze >/dev/null; then systemd-analyze security --offline=true --threshold=15 deploy/systemd/stream2sqs.service >/dev/null; fi
 
 check: deps ## everything
 	$(Q)$(MAKE) lint

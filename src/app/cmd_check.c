@@ -28,7 +28,7 @@ static void print_json(struct slice problems)
     json_decref(document);
 }
 
-static void print_plan(const struct config *config)
+static void print_plan(const struct config *config, bool offline)
 {
     for (size_t i = 0; i < config->pipeline_count; i++) {
         const struct config_pipeline *p = &config->pipelines[i];
@@ -43,21 +43,22 @@ static void print_plan(const struct config *config)
             printf("%s -> %s after %lld receives\n", config->queues[i].name, config->queues[i].dead_letter_queue,
                    (long long)config->queues[i].max_receive_count);
     printf("%sgood%s: the configuration%s\n", style_on(STYLE_GOOD), style_off(),
-           config->pipeline_count > 0 ? ", the credentials and the streams" : " (no pipelines: a plain SQS server)");
+           config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials and the streams");
 }
 
 static int run(struct invocation *in)
 {
+    bool offline = invocation_flag(in, "offline", 0) != NULL;
     struct buffer problems = {0};
     struct config config;
     int status = error_exit_status(ERROR_CONFIG);
 
-    if (config_load(&config, &in->line, environment_lookup, &problems) && (invocation_flag(in, "offline", 0) || reach(&config, &problems)))
+    if (config_load(&config, &in->line, environment_lookup, &problems) && (offline || reach(&config, &problems)))
         status = 0;
     if (in->json)
         print_json(buffer_slice(&problems));
     else if (status == 0)
-        print_plan(&config);
+        print_plan(&config, offline);
     else
         fputs(problems.ptr, stderr);
     config_fini(&config);

@@ -32,35 +32,35 @@ const struct option *option_find(enum option_scope scope, struct slice name)
     return NULL;
 }
 
-static size_t least_of(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
+#define NAME_MAX_BYTES 64
 
-    return least < c ? least : c;
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
-/* Levenshtein's distance of two short names. */
+/* How many letters have to be put in, taken out, changed, or swapped with their neighbour (optimal string alignment). */
 static size_t distance(const char *a, const char *b)
 {
-    size_t row[65];
+    size_t rows[3][NAME_MAX_BYTES + 1];
     size_t len = strlen(b);
 
-    if (strlen(a) > 64 || len > 64)
+    if (strlen(a) > NAME_MAX_BYTES || len > NAME_MAX_BYTES)
         return SIZE_MAX;
     for (size_t k = 0; k <= len; k++)
-        row[k] = k;
+        rows[0][k] = k;
     for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i - 1) % 3];
 
         row[0] = i;
         for (size_t k = 1; k <= len; k++) {
-            size_t above = row[k];
-
-            row[k] = least_of(above + 1, row[k - 1] + 1, diagonal + (a[i - 1] != b[k - 1]));
-            diagonal = above;
+            row[k] = least_of(least_of(above[k] + 1, row[k - 1] + 1), above[k - 1] + (a[i - 1] != b[k - 1]));
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+                row[k] = least_of(row[k], rows[(i - 2) % 3][k - 2] + 1);
         }
     }
-    return row[len];
+    return rows[strlen(a) % 3][len];
 }
 
 const char *nearest_name(const char *written, const char *const *candidates)

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/test.h"
+#include "support/temporary.h"
+
+#include "app/config.h"
+#include "base/random.h"
+
+#include <stdlib.h>
+
+#define EXAMPLE "deploy/stream2sqs.example.yaml"
+
+static const char *environment_ledger;
+
+static const char *lookup(const char *name)
+{
+    return strcmp(name, "STREAM2SQS_LEDGER") == 0 ? environment_ledger : NULL;
+}
+
+/* The file is always called c.yaml in the wanted problems. */
+static void load(void **state, const char *yaml, struct config_flag *flags, size_t flag_count, struct config *config, struct buffer *problems)
+{
+    struct command_line line = {.flags = flags, .flag_count = flag_count};
+    char path[4096];
+    FILE *file;
+
+    if (yaml) {
+        snprintf(path, sizeof(path), "%s", temporary_path(state, "c.yaml"));
+        file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(yaml, file);
+        fclose(file);
+        line.config_file = path;
+    }
+    (void)!config_load(config, &line, lookup, problems);
+    for (char *at; yaml && problems->len > 0 && (at = strstr(problems->ptr, path)) != NULL;) { /* the directory differs from run to run */
+        size_t cut = strlen(path) - strlen("c.yaml");
+
+        memmove(at, at + cut, strlen(at + cut) + 1);
+        problems->len -= cut;
+    }
+}
+
+static void every_mistake_is_told_with_its_place(void **state)
+{
+    static const struct {
+        const char *yaml;
+        const char *problems;
+    } cases[] = {
+        {"ledger: x.db\n", ""},
+        {"queues: [a, b]\n", ""},
+        {"ledgr: x\nlisten: here\n", "c.yaml:1: unknown option \"ledgr\" (nearest: ledger)\nlisten: \"here\" is no address: wanted HOST:PORT, such as 127.0.0.1:9324\n"},
+        {"wholly_other: 1\n", "c.yaml:1: unknown option \"wholly_other\"\n"},
+        {"ledger: a\nledger: b\n", "c.yaml:2: \"ledger\" stands here twice\n"},
+        {"ledger: [a]\n", "c.yaml:1: ledger is a list: wanted a single value\n"},
+        {"pipelines: orders\n", "c.yaml:1: pipelines is a single value: wanted a list (lines that begin with -)\n"},
+        {"- a\n- b\n", "c.yaml:1: the configuration is a list: wanted a mapping (name: value)\n"},
+        {"", "c.yaml: is empty\n"},
+        {"a: b: c\n", "c.yaml:1: no YAML: mapping values are not allowed in this context\n"},
+        {"keep_settled: 7\n", "c.yaml:1: keep_settled is \"7\": wanted 1m to 3650d, such as 500ms, 30s, 5m, 12h, 7d\n"},
+        {"keep_settled: 99999999999999999999d\n", "c.yaml:1: keep_settled is \"99999999999999999999d\": wanted 1m to 3650d, such as 500ms, 30s, 5m, 12h, 7d\n"},
+        {"cache_size: 16MB\n", "c.yaml:1: cache_size is \"16MB\": wanted 1MiB to 64GiB, such as 64MiB, 10GiB\n"},
+        {"max_connections: -1\n", "c.yaml:1: max_connections is \"-1\": wanted 1 to 100000\n"},
+        {"log_level: loud\n", "c.yaml:1: log_level is \"loud\": wanted one of debug|info|warning|error\n"},
+        {"listen_beyond_loopback: yes\n", "c.yaml:1: listen_beyond_loopback is \"yes\": wanted true or false\n"},
+        {"listen: 0.0.0.0:1\n", "listen: 0.0.0.0:1 can be reached from other machines: say listen_beyond_loopback: true if that is wanted (and put TLS in front)\n"},
+        {"listen: 0.0.0.0:1\nlisten_beyond_loopback: true\n", ""},
+        {"account_id: \"12\"\n", "account_id: \"12\": wanted 12 digits\n"},
+        {"queues:\n  - name: q.fifo\n", "c.yaml:2: queue \"q.fifo\": FIFO queues are not built yet\n"},
+        {"queues:\n  - name: q r\n", "c.yaml:2: queue \"q r\": a name has 1 to 80 letters, digits, hyphens and underscores\n"},
+        {"queues:\n  - visibility_timeout: 1s\n", "c.yaml:2: a queue without a name\n"},
+        {"queues:\n  - name: q\n  - name: q\n    visibility_timeout: 1s\n", "c.yaml:3: queue \"q\" has other options here than at c.yaml:2\n"},
+        {"queues:\n  - name: q\n    dead_letter_queue: q\n    max_receive_count: 1\n", "c.yaml:2: the queue \"q\" is its own dead-letter queue\n"},
+        {"queues:\n  - name: q\n    dead_letter_queue: d\n", "c.yaml:2: the queue \"q\" has a dead_letter_queue, but no max_receive_count: nothing would ever go there\n"},
+        {"pipelines:\n  - queues: [q]\n", "c.yaml:2: a pipeline without a stream\n"},
+        {"pipelines:\n  - stream: t\n", "c.yaml:2: the stream \"t\" feeds no queue: name one\n"},
+        {"pipelines:\n  - stream: t\n    queues: [q, q]\n", "c.yaml:2: the queue \"q\" is named twice for one stream\n"},
+        {"pipelines:\n  - stream: t\n    queues: [q]\n  - stream: t\n    queues: [r]\n",
+         "c.yaml:4: the stream \"t\" has a pipeline already, at c.yaml:2: name all its queues there\n"},
+        {"pipelines:\n  - stream: t\n    strat: latest\n    queues: [q]\n", "c.yaml:3: unknown option \"strat\" (nearest: start)\n"},
+        {"pipelines:\n  - stream: kinesis:t\n    queues: [q]\n", "c.yaml:2: stream \"kinesis:t\": Kinesis is not built yet; DynamoDB Streams is\n"},
+        {"pipelines:\n  - stream: t\n    queues:\n      - name: q\n        filter: {}\n        target: sqs\n        body: batch\n",
+         "c.yaml:5: filter: not built yet; every record goes to every queue of its pipeline\n"
+         "c.yaml:6: target: only embedded queues are built so far (Amazon SQS as a target is not)\n"
+         "c.yaml:7: body: batch is not built yet; only lambda is\n"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer problems = {0};
+        struct config config;
+
+        load(state, cases[i].yaml, NULL, 0, &config, &problems);
+        if (strcmp(problems.ptr ? problems.ptr : "", cases[i].problems) != 0)
+            fail_msg("%s\nfound: %s\nwant: %s", cases[i].yaml, problems.ptr, cases[i].problems);
+        config_fini(&config);
+        buffer_fini(&problems);
+    }
+}
+
+static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state)
+{
+    struct config_flag flag = {"ledger", "flag.db"};
+    struct buffer problems = {0};
+    struct config config;
+
+    environment_ledger = NULL;
+    load(state, "listen: 127.0.0.1:1\n", NULL, 0, &config, &problems);
+    assert_string_equal(config.ledger, "stream2sqs.db");
+    config_fini(&config);
+    load(state, "ledger: file.db\n", NULL, 0, &config, &problems);
+    assert_string_equal(config.ledger, "file.db");
+    config_fini(&config);
+    environment_ledger = "environment.db";
+    load(state, "ledger: file.db\n", NULL, 0, &config, &problems);
+    assert_string_equal(config.ledger, "environment.db");
+    config_fini(&config);
+    load(state, "ledger: file.db\n", &flag, 1, &config, &problems);
+    assert_string_equal(config.ledger, "flag.db");
+    config_fini(&config);
+    environment_ledger = NULL;
+    assert_int_equal(problems.len, 0);
+    buffer_fini(&problems);
+}
+
+static void flags_alone_make_one_pipeline(void **state)
+{
+    struct config_flag flags[] = {{"stream", "orders"}, {"queue", "a"}, {"queue", "b"}, {"max-receive-count", "5"}, {"dead-letter-queue", "d"},
+                                  {"visibility-timeout", "90s"}, {"start", "latest"}, {"poll-interval", "500ms"}};
+    struct buffer problems = {0};
+    struct config config;
+
+    load(state, NULL, flags, COUNT_OF(flags), &config, &problems);
+    assert_string_equal(problems.ptr ? problems.ptr : "", "");
+    assert_int_equal(config.pipeline_count, 1);
+    assert_string_equal(config.pipelines[0].stream, "orders");
+    assert_int_equal(config.pipelines[0].start, CONFIG_START_LATEST);
+    assert_int_equal(config.pipelines[0].idle_poll_ms, 500);
+    assert_int_equal(config.pipelines[0].queue_count, 2);
+    assert_string_equal(config.pipelines[0].queues[1], "b");
+    assert_int_equal(config.queue_count, 3); /* the dead-letter queue is made, too */
+    assert_int_equal(config.queues[0].visibility_timeout_ms, 90000);
+    assert_int_equal(config.queues[1].max_receive_count, 5);
+    assert_string_equal(config.queues[2].name, "d");
+    assert_int_equal(config.queues[2].visibility_timeout_ms, 30000);
+    config_fini(&config);
+    load(state, "pipelines:\n  - stream: t\n    queues: [q]\n", flags, 2, &config, &problems);
+    assert_string_equal(problems.ptr, "--stream, --queue: the configuration file has pipelines: say it there, or leave --config away\n");
+    config_fini(&config);
+    buffer_fini(&problems);
+}
+
+static void the_example_is_good_and_says_the_defaults(void **state)
+{
+    struct command_line line = {.config_file = EXAMPLE};
+    struct command_line nothing = {.config_file = NULL};
+    struct buffer problems = {0};
+    struct config config;
+    struct config defaults;
+
+    (void)state;
+    assert_true(config_load(&config, &line, lookup, &problems));
+    assert_true(config_load(&defaults, &nothing, lookup, &problems));
+    assert_string_equal(config.listen, defaults.listen);
+    assert_string_equal(config.account_id, defaults.account_id);
+    assert_int_equal(config.keep_settled_ms, defaults.keep_settled_ms);
+    assert_int_equal(config.cache_bytes, defaults.cache_bytes);
+    assert_int_equal(config.disk_reserve_bytes, defaults.disk_reserve_bytes);
+    assert_int_equal(config.discovery_interval_ms, defaults.discovery_interval_ms);
+    assert_int_equal(config.pipelines[0].idle_poll_ms, 1000);
+    config_fini(&config);
+    config_fini(&defaults);
+    buffer_fini(&problems);
+}
+
+/* No text makes it crash or leak (the sanitizers look on). */
+static void mutated_files_do_no_harm(void **state)
+{
+    struct random random = {11};
+    char text[8192];
+    FILE *file = fopen(EXAMPLE, "r");
+    size_t len;
+
+    assert_non_null(file);
+    len = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    for (int round = 0; round < 300; round++) {
+        struct buffer problems = {0};
+        struct config config;
+        char changed[8192];
+
+        memcpy(changed, text, len);
+        changed[len] = '\0';
+        for (uint64_t n = 1 + random_below(&random, 6); n > 0; n--)
+            changed[random_below(&random, len)] = "\t \n:-[]{}'\"#&*!|>%@`,?0aZ\x01\xff"[random_below(&random, 27)];
+        load(state, changed, NULL, 0, &config, &problems);
+        config_fini(&config);
+        buffer_fini(&problems);
+    }
+}
+
+static void the_nearest_name_is_near(void **state)
+{
+    static const char *const names[] = {"visibility_timeout", "start", "stream", NULL};
+
+    (void)state;
+    assert_string_equal(nearest_name("visibilty_timeout", names), "visibility_timeout");
+    assert_string_equal(nearest_name("strem", names), "stream");
+    assert_null(nearest_name("colour", names));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_directory(every_mistake_is_told_with_its_place),
+        with_directory(a_flag_wins_over_the_environment_and_that_over_the_file),
+        with_directory(flags_alone_make_one_pipeline),
+        cmocka_unit_test(the_example_is_good_and_says_the_defaults),
+        with_directory(mutated_files_do_no_harm),
+        cmocka_unit_test(the_nearest_name_is_near),
+    };
+
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
