@@ -645,7 +645,7 @@ void reader_answer(struct reader *r, const struct stream_answer *answer, struct 
     }
 }
 
-/* A disabled stream is read to its end when all its shards are, and listing after listing names no other: DescribeStream may leave the newest out for a while. */
+/* A disabled stream is read to its end when all its shards are, and listing after listing names no other: DescribeStream may leave out the newest. */
 bool reader_finished(const struct reader *r)
 {
     return r->stream.state == STREAM_GONE || r->stream.state == STREAM_FINISHED || (r->quiet_rounds >= QUIET_ROUNDS && all_ended(r));
