@@ -9,9 +9,11 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "core/audit.h"
 #include "core/bridge.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -481,6 +483,73 @@ static void dead_messages_are_moved_by_their_ids(void **state)
     world_fini(&w);
 }
 
+/* ---- the audit ---- */
+
+/* Two shards; messages queued, deleted, in flight and dead. */
+static void live_a_little(struct world *w)
+{
+    struct fake_stream *stream = fake_stream_add(w->aws, "orders");
+    struct fake_shard *shards[] = {fake_shard_new(stream, NULL), fake_shard_new(stream, NULL)};
+
+    fake_service_options(w->aws)->page_records = 3;
+    for (int i = 0; i < 20; i++)
+        put(shards[i % 2], "x");
+    world_open(w);
+    run_for(w, 10000);
+    for (int i = 0; i < 3; i++) { /* one dies */
+        ask(w, 0, "ReceiveMessage", "{\"QueueUrl\":\"http://x/0/q\",\"VisibilityTimeout\":0}");
+        commit(w);
+        bridge_next_reply(w->bridge);
+    }
+    drain(w);
+    for (int i = 0; i < 10; i++)
+        put(shards[0], "y");
+    run_for(w, 10000);
+    ask(w, 0, "ReceiveMessage", "{\"QueueUrl\":\"http://x/0/q\",\"MaxNumberOfMessages\":3}");
+    commit(w);
+    bridge_next_reply(w->bridge);
+}
+
+static void the_audit_names_whatever_does_not_add_up(void **state)
+{
+    static const struct {
+        const char *damage;
+        const char *difference; /* NULL: all adds up */
+    } cases[] = {
+        {"SELECT 1", NULL},
+        {"DELETE FROM record WHERE id=5", "shard "},
+        {"DELETE FROM message WHERE id=(SELECT max(id) FROM message WHERE state=2 AND origin IS NULL)", "are accounted for"},
+        {"DELETE FROM message WHERE state=4 AND id=(SELECT min(id) FROM message WHERE state=4)", "are accounted for"},
+        {"DELETE FROM message WHERE origin IS NOT NULL", "not in the dead-letter queue"},
+        {"UPDATE queue SET deleted=deleted+1 WHERE name='q'", "the counter says"},
+        {"UPDATE message SET state=4 WHERE id=(SELECT max(id) FROM message WHERE state=2 AND origin IS NULL)", "the counter says"},
+        {"UPDATE shard SET records_read=records_read+1 WHERE id=1", "records were read"},
+        {"UPDATE shard SET position='1' WHERE id=1", "the position is 1"},
+        {"DELETE FROM page WHERE id=(SELECT id FROM page WHERE shard=1 ORDER BY id LIMIT 1 OFFSET 1)", "begins after sequence number"},
+        {"UPDATE tally SET assigned=assigned-1 WHERE shard=1", "since it was subscribed"},
+        {"UPDATE record SET shard=99 WHERE id=3", "shard 99, which is not in the ledger"},
+        {"INSERT INTO pruned VALUES(1,1,4,1)", "are accounted for"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct world w;
+        struct audit audit;
+        bool found = false;
+
+        world_init(&w, "orders");
+        live_a_little(&w);
+        assert_int_equal(sqlite3_exec(database_handle(w.db), cases[i].damage, NULL, NULL, NULL), SQLITE_OK);
+        audit_run(&audit, w.db);
+        for (size_t k = 0; k < audit.difference_count; k++)
+            found = found || (cases[i].difference && strstr(audit.differences[k], cases[i].difference));
+        if (found != (cases[i].difference != NULL) || (cases[i].difference == NULL && audit.difference_count > 0))
+            fail_msg("%s: %zu differences, the first: %s", cases[i].damage, audit.difference_count, audit.difference_count ? audit.differences[0] : "");
+        audit_fini(&audit);
+        world_fini(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +565,7 @@ int main(void)
         cmocka_unit_test(at_its_budget_reading_rests_and_goes_on_by_itself),
         cmocka_unit_test(a_full_disk_undoes_the_cycle_and_deletes_go_on),
         cmocka_unit_test(dead_messages_are_moved_by_their_ids),
+        cmocka_unit_test(the_audit_names_whatever_does_not_add_up),
     };
 
     log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_JSON, LOG_ERROR);
