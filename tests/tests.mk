@@ -19,7 +19,7 @@ $(BUILD)/tests/fake_aws_server: $(FAKE_AWS) $(wildcard tests/fake_aws_server/*.h
 
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check demo sim planted e2e e2e-asan
+.PHONY: deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -29,6 +29,17 @@ $(BUILD)/venv/done: tests/requirements.txt
 	$(call say,VENV,$@)
 	$(Q)python3 -m venv $(BUILD)/venv && $(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	$(Q)touch $@
+
+# libFuzzer comes with clang; the whole library is built with its instrumentation.
+FUZZ_SECONDS ?= 60
+CLANG ?= $(shell command -v clang-19 || command -v clang)
+FUZZ := BUILD=build-fuzz CC=$(CLANG) OPTIMISE='-O1 -g' HARDEN= EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
+fuzz: ## fuzz the parsers for FUZZ_SECONDS (needs clang and its runtime library)
+	$(Q)test -n "$(CLANG)" || { echo "fuzz: clang is missing (Debian: clang-19 libclang-rt-19-dev)"; exit 1; }
+	$(Q)$(MAKE) $(FUZZ) build-fuzz/libcore.a build-fuzz/tests/fuzz/fuzz.o
+	$(call say,LINK,build-fuzz/fuzz)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o build-fuzz/fuzz build-fuzz/tests/fuzz/fuzz.o build-fuzz/libcore.a $(LIBS)
+	$(Q)tests/fuzz/run.sh build-fuzz/fuzz $(FUZZ_SECONDS)
 
 SEEDS ?= 2000
 sim: $(BUILD)/tests/sim/sim ## the whole core under faults, from seeds: SEEDS=n, or one: SEED=n
@@ -61,7 +72,7 @@ e2e-asan: ## the end-to-end tests under the sanitizers
 lint: ## layers, SQL's place, licence lines, shell scripts
 	$(Q)python3 tests/lint/layers.py .
 	$(Q)tests/lint/self_test.sh
-	$(Q)shellcheck .ci/run tests/deps.sh tests/lint/*.sh tests/sim/*.sh
+	$(Q)shellcheck .ci/run tests/deps.sh tests/lint/*.sh tests/sim/*.sh tests/fuzz/*.sh
 	$(Q)if command -v systemd-analyze >/dev/null; then systemd-analyze security --offline=true --threshold=15 deploy/systemd/stream2sqs.service >/dev/null; fi
 
 check: deps ## everything

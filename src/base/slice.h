@@ -60,9 +60,11 @@ static inline bool slice_ends_with(struct slice s, struct slice suffix)
     return s.len >= suffix.len && (suffix.len == 0 || memcmp(s.ptr + s.len - suffix.len, suffix.ptr, suffix.len) == 0);
 }
 
-/* The part from `offset` on; an offset past the end gives an empty slice. */
+/* The part from `offset` on; an offset past the end gives an empty slice, an absent slice stays absent. */
 static inline struct slice slice_after(struct slice s, size_t offset)
 {
+    if (s.ptr == NULL)
+        return s;
     return offset >= s.len ? (struct slice){s.ptr + s.len, 0} : (struct slice){s.ptr + offset, s.len - offset};
 }
 

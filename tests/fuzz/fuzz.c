@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libFuzzer over every parser of bytes from the network. The first byte of an input chooses the parser. Pages are parsed by jansson, too: what the slicer
+ * takes must be JSON, each record must be the bytes of one, and what it finds in it must be what jansson finds.
+ */
+#include "codec/sigv4.h"
+#include "codec/sqs_wire.h"
+#include "codec/stream_wire.h"
+#include "core/record.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_record(const struct stream_record *r, json_t *want)
+{
+    json_t *found = json_loadb(r->body.ptr, r->body.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    const char *sequence = json_string_value(json_object_get(json_object_get(want, "dynamodb"), "SequenceNumber"));
+
+    must(found != NULL && json_equal(found, want));
+    must(sequence != NULL && slice_is(r->sequence_number, sequence));
+    json_decref(found);
+}
+
+static void page(struct slice text)
+{
+    struct stream_page p = {0};
+    struct buffer arena = {0};
+    const char *error;
+
+    if (get_records_decode(&p, text, &error)) {
+        json_t *document = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+        json_t *records = json_object_get(document, "Records");
+
+        /* jansson is stricter with duplicates and numbers out of a double's range: then there is nothing to compare */
+        must(document == NULL || json_array_size(records) == p.len);
+        for (size_t i = 0; document && i < p.len; i++)
+            check_record(&p.records[i], json_array_get(records, i));
+        for (size_t i = 0; i < p.len; i++)
+            record_key_hash(p.records[i].keys, &arena);
+        json_decref(document);
+    }
+    stream_page_fini(&p);
+    buffer_fini(&arena);
+}
+
+static void small_answers(struct slice text)
+{
+    struct stream_description description = {0};
+    struct stream_listing listing = {0};
+    struct slice found;
+    struct slice message;
+    const char *error;
+
+    (void)!describe_stream_decode(&description, text, &error);
+    (void)!list_streams_decode(&listing, text, &error);
+    (void)!describe_table_decode(text, &found, &error);
+    (void)!get_shard_iterator_decode(text, &found, &error);
+    (void)!aws_error_decode(text, &found, &message);
+    stream_description_fini(&description);
+    stream_listing_fini(&listing);
+}
+
+static void request(struct slice text)
+{
+    static struct sqs_request r;
+    struct sqs_failure failure;
+    struct slice target = slice_text(text.len ? sqs_action_name((enum sqs_action)((unsigned char)text.ptr[0] % SQS_ACTION_COUNT)) : "");
+
+    (void)!sqs_request_decode(&r, target, slice_after(text, 1), &failure);
+}
+
+static void authorization(struct slice text)
+{
+    struct header headers[] = {{SLICE("host"), SLICE("h")}, {SLICE("x-amz-date"), SLICE("20260131T123456Z")}, {SLICE("authorization"), text}};
+    struct sigv4_request r = {.method = SLICE("POST"), .path = SLICE("/"), .query = SLICE(""), .body = SLICE(""), .headers = headers, .header_count = 3};
+    struct keyring *ring = keyring_new();
+    struct buffer out = {0};
+    struct slice key_id;
+
+    keyring_add(ring, SLICE("AKIDEXAMPLE"), SLICE("secret of some length"));
+    must(sigv4_verify(ring, &r, SLICE_NONE, SLICE("sqs"), INT64_C(1769862896000), &key_id, &out) != SIGV4_OK);
+    keyring_free(ring);
+    buffer_fini(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const parsers[])(struct slice text) = {page, small_answers, request, authorization};
+    struct slice text = slice_from((const char *)data + 1, size - 1);
+
+    if (size == 0)
+        return 0;
+    digest_init();
+    parsers[data[0] % 4](text);
+    return 0;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Credentials and endpoints, as the SDKs find them. Wanted values follow botocore's reading of the same files.
+ */
+#include "support/temporary.h"
+#include "support/test.h"
+
+#include "aws/endpoint.h"
+
+#include <stdlib.h>
+
+/* The environment of a case: name, value, ..., NULL. */
+static const char *const *environment;
+static char config_path[4096];
+static char credentials_path[4096];
+
+static const char *lookup(const char *name)
+{
+    if (strcmp(name, "AWS_CONFIG_FILE") == 0)
+        return config_path;
+    if (strcmp(name, "AWS_SHARED_CREDENTIALS_FILE") == 0)
+        return credentials_path;
+    for (size_t i = 0; environment && environment[i]; i += 2)
+        if (strcmp(environment[i], name) == 0)
+            return environment[i + 1];
+    return NULL;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void files(void **state, const char *config, const char *credentials)
+{
+    snprintf(config_path, sizeof(config_path), "%s", temporary_path(state, "config"));
+    snprintf(credentials_path, sizeof(credentials_path), "%s", temporary_path(state, "credentials"));
+    write_file(config_path, config);
+    write_file(credentials_path, credentials);
+}
+
+static const char config[] = "# a comment\n"
+                             "[default]\nregion = eu-west-1\n"
+                             "[profile work]\nregion=us-east-2\naws_access_key_id = FROMCONFIG\naws_secret_access_key = config-secret\n"
+                             "services = local\nendpoint_url = http://127.0.0.1:1\n"
+                             "[profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = default\n"
+                             "[profile half]\naws_access_key_id = HALF\n"
+                             "[profile keys-elsewhere]\nregion = cn-north-1\n"
+                             "[services local]\ndynamodb =\n  endpoint_url = http://127.0.0.1:2\ndynamodb_streams =\n  endpoint_url = http://127.0.0.1:3/path/\n";
+static const char credentials[] = "; another comment\n[default]\naws_access_key_id = DEFAULTKEY\naws_secret_access_key = default/secret+=\n"
+                                  "[work]\naws_access_key_id = WORKKEY\naws_secret_access_key = work-secret\naws_session_token = token\n"
+                                  "[keys-elsewhere]\naws_access_key_id=ELSEWHERE\naws_secret_access_key=elsewhere-secret\n";
+
+static void credentials_are_found_where_the_sdks_find_them(void **state)
+{
+    static const struct {
+        const char *profile;
+        const char *environment[9];
+        const char *id; /* NULL: an error that says `secret` */
+        const char *secret;
+        const char *token;
+    } cases[] = {
+        {NULL, {NULL}, "DEFAULTKEY", "default/secret+=", NULL},
+        {NULL, {"AWS_PROFILE", "work", NULL}, "WORKKEY", "work-secret", "token"}, /* the credentials file wins over the config file */
+        {"keys-elsewhere", {"AWS_PROFILE", "work", NULL}, "ELSEWHERE", "elsewhere-secret", NULL},
+        {NULL, {"AWS_ACCESS_KEY_ID", "ENV", "AWS_SECRET_ACCESS_KEY", "env-secret", NULL}, "ENV", "env-secret", NULL},
+        {NULL, {"AWS_ACCESS_KEY_ID", "ENV", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t", NULL}, "ENV", "s", "t"},
+        {NULL, {"AWS_ACCESS_KEY_ID", "ENV", NULL}, NULL, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not", NULL},
+        {NULL, {"AWS_ACCESS_KEY_ID", "E NV", "AWS_SECRET_ACCESS_KEY", "s", NULL}, NULL, "blanks or control characters", NULL},
+        {"role", {NULL}, NULL, "asks for role_arn, which is not built yet", NULL},
+        {"half", {NULL}, NULL, "but not both", NULL},
+        {"nobody", {NULL}, NULL, "there is no profile \"nobody\"", NULL},
+    };
+
+    files(state, config, credentials);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct error err = {.text = ""};
+        struct credentials found = {0};
+        struct aws_profile *profile;
+        bool good;
+
+        environment = cases[i].environment;
+        profile = aws_profile_load(cases[i].profile, lookup, &err);
+        good = profile && credentials_find(&found, profile, lookup, &err);
+        if (good != (cases[i].id != NULL) || (!good && strstr(err.text, cases[i].secret) == NULL))
+            fail_msg("case %zu: %s", i, err.text);
+        if (good) {
+            assert_string_equal(found.access_key_id, cases[i].id);
+            assert_string_equal(found.secret, cases[i].secret);
+            assert_slice(slice_text(found.session_token), cases[i].token);
+        }
+        credentials_fini(&found);
+        aws_profile_free(profile);
+    }
+}
+
+static void no_credentials_at_all_says_what_to_set(void **state)
+{
+    struct error err;
+    struct credentials found;
+    struct aws_profile *profile;
+
+    files(state, "", "");
+    environment = NULL;
+    profile = aws_profile_load(NULL, lookup, &err);
+    assert_non_null(profile);
+    assert_false(credentials_find(&found, profile, lookup, &err));
+    assert_non_null(strstr(err.text, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+    assert_null(region_find(profile, lookup));
+    aws_profile_free(profile);
+}
+
+static void broken_files_are_told_with_their_line(void **state)
+{
+    static const struct {
+        const char *config;
+        const char *text;
+    } cases[] = {
+        {"[default\nregion=x\n", "config, line 1: a [section] without its closing bracket"},
+        {"region=x\n", "config, line 1: a setting before the first [section]"},
+        {"[default]\n\nregion\n", "config, line 3: neither a [section] nor a setting"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct error err;
+
+        files(state, cases[i].config, "");
+        environment = NULL;
+        assert_null(aws_profile_load(NULL, lookup, &err));
+        if (strstr(err.text, cases[i].text) == NULL)
+            fail_msg("%s", err.text);
+    }
+}
+
+static void endpoints_follow_the_order_of_the_sdks(void **state)
+{
+    static const struct {
+        enum aws_service service;
+        const char *profile;
+        const char *region;
+        const char *environment[9];
+        const char *url; /* or what the error says */
+        const char *host; /* NULL: an error */
+    } cases[] = {
+        {AWS_DYNAMODB, NULL, "eu-west-1", {NULL}, "https://dynamodb.eu-west-1.amazonaws.com", "dynamodb.eu-west-1.amazonaws.com"},
+        {AWS_DYNAMODB_STREAMS, NULL, "eu-west-1", {NULL}, "https://streams.dynamodb.eu-west-1.amazonaws.com", "streams.dynamodb.eu-west-1.amazonaws.com"},
+        {AWS_DYNAMODB, NULL, "cn-north-1", {NULL}, "https://dynamodb.cn-north-1.amazonaws.com.cn", "dynamodb.cn-north-1.amazonaws.com.cn"},
+        {AWS_DYNAMODB, NULL, "us-isob-east-1", {NULL}, "https://dynamodb.us-isob-east-1.sc2s.sgov.gov", "dynamodb.us-isob-east-1.sc2s.sgov.gov"},
+        {AWS_DYNAMODB, "work", "x-1", {NULL}, "http://127.0.0.1:2", "127.0.0.1:2"},
+        {AWS_DYNAMODB_STREAMS, "work", "x-1", {NULL}, "http://127.0.0.1:3/path", "127.0.0.1:3"},
+        {AWS_SQS, "work", "x-1", {NULL}, "http://127.0.0.1:1", "127.0.0.1:1"},
+        {AWS_DYNAMODB, "work", "x-1", {"AWS_ENDPOINT_URL", "http://localhost:8000/", NULL}, "http://localhost:8000", "localhost:8000"},
+        {AWS_DYNAMODB, NULL, "x-1", {"AWS_ENDPOINT_URL", "http://[::1]:8000", "AWS_ENDPOINT_URL_DYNAMODB", "https://proxy.example:443", NULL},
+         "https://proxy.example:443", "proxy.example"},
+        {AWS_DYNAMODB, "work", "us-east-2", {"AWS_ENDPOINT_URL", "http://localhost:8000", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", NULL},
+         "https://dynamodb.us-east-2.amazonaws.com", "dynamodb.us-east-2.amazonaws.com"},
+        {AWS_DYNAMODB, NULL, "x-1", {"AWS_ENDPOINT_URL", "http://example.com", NULL}, "not encrypted, and not on this machine", NULL},
+        {AWS_DYNAMODB, NULL, "x-1", {"AWS_ENDPOINT_URL", "http://127.0.0.1.example.com", NULL}, "not encrypted", NULL},
+        {AWS_DYNAMODB, NULL, "x-1", {"AWS_ENDPOINT_URL", "ftp://127.0.0.1", NULL}, "is no endpoint", NULL},
+        {AWS_DYNAMODB, NULL, "x-1", {"AWS_ENDPOINT_URL", "https://user@example.com", NULL}, "is no endpoint", NULL},
+        {AWS_DYNAMODB, NULL, "evil.example/", {NULL}, "is no region", NULL},
+        {AWS_DYNAMODB, NULL, "", {NULL}, "is no region", NULL},
+    };
+
+    files(state, config, credentials);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct error err = {.text = ""};
+        struct endpoint endpoint;
+        struct aws_profile *profile;
+        bool good;
+
+        environment = cases[i].environment;
+        profile = aws_profile_load(cases[i].profile, lookup, &err);
+        assert_non_null(profile);
+        good = endpoint_find(&endpoint, cases[i].service, cases[i].region, profile, lookup, &err);
+        if (good != (cases[i].host != NULL) || (!good && strstr(err.text, cases[i].url) == NULL))
+            fail_msg("case %zu: %s", i, good ? endpoint.url : err.text);
+        if (good) {
+            assert_string_equal(endpoint.url, cases[i].url);
+            assert_string_equal(endpoint.host, cases[i].host);
+        }
+        endpoint_fini(&endpoint);
+        aws_profile_free(profile);
+    }
+}
+
+static void the_region_comes_from_the_environment_before_the_profile(void **state)
+{
+    static const char *const both[] = {"AWS_DEFAULT_REGION", "b-1", "AWS_REGION", "a-1", NULL};
+    static const char *const one[] = {"AWS_DEFAULT_REGION", "b-1", NULL};
+    struct error err;
+    struct aws_profile *profile;
+
+    files(state, config, credentials);
+    environment = NULL;
+    profile = aws_profile_load(NULL, lookup, &err);
+    assert_string_equal(region_find(profile, lookup), "eu-west-1");
+    environment = one;
+    assert_string_equal(region_find(profile, lookup), "b-1");
+    environment = both;
+    assert_string_equal(region_find(profile, lookup), "a-1");
+    aws_profile_free(profile);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_directory(credentials_are_found_where_the_sdks_find_them),
+        with_directory(no_credentials_at_all_says_what_to_set),
+        with_directory(broken_files_are_told_with_their_line),
+        with_directory(endpoints_follow_the_order_of_the_sdks),
+        with_directory(the_region_comes_from_the_environment_before_the_profile),
+    };
+
+    return cmocka_run_group_tests_name("aws", tests, NULL, NULL);
+}
