@@ -17,9 +17,19 @@ $(BUILD)/tests/fake_aws_server: $(FAKE_AWS) $(wildcard tests/fake_aws_server/*.h
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -Itests $(LDFLAGS_ALL) -o $@ $(FAKE_AWS) $(BUILD)/libcore.a $(LIBS)
 
+# Programs of the benchmark.
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcore.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+BENCH ?= normal
+bench: deps ## ratios to the limit program and to peers; BENCH=quick|normal|full; also as build/bench.json
+	$(Q)$(MAKE) all $(BUILD)/tests/bench/limit $(BUILD)/tests/bench/sqs_load $(BUILD)/venv/done
+	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/bench.py $(BENCH)
+
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz
+.PHONY: deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
