@@ -64,7 +64,12 @@ demo: deps ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/demo/demo.py
 
-e2e: $(BUILD)/stream2sqs $(BUILD)/venv/done ## the binary against real servers and SDKs
+$(BUILD)/node/done: tests/package.json
+	$(call say,NPM,$@)
+	$(Q)mkdir -p $(BUILD)/node && cp $< $(BUILD)/node/ && npm install --prefix $(BUILD)/node --no-audit --no-fund --loglevel=error
+	$(Q)touch $@
+
+e2e: $(BUILD)/stream2sqs $(BUILD)/venv/done $(BUILD)/node/done ## the binary against real servers and SDKs
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/e2e
 
 unit: $(UNIT_TESTS) ## the unit tests

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP server against raw bytes, and the client against the server and against servers that misbehave; all in one loop and one thread.
+ */
+#include "support/temporary.h"
+#include "support/test.h"
+
+#include "base/clock.h"
+#include "io/http_client.h"
+#include "io/http_server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 5000
+
+struct world {
+    struct loop *loop;
+    struct http_server *server;
+    bool hold;                     /* requests are not answered at once */
+    struct http_exchange *held[8]; /* not answered yet */
+    int held_count;
+    int requests;
+    int gone;
+    char path[200];
+    char query[200];
+    size_t body_bytes;
+    size_t header_count;
+};
+
+static void answer(struct http_exchange *exchange, const char *text)
+{
+    static const struct header header = {{"X-Test", 6}, {"yes", 3}};
+    const struct http_reply reply = {.status = 200, .content_type = "text/plain", .headers = &header, .header_count = 1};
+    struct buffer body = {0};
+
+    buffer_append_text(&body, text);
+    http_reply(exchange, &reply, &body);
+}
+
+static void on_request(void *context, const struct http_request *r)
+{
+    struct world *w = context;
+
+    w->requests++;
+    snprintf(w->path, sizeof(w->path), "%.*s", SLICE_ARG(r->signed_part.path));
+    snprintf(w->query, sizeof(w->query), "%.*s", SLICE_ARG(r->signed_part.query));
+    w->body_bytes = r->signed_part.body.len;
+    w->header_count = r->signed_part.header_count;
+    http_exchange_set(r->exchange, w);
+    if (w->hold)
+        w->held[w->held_count++] = r->exchange;
+    else
+        answer(r->exchange, "hello");
+}
+
+static void on_gone(void *context, struct http_exchange *exchange)
+{
+    struct world *w = context;
+
+    assert_ptr_equal(http_exchange_get(exchange), w);
+    w->gone++;
+    w->held_count = 0;
+}
+
+static struct http_server_options options(const char *listen_at)
+{
+    return (struct http_server_options){.listen = listen_at, .body_max = 100000, .memory_max = 250000, .connections_max = 50, .request_timeout_s = 1};
+}
+
+static void world_init(struct world *w, const char *listen_at)
+{
+    const struct http_server_options o = options(listen_at);
+    const struct http_handlers handlers = {.request = on_request, .gone = on_gone, .context = w};
+    struct error err;
+
+    *w = (struct world){.hold = false};
+    w->loop = loop_new(&err);
+    w->server = http_server_new(w->loop, &o, &handlers, &err);
+    if (w->server == NULL)
+        fail_msg("%s", err.text);
+}
+
+static void world_fini(struct world *w)
+{
+    http_server_free(w->server);
+    loop_free(w->loop);
+}
+
+static void turn(struct world *w, int64_t most_ms)
+{
+    int64_t wait = http_server_prepare(w->server);
+
+    loop_wait(w->loop, wait < 0 || wait > most_ms ? most_ms : wait);
+}
+
+static int dial(const struct world *w)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(http_server_port(w->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+static void say(struct world *w, int fd, struct slice bytes)
+{
+    int64_t end = clock_now().mono_ms + PATIENCE_MS;
+
+    while (bytes.len > 0 && clock_now().mono_ms < end) {
+        ssize_t n = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+
+        if (n > 0)
+            bytes = slice_after(bytes, (size_t)n);
+        else if (errno != EAGAIN)
+            return; /* it was closed on us */
+        turn(w, 1);
+    }
+}
+
+/* Reads until `part` has come (NULL: until the connection is closed). */
+static char *hear(struct world *w, int fd, const char *part)
+{
+    static char text[65536];
+    int64_t end = clock_now().mono_ms + PATIENCE_MS;
+    size_t len = 0;
+
+    text[0] = '\0';
+    while (clock_now().mono_ms < end) {
+        ssize_t n = recv(fd, text + len, sizeof(text) - 1 - len, 0);
+
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+            if (part)
+                fail_msg("closed before \"%s\" came: %s", part, text);
+            return text;
+        }
+        if (n > 0) {
+            len += (size_t)n;
+            text[len] = '\0';
+            if (part && strstr(text, part))
+                return text;
+        }
+        turn(w, 2);
+    }
+    fail_msg("%s did not come: %s", part ? part : "the end", text);
+    return text;
+}
+
+#define GET "GET /a%20b?x=%41&y HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\n\r\n"
+
+static void requests_are_handed_over_as_they_were_sent(void **state)
+{
+    struct world w;
+    int fd;
+
+    (void)state;
+    world_init(&w, "127.0.0.1:0");
+    fd = dial(&w);
+    say(&w, fd, SLICE(GET));
+    assert_non_null(strstr(hear(&w, fd, "hello"), "HTTP/1.1 200 OK\r\n"));
+    assert_string_equal(w.path, "/a%20b");
+    assert_string_equal(w.query, "x=%41&y");
+    assert_int_equal(w.header_count, 3);
+    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12345")); /* the connection is kept */
+    assert_non_null(strstr(hear(&w, fd, "hello"), "X-Test: yes\r\n"));
+    assert_int_equal(w.body_bytes, 5);
+    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
+    hear(&w, fd, "hello");
+    assert_int_equal(w.body_bytes, 3);
+    say(&w, fd, SLICE("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert_null(strstr(hear(&w, fd, "\r\n\r\n"), "hello"));
+    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+    hear(&w, fd, "100 Continue\r\n\r\n");
+    say(&w, fd, SLICE("ab"));
+    hear(&w, fd, "hello");
+    close(fd);
+    world_fini(&w);
+}
+
+static void what_is_malformed_or_too_much_is_refused(void **state)
+{
+    static const struct {
+        const char *what;
+        const char *status; /* NULL: closed, whatever is said */
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", " 400 "},
+        {"GET / HTTP/1.1\r\n\r\n", " 400 "},
+        {"GET / HTTP/1.0\r\nHost: a\r\n\r\n", " 400 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", " 400 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", " 400 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", " 400 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n", NULL},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n", " 413 "},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", NULL},
+        {"PUT / HTTP/1.1\r\nHost: a\r\n\r\n", " 405 "},
+        {"CONNECT h:1 HTTP/1.1\r\nHost: a\r\n\r\n", " 405 "},
+        {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting\r\n\r\n", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct world w;
+        char *said;
+        int fd;
+
+        world_init(&w, "127.0.0.1:0");
+        fd = dial(&w);
+        say(&w, fd, slice_text(cases[i].what));
+        said = hear(&w, fd, NULL);
+        if (w.requests > 0 || (cases[i].status && strstr(said, cases[i].status) == NULL) || strstr(said, " 200 "))
+            fail_msg("%s\n-> %s", cases[i].what, said);
+        close(fd);
+        world_fini(&w);
+    }
+}
+
+static void floods_and_slow_senders_are_cut_off(void **state)
+{
+    struct world w;
+    struct buffer flood = {0};
+    int fd;
+
+    (void)state;
+    world_init(&w, "127.0.0.1:0");
+    buffer_append_text(&flood, "GET / HTTP/1.1\r\nHost: a\r\n");
+    for (int i = 0; i < 101; i++)
+        buffer_printf(&flood, "H%d: x\r\n", i);
+    buffer_append_text(&flood, "\r\n");
+    fd = dial(&w);
+    say(&w, fd, buffer_slice(&flood));
+    assert_non_null(strstr(hear(&w, fd, NULL), " 431 "));
+    close(fd);
+    buffer_reset(&flood);
+    buffer_append_text(&flood, "GET / HTTP/1.1\r\nHost: ");
+    for (int i = 0; i < 100000; i++)
+        buffer_append_byte(&flood, 'x');
+    fd = dial(&w);
+    say(&w, fd, buffer_slice(&flood)); /* one header that never ends */
+    assert_null(strstr(hear(&w, fd, NULL), " 200 "));
+    close(fd);
+    fd = dial(&w);
+    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")); /* and then nothing: the time-out is a second */
+    hear(&w, fd, NULL);
+    close(fd);
+    fd = dial(&w);
+    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    for (int i = 0; i < 4; i++) { /* no length, and more than a body may be */
+        say(&w, fd, SLICE("8000\r\n"));
+        buffer_reset(&flood);
+        for (int k = 0; k < 0x8000; k++)
+            buffer_append_byte(&flood, 'x');
+        say(&w, fd, buffer_slice(&flood));
+        say(&w, fd, SLICE("\r\n"));
+    }
+    hear(&w, fd, NULL);
+    close(fd);
+    assert_int_equal(w.requests, 0);
+    assert_true(http_server_counts(w.server).refused > 0);
+    buffer_fini(&flood);
+    world_fini(&w);
+}
+
+static void all_bodies_together_are_bounded(void **state)
+{
+    struct world w;
+    char body[90000];
+    int fds[3];
+
+    (void)state;
+    memset(body, 'x', sizeof(body));
+    world_init(&w, "127.0.0.1:0");
+    w.hold = true;
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial(&w);
+        say(&w, fds[i], SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"));
+        if (i < 2)
+            say(&w, fds[i], slice_from(body, sizeof(body)));
+        for (int64_t end = clock_now().mono_ms + PATIENCE_MS; i < 2 && w.held_count <= i && clock_now().mono_ms < end;)
+            turn(&w, 5);
+    }
+    assert_non_null(strstr(hear(&w, fds[2], NULL), "Retry-After: 1\r\n")); /* 180,000 of 250,000 are in hand */
+    for (int i = 0; i < 2; i++) {
+        answer(w.held[i], "later");
+        hear(&w, fds[i], "later");
+        close(fds[i]);
+    }
+    close(fds[2]);
+    world_fini(&w);
+}
+
+static void an_answer_may_come_later_or_find_nobody(void **state)
+{
+    struct world w;
+    int fds[2];
+
+    (void)state;
+    world_init(&w, "127.0.0.1:0");
+    w.hold = true;
+    fds[0] = dial(&w);
+    say(&w, fds[0], SLICE(GET));
+    while (w.held_count == 0)
+        turn(&w, 5);
+    for (int i = 0; i < 5; i++)
+        turn(&w, 5);
+    answer(w.held[0], "later");
+    w.held_count = 0;
+    hear(&w, fds[0], "later");
+    say(&w, fds[0], SLICE(GET));
+    while (w.held_count == 0)
+        turn(&w, 5);
+    close(fds[0]); /* before the answer */
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; w.gone == 0 && clock_now().mono_ms < end;)
+        turn(&w, 5);
+    assert_int_equal(w.gone, 1);
+    fds[1] = dial(&w);
+    say(&w, fds[1], SLICE(GET));
+    while (w.held_count == 0)
+        turn(&w, 5);
+    assert_int_equal(http_server_drain(w.server), 1);
+    world_fini(&w); /* with a request open */
+    close(fds[1]);
+}
+
+static void a_unix_socket_is_private_and_a_stale_one_is_replaced(void **state)
+{
+    struct world w;
+    struct http_server_options o;
+    const struct http_handlers handlers = {.request = on_request, .gone = on_gone, .context = &w};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct error err;
+    struct stat info;
+    char listen_at[4200];
+    char path[4096];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s", temporary_path(state, "s"));
+    snprintf(listen_at, sizeof(listen_at), "unix:%s", path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", path);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0); /* left behind: nobody listens */
+    close(fd);
+    world_init(&w, listen_at);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0700 & 0777 & ~077);
+    o = options(listen_at);
+    assert_null(http_server_new(w.loop, &o, &handlers, &err));
+    assert_non_null(strstr(err.text, "in use by another program"));
+    world_fini(&w);
+    assert_int_equal(stat(path, &info), -1);
+}
+
+static void addresses_are_told_apart(void **state)
+{
+    static const struct {
+        const char *listen_at;
+        const char *text;
+    } cases[] = {
+        {"here", "give host:port"}, {":80", "give host:port"}, {"127.0.0.1:", "give host:port"}, {"127.0.0.1:99999999", "give host:port"},
+        {"no.such.host.invalid:80", "cannot listen on"},
+    };
+    struct loop *loop;
+    struct error err;
+
+    (void)state;
+    loop = loop_new(&err);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct http_server_options o = options(cases[i].listen_at);
+        const struct http_handlers handlers = {.request = on_request};
+
+        assert_null(http_server_new(loop, &o, &handlers, &err));
+        if (strstr(err.text, cases[i].text) == NULL)
+            fail_msg("%s", err.text);
+    }
+    loop_free(loop);
+}
+
+/* ---- the client ---- */
+
+struct answers {
+    int count;
+    int status;
+    char body[200];
+    char failure[200];
+    uint32_t crc32;
+    int64_t date_ms;
+};
+
+static void on_answer(void *context, const struct http_answer *a)
+{
+    struct answers *answers = context;
+
+    answers->count++;
+    answers->status = a->status;
+    answers->crc32 = a->has_crc32 ? a->crc32 : 0;
+    answers->date_ms = a->server_date_ms;
+    assert_int_equal(a->token, 42);
+    if (a->status)
+        snprintf(answers->body, sizeof(answers->body), "%.*s", SLICE_ARG(a->body));
+    snprintf(answers->failure, sizeof(answers->failure), "%s", a->failure ? a->failure : "");
+}
+
+/* A server of one connection that says `what` to whatever it hears, and hangs up (or stays silent). */
+struct rude {
+    struct watch listener;
+    struct watch connection;
+    struct loop *loop;
+    const char *what;
+};
+
+static void rude_heard(struct watch *c, uint32_t events)
+{
+    struct rude *r = c->context;
+    char text[4096];
+
+    (void)events;
+    if (recv(c->fd, text, sizeof(text), 0) < 0)
+        return;
+    if (r->what == NULL)
+        return;
+    assert_int_equal(send(c->fd, r->what, strlen(r->what), MSG_NOSIGNAL), strlen(r->what));
+    loop_unwatch(r->loop, c);
+    close(c->fd);
+    c->fd = -1;
+}
+
+static void rude_accept(struct watch *w, uint32_t events)
+{
+    struct rude *r = w->context;
+
+    (void)events;
+    r->connection = (struct watch){.fd = accept(w->fd, NULL, NULL), .ready = rude_heard, .context = r};
+    loop_watch(r->loop, &r->connection, EPOLLIN);
+}
+
+static struct answers call(const char *what, int64_t timeout_ms, bool listen_at_all)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    struct rude rude = {.what = what, .connection.fd = -1};
+    struct answers answers = {0};
+    const char *headers[] = {"X-A: b", NULL};
+    struct http_call http = {.headers = headers, .body = SLICE("{}"), .timeout_ms = timeout_ms, .answer_max = 100, .token = 42};
+    struct http_client *client;
+    struct error err;
+    char url[64];
+
+    rude.loop = loop_new(&err);
+    rude.listener = (struct watch){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .ready = rude_accept, .context = &rude};
+    assert_int_equal(bind(rude.listener.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(rude.listener.fd, (struct sockaddr *)&address, &len), 0);
+    if (listen_at_all) {
+        listen(rude.listener.fd, 4);
+        loop_watch(rude.loop, &rude.listener, EPOLLIN);
+    }
+    client = http_client_new(rude.loop, on_answer, &answers, &err);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    http.url = url;
+    http_client_start(client, &http);
+    assert_int_equal(answers.count, 0); /* never inside the call */
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; answers.count == 0 && clock_now().mono_ms < end;)
+        loop_wait(rude.loop, 100);
+    assert_int_equal(answers.count, 1);
+    assert_int_equal(http_client_active(client), 0);
+    http_client_free(client);
+    if (rude.connection.fd >= 0)
+        close(rude.connection.fd);
+    close(rude.listener.fd);
+    loop_free(rude.loop);
+    return answers;
+}
+
+static void the_client_gives_whole_answers_or_none(void **state)
+{
+    static const struct {
+        const char *what;
+        int status;
+        const char *text; /* of the body, or of the failure */
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok"},
+        {"HTTP/1.1 400 Bad\r\nContent-Length: 3\r\n\r\nbad", 400, "bad"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\ncut", 0, "transfer closed"},
+        {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 302, ""},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", 0, ""},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
+         "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890", 0, "longer than expected"},
+        {"garbage", 0, ""},
+        {"", 0, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct answers a = call(cases[i].what, 3000, true);
+
+        if (a.status != cases[i].status || strstr(a.status ? a.body : a.failure, cases[i].text) == NULL || (a.status == 0 && a.failure[0] == '\0'))
+            fail_msg("%s -> %d %s %s", cases[i].what, a.status, a.body, a.failure);
+    }
+}
+
+static void the_client_reads_crc_and_date_and_gives_up_in_time(void **state)
+{
+    struct answers a = call("HTTP/1.1 200 OK\r\nDate: Sat, 31 Jan 2026 12:34:56 GMT\r\nx-amz-crc32: 4294967295\r\nContent-Length: 0\r\n\r\n", 3000, true);
+
+    (void)state;
+    assert_int_equal(a.crc32, UINT32_MAX);
+    assert_int_equal(a.date_ms, INT64_C(1769862896000));
+    a = call(NULL, 200, true); /* silence */
+    assert_int_equal(a.status, 0);
+    assert_non_null(strstr(a.failure, "timed out"));
+    a = call(NULL, 3000, false); /* nobody listens */
+    assert_int_equal(a.status, 0);
+    assert_non_null(strstr(a.failure, "onnect"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_handed_over_as_they_were_sent),
+        cmocka_unit_test(what_is_malformed_or_too_much_is_refused),
+        cmocka_unit_test(floods_and_slow_senders_are_cut_off),
+        cmocka_unit_test(all_bodies_together_are_bounded),
+        cmocka_unit_test(an_answer_may_come_later_or_find_nobody),
+        with_directory(a_unix_socket_is_private_and_a_stale_one_is_replaced),
+        cmocka_unit_test(addresses_are_told_apart),
+        cmocka_unit_test(the_client_gives_whole_answers_or_none),
+        cmocka_unit_test(the_client_reads_crc_and_date_and_gives_up_in_time),
+    };
+
+    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+}
