@@ -201,15 +201,16 @@ static void request_metrics(struct admin *a, struct buffer *out)
     const struct sqs_api_counts *counts = sqs_api_counts(a->view.api);
     struct http_server_counts http = http_server_counts(a->view.sqs_server);
 
-    metric(out, "requests_total", "counter", "Requests to the SQS endpoint by operation.");
+    metric(out, "requests_total", "counter", "Requests to the SQS endpoint by operation, counted when they come.");
     for (int i = 0; i < SQS_ACTION_COUNT; i++)
-        buffer_printf(out, "stream2sqs_requests_total{operation=\"%s\"} %llu\n", sqs_action_name((enum sqs_action)i),
-                      (unsigned long long)counts->by_action[i]);
-    metric(out, "replies_total", "counter", "Answers of the SQS endpoint by error code (OK: none).");
-    for (int i = 0; i < SQS_ERROR_COUNT; i++)
-        if (i == SQS_OK || counts->by_error[i] > 0)
-            buffer_printf(out, "stream2sqs_replies_total{code=\"%s\"} %llu\n", i == SQS_OK ? "OK" : sqs_error_query_code((enum sqs_error)i),
-                          (unsigned long long)counts->by_error[i]);
+        buffer_printf(out, "stream2sqs_requests_total{operation=\"%s\"} %llu\n", sqs_action_name((enum sqs_action)i), (unsigned long long)counts->requests[i]);
+    metric(out, "replies_total", "counter", "Answers of the SQS endpoint by operation and error code (OK: none), counted when they leave.");
+    for (int i = 0; i <= SQS_ACTION_COUNT; i++)
+        for (int k = 0; k < SQS_ERROR_COUNT; k++)
+            if (counts->replies[i][k] > 0)
+                buffer_printf(out, "stream2sqs_replies_total{operation=\"%s\",code=\"%s\"} %llu\n",
+                              i == SQS_ACTION_COUNT ? "refused" : sqs_action_name((enum sqs_action)i),
+                              k == SQS_OK ? "OK" : sqs_error_query_code((enum sqs_error)k), (unsigned long long)counts->replies[i][k]);
     number(out, "http_refused_total", "counter", "Requests refused before they were looked into (framing, size, memory).", (double)http.refused);
     number(out, "http_connections", "gauge", "Open connections to the SQS endpoint.", (double)http.connections_open);
 }

@@ -100,7 +100,8 @@ static void request_id(struct sqs_api *api, char out[37])
              0x8000u | ((unsigned)(b >> 48) & 0x3fff), (unsigned long long)(b & 0xffffffffffff));
 }
 
-static void reply(struct sqs_api *api, struct http_exchange *http, struct sqs_answer *answer)
+/* action: SQS_ACTION_COUNT if it is not known. */
+static void reply(struct sqs_api *api, struct http_exchange *http, int action, struct sqs_answer *answer)
 {
     struct http_reply out = {.status = 200, .content_type = JSON_TYPE, .header_count = 1};
     char query_error[96];
@@ -115,7 +116,7 @@ static void reply(struct sqs_api *api, struct http_exchange *http, struct sqs_an
         headers[1].value = slice_text(query_error);
         out.header_count = 2;
     }
-    api->counts.by_error[answer->error]++;
+    api->counts.replies[action][answer->error]++;
     http_reply(http, &out, &answer->body);
 }
 
@@ -124,7 +125,7 @@ static void refuse(struct sqs_api *api, struct http_exchange *http, enum sqs_err
     struct sqs_answer answer = {0};
 
     sqs_answer_error(&answer, error, text);
-    reply(api, http, &answer);
+    reply(api, http, SQS_ACTION_COUNT, &answer);
     sqs_answer_fini(&answer);
 }
 
@@ -135,7 +136,7 @@ void sqs_api_release(struct sqs_api *api)
     while ((x = bridge_next_reply(api->bridge)) != NULL) {
         struct call *call = container_of(x, struct call, exchange);
 
-        reply(api, call->http, &x->answer);
+        reply(api, call->http, (int)x->request.action, &x->answer);
         call_done(api, call);
     }
 }
@@ -204,7 +205,7 @@ static void handle_request(void *context, const struct http_request *request)
         call_done(api, call);
         return;
     }
-    api->counts.by_action[call->exchange.request.action]++;
+    api->counts.requests[call->exchange.request.action]++;
     note_base_url(call, find_header(r, "host"));
     bridge_apply(api->bridge, &call->exchange, now);
 }

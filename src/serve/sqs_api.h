@@ -21,8 +21,9 @@ struct http_handlers sqs_api_handlers(struct sqs_api *api);
 void sqs_api_release(struct sqs_api *api);
 
 struct sqs_api_counts {
-    uint64_t by_action[SQS_ACTION_COUNT];
-    uint64_t by_error[SQS_ERROR_COUNT]; /* [SQS_OK]: answered without an error */
+    uint64_t requests[SQS_ACTION_COUNT];
+    /* By operation (SQS_ACTION_COUNT: refused before it was known) and error ([SQS_OK]: none). */
+    uint64_t replies[SQS_ACTION_COUNT + 1][SQS_ERROR_COUNT];
 };
 const struct sqs_api_counts *sqs_api_counts(const struct sqs_api *api);
 

@@ -203,7 +203,7 @@ def test_sigterm_answers_open_long_polls_and_stops_in_time(bridge, queue):
     got = []
     waiting = threading.Thread(target=lambda: got.append(q.receive(wait=20)))
     waiting.start()
-    wait_until("a long poll", lambda: 'operation="ReceiveMessage"} 1' in bridge.admin("/metrics")[1])
+    wait_until("a long poll", lambda: 'requests_total{operation="ReceiveMessage"} 1' in bridge.admin("/metrics")[1])
     started = time.monotonic()
     assert bridge.stop() == 0
     waiting.join()
