@@ -30,6 +30,7 @@
 #define REQUEST_MEMORY_MAX (128 * 1024 * 1024)
 #define REQUEST_TIMEOUT_S 60                    /* long polls last 20 s, and their clients keep connections */
 #define ADMIN_CONNECTIONS 64
+#define STOP_GRACE_MS 100                       /* for the last answers to leave */
 #define TROUBLE_LOG_MS 60000                    /* the same trouble is said again after so long */
 
 struct daemon {
@@ -169,7 +170,9 @@ static bool finished(struct daemon *d, struct instant now)
     if (d->stop_due == 0)
         return false;
     open = http_server_drain(d->sqs_server) + http_server_drain(d->admin_server) + http_server_drain(d->control_server);
-    return open == 0 || now.mono_ms >= d->stop_due;
+    if (open == 0 && d->stop_due > now.mono_ms + STOP_GRACE_MS)
+        d->stop_due = now.mono_ms + STOP_GRACE_MS;
+    return now.mono_ms >= d->stop_due;
 }
 
 static void signal_ready(struct watch *w, uint32_t events)

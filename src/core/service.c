@@ -140,12 +140,15 @@ static int64_t first_receive_ms(const struct message_row *row, int64_t now_ms)
     return now_ms;
 }
 
-static int64_t sent_ms(const struct message_row *row)
+/* A dead letter keeps the time at which the message that died was sent. */
+static int64_t sent_ms(const struct service *s, const struct received *received)
 {
     enum step_kind kind;
     int64_t at_ms = 0;
 
-    step_decode(row->history, 0, &kind, &at_ms);
+    if (received->row->origin != 0)
+        return ledger_message_sent_ms(s->db, received->root);
+    step_decode(received->row->history, 0, &kind, &at_ms);
     return at_ms;
 }
 
@@ -166,7 +169,7 @@ static void deliver(void *context, const struct received *received)
     char id[MESSAGE_ID_TEXT];
     char handle[RECEIPT_HANDLE_TEXT];
     struct sqs_message m = {.message_id = id, .attributes = attributes, .system_attributes = r->system_attributes, .body = row->body,
-                            .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(row), .receive_count = received->receive_count,
+                            .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(s, received), .receive_count = received->receive_count,
                             .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
 
     message_id_encode(&s->identity, received->root, id);
@@ -265,7 +268,8 @@ static void encode_attributes(struct service *s, const struct sqs_request *r, co
     struct sqs_attribute all[SQS_ATTRIBUTES_STORED_MAX];
     size_t count = e->attribute_count;
 
-    memcpy(all, r->attributes + e->first_attribute, count * sizeof(*all));
+    if (count > 0)
+        memcpy(all, r->attributes + e->first_attribute, count * sizeof(*all));
     if (slice_present(e->trace_header))
         all[count++] = (struct sqs_attribute){SLICE(TRACE_HEADER_NAME), SLICE("String"), e->trace_header};
     buffer_reset(&s->arena);

@@ -39,6 +39,7 @@ struct http_exchange {
     bool watched;
     char *uri;      /* as sent */
     struct buffer body;
+    size_t answer_bytes;
     struct header headers[HEADERS_MAX];
     size_t header_count;
     struct MHD_Response *response;
@@ -57,7 +58,7 @@ struct http_server {
     struct http_handlers handlers;
     struct http_exchange *open; /* handed over, newest first */
     size_t open_count;
-    size_t memory; /* bytes of bodies in hand */
+    size_t memory; /* bytes of bodies in hand, those of answers that have not left among them */
     bool resumed;  /* connections were: MHD has to run, and nothing else tells it (without threads it has no descriptor for that) */
     char *unix_path;
     uint16_t port;
@@ -129,6 +130,7 @@ static void exchange_done(void *context, struct MHD_Connection *connection, void
         open_remove(x);
     if (x->response)
         MHD_destroy_response(x->response);
+    x->server->memory -= x->answer_bytes;
     drop_body(x);
     free(x->uri);
     free(x);
@@ -319,6 +321,8 @@ void http_reply(struct http_exchange *x, const struct http_reply *reply, struct 
         x->response = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
     if (x->response == NULL)
         panic("out of memory for a response");
+    x->answer_bytes = body->len;
+    x->server->memory += body->len;
     if (body->len == 0)
         buffer_fini(body);
     *body = (struct buffer){0};

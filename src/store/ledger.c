@@ -484,6 +484,19 @@ void ledger_message_end(struct database *db)
     database_reset(db, S(MESSAGE_ONE));
 }
 
+int64_t ledger_message_sent_ms(struct database *db, int64_t id)
+{
+    enum step_kind kind;
+    int64_t at_ms = 0;
+
+    bind_i64(db, S(MESSAGE_SENT), 1, id);
+    if (database_row(db, S(MESSAGE_SENT))) {
+        step_decode(column_slice(db, S(MESSAGE_SENT), 0), 0, &kind, &at_ms);
+        database_reset(db, S(MESSAGE_SENT));
+    }
+    return at_ms;
+}
+
 void ledger_dead(struct database *db, int64_t queue, void (*each)(void *context, const struct message_row *row), void *context)
 {
     bind_i64(db, S(MESSAGE_DEAD), 1, QUEUE_FIRST_MESSAGE(queue));

@@ -164,6 +164,8 @@ void ledger_fresh_end(struct database *db);
 /* One message; true: *row is filled in until ledger_message_end, which must follow. */
 bool ledger_message_find(struct database *db, int64_t id, struct message_row *row);
 void ledger_message_end(struct database *db);
+/* When a message was enqueued; 0: there is no such message. May be asked while ledger_message_find's row is open. */
+int64_t ledger_message_sent_ms(struct database *db, int64_t id);
 /* Dead messages of a queue (copies aside), in order. */
 void ledger_dead(struct database *db, int64_t queue, void (*each)(void *context, const struct message_row *row), void *context);
 

@@ -77,6 +77,7 @@
     X(MESSAGE_FRESH, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                             \
                             "WHERE m.id>=?1 AND m.id<?2 AND m.state=2 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")                   \
     X(MESSAGE_ONE, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record WHERE m.id=?1")                 \
+    X(MESSAGE_SENT, false, "SELECT substr(history,1,8) FROM message WHERE id=?1")                                                        \
     X(MESSAGE_ORIGIN, false, "SELECT origin FROM message WHERE id=?1")                                                                   \
     /* pruning */                                                                                                                        \
     X(PAGE_NEXT, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id>=?1 ORDER BY id LIMIT 1")                          \

@@ -35,15 +35,19 @@ def test_a_failed_message_comes_again_alone_and_dies_with_its_payload(table, bri
     q = queue(bridge)
     seen = Counter()
     while not bridge.json("dead", "list")["dead"]:
-        for message in q.receive(wait=2):
+        for message in q.receive(wait=2, MessageSystemAttributeNames=["All"]):
             seen[key_of(message)] += 1
             if key_of(message) == "good":
                 q.delete(message)
+            else:
+                first = message
     assert seen == {"good": 1, "bad": 2}
     dead = queue(bridge, "q-dead").receive(MessageSystemAttributeNames=["All"])
     assert [key_of(m) for m in dead] == ["bad"]
     assert '"12345678901234567890123456789012345678"' in dead[0]["Body"]
     assert dead[0]["Attributes"]["DeadLetterQueueSourceArn"].endswith(":q")
+    assert dead[0]["MessageId"] == first["MessageId"]
+    assert dead[0]["Attributes"]["SentTimestamp"] == first["Attributes"]["SentTimestamp"]
     steps = [s["what"] for s in bridge.json("trace", "bad")["records"][0]["messages"][0]["steps"]]
     assert steps == ["enqueued", "received", "received", "dead", "enqueued", "received"]
 
