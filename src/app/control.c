@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "codec/digest.h"
-#include "core/bridge.h"
+#include "serve/operations.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -73,51 +73,24 @@ static bool ask_daemon(const char *ledger, const char *operation, const char *re
 
 /* ---- on the ledger itself ---- */
 
-static bool move_dead(struct bridge *b, json_t *request, bool drop, json_t **answer, struct error *err)
-{
-    const char *queue = json_string_value(json_object_get(request, "queue"));
-    json_t *ids = json_object_get(request, "ids");
-    struct bridge_move move = {.drop = drop};
-    json_t *not_dead = json_array();
-    bool found = queue != NULL;
-    json_t *id;
-    size_t i;
-
-    if (found && json_is_true(json_object_get(request, "all")))
-        found = bridge_move_dead(b, slice_text(queue), &move, clock_now());
-    json_array_foreach(ids, i, id) {
-        int64_t before = move.moved;
-
-        found = found && bridge_move_dead_one(b, slice_text(queue), slice_text(json_string_value(id)), &move, clock_now());
-        if (found && move.moved == before)
-            json_array_append(not_dead, id);
-    }
-    *answer = json_pack("{s:I,s:o}", "moved", (json_int_t)move.moved, "not_dead", not_dead);
-    return found || error_set(err, ERROR_NOT_FOUND, "there is no queue \"%s\" in this ledger", queue ? queue : "");
-}
-
 static bool apply(struct database *db, const char *operation, json_t *request, json_t **answer, struct error *err)
 {
     static const struct bridge_options options = {.account_id = "", .region = "", .keep_settled_ms = INT64_MAX / 4};
     struct bridge *b = bridge_new(db, &options, clock_now(), err);
-    bool good;
+    const char *wrong;
 
     if (b == NULL)
         return false;
-    if (strcmp(operation, "gaps/acknowledge") == 0) {
-        *answer = json_pack("{s:i}", "acknowledged", bridge_acknowledge_gaps(b, clock_now()));
-        good = true;
-    } else {
-        good = move_dead(b, request, strcmp(operation, "dead/drop") == 0, answer, err);
-    }
-    if (good && bridge_commit(b, clock_now()) != DATABASE_OK)
-        good = error_set(err, ERROR_LEDGER_IO, "the change could not be stored: %s", database_failure(db));
-    bridge_free(b);
-    if (!good) {
+    wrong = operation_apply(b, slice_text(operation), request, clock_now(), answer);
+    if (wrong) {
+        error_set(err, ERROR_NOT_FOUND, "%s", wrong);
+    } else if (bridge_commit(b, clock_now()) != DATABASE_OK) {
+        error_set(err, ERROR_LEDGER_IO, "the change could not be stored: %s", database_failure(db));
         json_decref(*answer);
         *answer = NULL;
     }
-    return good;
+    bridge_free(b);
+    return *answer != NULL;
 }
 
 static bool change_ledger(const char *ledger, const char *operation, json_t *request, json_t **answer, struct error *err)

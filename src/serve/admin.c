@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "serve/operations.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -334,35 +334,6 @@ static void status(struct admin *a, struct buffer *out)
                              a->admin_url, "ready", json_array_size(reasons) == 0, "reasons", reasons, "streams", streams));
 }
 
-/* {"queue": NAME, "ids": [...]} or {"queue": NAME, "all": true}. NULL, or what is wrong with it. */
-static const char *move_dead(struct admin *a, json_t *request, bool drop, struct buffer *out)
-{
-    const char *queue = json_string_value(json_object_get(request, "queue"));
-    json_t *ids = json_object_get(request, "ids");
-    struct bridge_move move = {.drop = drop};
-    struct instant now = clock_now();
-    json_t *not_dead = json_array();
-    bool found = queue != NULL;
-    json_t *id;
-    size_t i;
-
-    if (found && json_is_true(json_object_get(request, "all")))
-        found = bridge_move_dead(a->view.bridge, slice_text(queue), &move, now);
-    json_array_foreach(ids, i, id) {
-        int64_t before = move.moved;
-
-        found = found && bridge_move_dead_one(a->view.bridge, slice_text(queue), slice_text(json_string_value(id)), &move, now);
-        if (found && move.moved == before)
-            json_array_append(not_dead, id);
-    }
-    if (!found) {
-        json_decref(not_dead);
-        return "there is no such queue";
-    }
-    take_json(out, json_pack("{s:I,s:o}", "moved", (json_int_t)move.moved, "not_dead", not_dead));
-    return NULL;
-}
-
 static void wait_for_commit(struct admin *a, struct http_exchange *http, struct buffer *body)
 {
     struct pending *p = memory_zeroed(1, sizeof(*p));
@@ -376,8 +347,9 @@ static void control(struct admin *a, const struct http_request *request)
     struct slice operation = slice_after(request->signed_part.path, strlen("/control/"));
     struct slice body = request->signed_part.body;
     json_t *document = body.len > 0 ? json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL) : json_object();
+    const char *wrong = "the request is no JSON";
+    json_t *result = NULL;
     struct buffer out = {0};
-    const char *wrong = NULL;
 
     if (slice_is(operation, "status")) {
         status(a, &out);
@@ -385,19 +357,15 @@ static void control(struct admin *a, const struct http_request *request)
         json_decref(document);
         return;
     }
-    if (document == NULL)
-        wrong = "the request is no JSON";
-    else if (slice_is(operation, "dead/redrive") || slice_is(operation, "dead/drop"))
-        wrong = move_dead(a, document, slice_is(operation, "dead/drop"), &out);
-    else if (slice_is(operation, "gaps/acknowledge"))
-        take_json(&out, json_pack("{s:i}", "acknowledged", bridge_acknowledge_gaps(a->view.bridge, clock_now())));
-    else
-        wrong = "there is no such operation";
+    if (document)
+        wrong = operation_apply(a->view.bridge, operation, document, clock_now(), &result);
     json_decref(document);
-    if (wrong)
+    if (wrong) {
         answer_text(request->exchange, 400, wrong);
-    else
-        wait_for_commit(a, request->exchange, &out);
+        return;
+    }
+    take_json(&out, result);
+    wait_for_commit(a, request->exchange, &out);
 }
 
 void admin_release(struct admin *a, bool full)

@@ -2,8 +2,8 @@
  *
  * admin: what operators and their machines see: /healthz, /readyz, /metrics; and, on the Unix socket beside the ledger, what they may ask for.
  *
- * The control socket's requests are JSON over POST /control/<operation>: status, dead/redrive, dead/drop, gaps/acknowledge. Those that change something are
- * answered after the commit (admin_release).
+ * The control socket's requests are JSON over POST /control/<operation>: status, and those of serve/operations.h, which are answered after the commit
+ * (admin_release).
  */
 #ifndef S2Q_SERVE_ADMIN_H
 #define S2Q_SERVE_ADMIN_H

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/operations.h"
+
+static const char *move_dead(struct bridge *b, json_t *request, bool drop, struct instant now, json_t **answer)
+{
+    struct slice queue = slice_text(json_string_value(json_object_get(request, "queue")));
+    struct bridge_move move = {.drop = drop};
+    json_t *not_dead = json_array();
+    bool found = slice_present(queue);
+    json_t *id;
+    size_t i;
+
+    if (found && json_is_true(json_object_get(request, "all")))
+        found = bridge_move_dead(b, queue, &move, now);
+    json_array_foreach(json_object_get(request, "ids"), i, id) {
+        int64_t before = move.moved;
+
+        found = found && bridge_move_dead_one(b, queue, slice_text(json_string_value(id)), &move, now);
+        if (found && move.moved == before)
+            json_array_append(not_dead, id);
+    }
+    *answer = json_pack("{s:I,s:o}", "moved", (json_int_t)move.moved, "not_dead", not_dead);
+    return found ? NULL : "there is no such queue in this ledger";
+}
+
+const char *operation_apply(struct bridge *b, struct slice operation, json_t *request, struct instant now, json_t **answer)
+{
+    const char *wrong = "there is no such operation";
+
+    *answer = NULL;
+    if (slice_is(operation, "dead/redrive") || slice_is(operation, "dead/drop")) {
+        wrong = move_dead(b, request, slice_is(operation, "dead/drop"), now, answer);
+    } else if (slice_is(operation, "gaps/acknowledge")) {
+        *answer = json_pack("{s:i}", "acknowledged", bridge_acknowledge_gaps(b, now));
+        wrong = NULL;
+    }
+    if (wrong) {
+        json_decref(*answer);
+        *answer = NULL;
+    }
+    return wrong;
+}
