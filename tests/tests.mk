@@ -69,7 +69,7 @@ $(BUILD)/node/done: tests/package.json
 	$(Q)mkdir -p $(BUILD)/node && cp $< $(BUILD)/node/ && npm install --prefix $(BUILD)/node --no-audit --no-fund --loglevel=error
 	$(Q)touch $@
 
-e2e: $(BUILD)/stream2sqs $(BUILD)/venv/done $(BUILD)/node/done ## the binary against real servers and SDKs
+e2e: $(BUILD)/stream2sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done ## the binary against real servers and SDKs
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/e2e
 
 unit: $(UNIT_TESTS) ## the unit tests

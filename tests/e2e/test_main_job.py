@@ -4,13 +4,14 @@
 import json
 import pathlib
 import stat
+import subprocess
 import threading
 import time
 from collections import Counter
 
 import pytest
 from botocore.exceptions import ClientError
-from rig import wait_until
+from rig import BINARY, wait_until
 
 
 def key_of(message):
@@ -220,8 +221,29 @@ def test_every_command_speaks_json(table, bridge, queue):
     queue(bridge).receive()
     assert bridge.json("status")["daemon"]["ready"] is True
     assert bridge.json("records")["records"][0]["states"] == {"q": "in_flight"}
-    assert bridge.json("trace", "x")["records"][0]["event_name"] == "INSERT"
+    record = bridge.json("trace", "x")["records"][0]
+    assert record["event_name"] == "INSERT"
+    for what in (record["sequence_number"], record["event_id"], record["messages"][0]["message_id"]):
+        assert [r["sequence_number"] for r in bridge.json("trace", what)["records"]] == [record["sequence_number"]]
+    bridge.command("trace", "nothing", check=66)
     assert bridge.json("audit")["verdict"] == "whole"
     assert bridge.json("dead", "list") == {"dead": []}
     assert bridge.json("version")["version"]
     assert "stream2sqs_records_read_total 1\n" in bridge.admin("/metrics")[1]
+
+
+def test_strangers_cannot_drive_the_terminal(table, bridge, queue):
+    table.put("\x1b[31mred\x07")
+    queue(bridge).receive()
+    for arguments in (["records"], ["trace", "--payload", "\x1b[31mred\x07"], ["dead", "list"], ["status"]):
+        out = bridge.command(*arguments, check=0)[1]
+        assert "\x1b" not in out and "\x07" not in out
+    assert "\\x1b[31mred" in bridge.command("records")[1]
+
+
+def test_status_watches_until_it_is_told_to_stop(bridge):
+    watching = subprocess.Popen([str(BINARY), "status", "--watch", "--ledger", str(bridge.ledger)], env=bridge.env, stdout=subprocess.PIPE, text=True)
+    lines = [watching.stdout.readline() for _ in range(20)]
+    watching.terminate()
+    assert watching.wait(10) == 0
+    assert sum(line.startswith("ready") for line in lines) >= 2
