@@ -182,7 +182,7 @@ static int run(struct invocation *in)
 }
 
 static const struct command_flag flags[] = {
-    {"acknowledge", NULL, "mark the new gaps as seen: the bridge is ready again"},
+    {"acknowledge", NULL, "mark the new gaps as seen: the bridge is ready again, and shards that on_gap: stop holds go on"},
     {"deep", NULL, "check the whole file's structure, too (slow)"},
     {NULL, NULL, NULL},
 };

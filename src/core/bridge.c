@@ -523,9 +523,14 @@ bool bridge_move_dead_one(struct bridge *b, struct slice queue_name, struct slic
 
 int bridge_acknowledge_gaps(struct bridge *b, struct instant now)
 {
+    int count;
+
     database_begin(b->db);
     b->changed = true;
-    return ledger_gaps_acknowledge(b->db, now.wall_ms);
+    count = ledger_gaps_acknowledge(b->db, now.wall_ms);
+    for (size_t i = 0; i < b->options->source_count; i++)
+        source_resume(b->feeds[i].source, now);
+    return count;
 }
 
 /* ---- seen from outside ---- */

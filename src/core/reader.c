@@ -140,6 +140,7 @@ struct reader *reader_new(struct database *db, struct intake *intake, const stru
     r->stream.arn = slice_text(r->arn);
     r->listing_due = now.mono_ms;
     ledger_shards(db, load_shard, &loading);
+    reader_resume(r, now); /* gaps may have been acknowledged while nobody read */
     return r;
 }
 
@@ -362,7 +363,7 @@ static void release_child(struct reader *r, struct shard *s, struct instant now)
 static bool all_ended(const struct reader *r)
 {
     for (size_t i = 0; i < r->len; i++)
-        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING)
+        if (shard_open(r->shards[i]) || r->shards[i]->row.state == SHARD_WAITING || r->shards[i]->row.state == SHARD_STOPPED)
             return false;
     return true;
 }
@@ -373,6 +374,59 @@ static void settle_shards(struct reader *r, struct instant now)
         confirm_end(r, r->shards[i]);
     for (size_t i = 0; i < r->len; i++)
         release_child(r, r->shards[i], now);
+}
+
+/* ---- going on after a gap ---- */
+
+struct last_gap {
+    int64_t shard;
+    enum gap_cause cause;
+    bool acknowledged;
+};
+
+static void note_gap(void *context, const struct gap_row *row)
+{
+    struct last_gap *last = context;
+
+    if (row->shard != last->shard)
+        return;
+    last->cause = row->cause;
+    last->acknowledged = row->acknowledged_at_ms != 0;
+}
+
+static bool shard_resume(struct reader *r, struct shard *s, struct instant now)
+{
+    struct last_gap last = {.shard = s->row.id};
+
+    ledger_gaps(r->db, note_gap, &last);
+    if (!last.acknowledged)
+        return false;
+    switch (last.cause) {
+    case GAP_SHARD_VANISHED:
+    case GAP_STREAM_VANISHED:
+        shard_end(r, s, SHARD_GONE);
+        return true;
+    case GAP_STREAM_RECREATED:
+        s->row.state = SHARD_WAITING;
+        break;
+    default:
+        s->row.state = SHARD_READING;
+        s->from_horizon = last.cause != GAP_PARENT_VANISHED;
+    }
+    s->due = now.mono_ms;
+    ledger_shard_save(r->db, &s->row);
+    return true;
+}
+
+void reader_resume(struct reader *r, struct instant now)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < r->len; i++)
+        if (r->shards[i]->row.state == SHARD_STOPPED)
+            any = shard_resume(r, r->shards[i], now) || any;
+    if (any)
+        settle_shards(r, now);
 }
 
 static void round_done(struct reader *r, struct instant now)

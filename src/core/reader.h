@@ -38,6 +38,8 @@ int64_t reader_due(const struct reader *r);
 void reader_answer(struct reader *r, const struct stream_answer *answer, struct instant now);
 /* The table has a newer stream: when this one is not found before its shards were ever listed, it counts as gone. */
 void reader_supersede(struct reader *r);
+/* Shards that on_gap: stop holds at gaps which an operator has acknowledged go on with what is left. Inside the ledger's transaction. */
+void reader_resume(struct reader *r, struct instant now);
 /* Every shard is finished or gone, and the stream is disabled or gone. */
 bool reader_finished(const struct reader *r);
 /* Its shards that are being read or wait to be, for people. */

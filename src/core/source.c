@@ -303,6 +303,12 @@ void source_answer(struct source *s, const struct stream_answer *answer, struct 
     activate(s, now);
 }
 
+void source_resume(struct source *s, struct instant now)
+{
+    if (s->reader)
+        reader_resume(s->reader, now);
+}
+
 const char *source_trouble(const struct source *s)
 {
     if (s->trouble[0])

@@ -22,6 +22,8 @@ bool source_next_call(struct source *s, struct stream_call *call, struct instant
 int64_t source_due(const struct source *s);
 /* Inside the ledger's transaction. */
 void source_answer(struct source *s, const struct stream_answer *answer, struct instant now);
+/* See reader_resume. */
+void source_resume(struct source *s, struct instant now);
 /* What keeps it from reading, for people; "" if nothing does. */
 const char *source_trouble(const struct source *s);
 /* The ARN that is being read; NULL: not known yet. */

@@ -330,6 +330,41 @@ static void hundreds_of_shards_are_read_though_their_listing_is_throttled(void *
     world_fini(&w);
 }
 
+static void on_gap_stop_holds_a_shard_until_the_gap_is_acknowledged(void **state)
+{
+    struct world w;
+    struct fake_shard *shard;
+
+    (void)state;
+    world_init(&w, "orders");
+    w.source.stop_at_gap = true;
+    shard = fake_shard_new(fake_stream_add(w.aws, "orders"), NULL);
+    put(shard, "1");
+    world_open(&w);
+    run_for(&w, 3000);
+    world_close(&w);
+    for (int i = 0; i < 5; i++)
+        put(shard, "lost");
+    put(shard, "2");
+    fake_shard_trim_oldest(shard, 6);
+    put(fake_shard_split_into(shard, 1), "child");
+    wait_for(&w, 25 * 3600000);
+    world_open(&w);
+    run_for(&w, 200000);
+    assert_string_equal(drain(&w), "1 ");
+    assert_reason(&w, "1 new gap");
+    world_close(&w);
+    world_open(&w); /* a restart alone changes nothing */
+    run_for(&w, 20000);
+    assert_string_equal(drain(&w), "");
+    assert_int_equal(bridge_acknowledge_gaps(w.bridge, w.now), 1);
+    commit(&w);
+    run_for(&w, 200000);
+    assert_string_equal(drain(&w), "2 child ");
+    assert_int_equal(gaps_of(&w).count, 1);
+    world_fini(&w);
+}
+
 /* ---- long polls ---- */
 
 static void long_polls_are_answered_in_order_of_arrival(void **state)
@@ -560,6 +595,7 @@ int main(void)
         cmocka_unit_test(without_leave_to_list_streams_the_newest_is_followed),
         cmocka_unit_test(start_latest_passes_over_what_is_there_but_not_over_what_follows),
         cmocka_unit_test(hundreds_of_shards_are_read_though_their_listing_is_throttled),
+        cmocka_unit_test(on_gap_stop_holds_a_shard_until_the_gap_is_acknowledged),
         cmocka_unit_test(long_polls_are_answered_in_order_of_arrival),
         cmocka_unit_test(a_long_poll_gets_what_becomes_visible_again),
         cmocka_unit_test(at_its_budget_reading_rests_and_goes_on_by_itself),
