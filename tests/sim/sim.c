@@ -6,7 +6,7 @@
  * Checked after every restart and at the end:
  *   P1  every record up to a shard's position is stored, or in a named gap
  *   P2  no message comes again once its delete was confirmed, nor before its visibility time-out has passed; what comes is what AWS sent, byte for byte
- *   P5  what was confirmed is still so after a crash (seen through P1 and P2)
+ *   P5  what was confirmed is still so after a crash (seen through P1 and P2); a message whose sending was confirmed comes
  *   P8  the audit adds up; at the end every record that was ever written is stored, or in a named gap
  *
  * usage: sim [--seed N] [--seeds COUNT] [--first N] [--bug NAME] [--verbose] [--log]
@@ -56,7 +56,15 @@ struct record_at {
 struct held {
     int queue;
     uint64_t key;
+    bool sent; /* by SendMessage: `key` is its number */
     char handle[64];
+};
+
+/* A message that a consumer sent. */
+struct sent {
+    bool confirmed;
+    bool delivered;
+    struct truth truth[QUEUES];
 };
 
 struct consumer {
@@ -87,6 +95,8 @@ struct world {
     struct record_at *records; /* by key */
     struct truth *truths[QUEUES];
     size_t record_count;
+    struct sent *sent;
+    size_t sent_count;
     bool faults;
     bool draining;
     int restarts;
@@ -324,18 +334,18 @@ static void crash(struct world *w, bool power)
 
 /* ---- consumers ---- */
 
-static struct truth *truth_of(struct world *w, int queue, uint64_t key)
+static struct truth *truth_of(struct world *w, int queue, uint64_t key, bool sent)
 {
-    if (key >= w->record_count)
-        violated(w, "P9: a message of record k%" PRIu64 ", which was never written", key);
-    return &w->truths[queue][key];
+    if (key >= (sent ? w->sent_count : w->record_count))
+        violated(w, "P9: a message %s%" PRIu64 ", which was never written", sent ? "s" : "k", key);
+    return sent ? &w->sent[key].truth[queue] : &w->truths[queue][key];
 }
 
 /* A dead letter is the same message as the one that died. */
-static bool deleted_already(struct world *w, int queue, uint64_t key)
+static bool deleted_already(struct world *w, int queue, uint64_t key, bool sent)
 {
-    return truth_of(w, queue, key)->deleted || (queue == ORDERS_DEAD && truth_of(w, ORDERS, key)->deleted) ||
-           (queue == ORDERS && truth_of(w, ORDERS_DEAD, key)->deleted);
+    return truth_of(w, queue, key, sent)->deleted || (queue == ORDERS_DEAD && truth_of(w, ORDERS, key, sent)->deleted) ||
+           (queue == ORDERS && truth_of(w, ORDERS_DEAD, key, sent)->deleted);
 }
 
 static void check_body(struct world *w, uint64_t key, const char *body)
@@ -362,12 +372,16 @@ static uint64_t key_of(const char *body)
 static void take_message(struct world *w, struct consumer *c, json_t *message)
 {
     const char *body = json_string_value(json_object_get(message, "Body"));
-    uint64_t key = key_of(body);
-    struct truth *truth = truth_of(w, c->queue, key);
+    bool sent = strncmp(body, "sent ", 5) == 0;
+    uint64_t key = sent ? strtoull(body + 5, NULL, 10) : key_of(body);
+    struct truth *truth = truth_of(w, c->queue, key, sent);
 
-    check_body(w, key, body);
+    if (sent)
+        w->sent[key].delivered = true;
+    else
+        check_body(w, key, body);
     w->deliveries++;
-    if (deleted_already(w, c->queue, key))
+    if (deleted_already(w, c->queue, key, sent))
         violated(w, "P2: record k%" PRIu64 " came from %s after its delete was confirmed", key, queue_names[c->queue]);
     if (truth->hidden_until_ms > w->now.mono_ms)
         violated(w, "P2: record k%" PRIu64 " came from %s %lld ms before its visibility time-out", key, queue_names[c->queue],
@@ -378,6 +392,7 @@ static void take_message(struct world *w, struct consumer *c, json_t *message)
 
         h->queue = c->queue;
         h->key = key;
+        h->sent = sent;
         snprintf(h->handle, sizeof(h->handle), "%s", json_string_value(json_object_get(message, "ReceiptHandle")));
     }
 }
@@ -400,8 +415,10 @@ static void take_answer(struct world *w, struct consumer *c)
         json_decref(document);
         return;
     }
-    for (size_t i = 0; i < c->asked_count; i++) {
-        struct truth *t = truth_of(w, c->asked[i].queue, c->asked[i].key);
+    if (action == SQS_ACTION_SEND_MESSAGE)
+        w->sent[c->asked[0].key].confirmed = true;
+    for (size_t i = 0; i < c->asked_count && action != SQS_ACTION_SEND_MESSAGE; i++) {
+        struct truth *t = truth_of(w, c->asked[i].queue, c->asked[i].key, c->asked[i].sent);
 
         if (action == SQS_ACTION_DELETE_MESSAGE || action == SQS_ACTION_DELETE_MESSAGE_BATCH)
             t->deleted = true;
@@ -457,7 +474,7 @@ static void ask_delete(struct world *w, struct consumer *c)
     struct buffer body = {0};
 
     for (size_t i = 0; i < c->asked_count; i++)
-        truth_of(w, c->asked[i].queue, c->asked[i].key)->asked = true;
+        truth_of(w, c->asked[i].queue, c->asked[i].key, c->asked[i].sent)->asked = true;
     buffer_printf(&body, "{\"QueueUrl\":\"http://x/0/%s\"", queue_names[queue]);
     for (size_t i = 0; batch && i < c->asked_count; i++)
         buffer_printf(&body, "%s{\"Id\":\"%zu\",\"ReceiptHandle\":\"%s\"}", i ? "," : ",\"Entries\":[", i, c->asked[i].handle);
@@ -475,10 +492,23 @@ static void ask_change(struct world *w, struct consumer *c)
     char body[300];
 
     c->asked_visibility_ms = 1000 * (int64_t)below(w, 100);
-    truth_of(w, queue, c->asked[0].key)->hidden_until_ms = 0; /* not known until it is answered */
+    truth_of(w, queue, c->asked[0].key, c->asked[0].sent)->hidden_until_ms = 0; /* not known until it is answered */
     snprintf(body, sizeof(body), "{\"QueueUrl\":\"http://x/0/%s\",\"ReceiptHandle\":\"%s\",\"VisibilityTimeout\":%d}", queue_names[queue], c->asked[0].handle,
              (int)(c->asked_visibility_ms / 1000));
     ask(w, c, "ChangeMessageVisibility", body);
+}
+
+static void ask_send(struct world *w, struct consumer *c)
+{
+    char body[200];
+
+    w->sent = memory_resize(w->sent, (w->sent_count + 1) * sizeof(*w->sent));
+    w->sent[w->sent_count] = (struct sent){.confirmed = false};
+    c->asked_count = 1;
+    c->asked[0] = (struct held){.key = w->sent_count, .sent = true};
+    snprintf(body, sizeof(body), "{\"QueueUrl\":\"http://x/0/%s\",\"MessageBody\":\"sent %zu\",\"DelaySeconds\":%d}", queue_names[chance(w, 500) ? ORDERS : COPIES],
+             w->sent_count++, chance(w, 300) ? (int)below(w, 30) : 0);
+    ask(w, c, "SendMessage", body);
 }
 
 static void act(struct world *w, struct consumer *c)
@@ -490,7 +520,9 @@ static void act(struct world *w, struct consumer *c)
         }
         return;
     }
-    if (c->held_count > 0 && (w->draining || chance(w, 650)))
+    if (!w->draining && chance(w, 60))
+        ask_send(w, c);
+    else if (c->held_count > 0 && (w->draining || chance(w, 650)))
         ask_delete(w, c);
     else if (c->held_count > 0 && chance(w, 200))
         ask_change(w, c);
@@ -628,10 +660,35 @@ static void jump(struct world *w)
     for (int q = 0; q < QUEUES; q++)
         for (size_t i = 0; i < w->record_count; i++)
             w->truths[q][i].hidden_until_ms = 0;
+    for (size_t i = 0; i < w->sent_count; i++)
+        for (int q = 0; q < QUEUES; q++)
+            w->sent[i].truth[q].hidden_until_ms = 0;
+}
+
+/* An operator sends all dead messages back; whoever held a dead letter does not have it any more. */
+static void redrive(struct world *w)
+{
+    struct bridge_move move = {.drop = false};
+
+    for (int i = 0; i < CONSUMERS; i++) {
+        struct consumer *c = &w->consumers[i];
+
+        for (size_t k = c->held_count; k > 0; k--)
+            if (c->held[k - 1].queue == ORDERS_DEAD)
+                c->held[k - 1] = c->held[--c->held_count];
+    }
+    for (size_t i = 0; i < w->record_count; i++)
+        w->truths[ORDERS][i].hidden_until_ms = w->truths[ORDERS_DEAD][i].hidden_until_ms = 0;
+    for (size_t i = 0; i < w->sent_count; i++)
+        w->sent[i].truth[ORDERS].hidden_until_ms = w->sent[i].truth[ORDERS_DEAD].hidden_until_ms = 0;
+    if (!bridge_move_dead(w->bridge, SLICE("orders"), &move, w->now))
+        violated(w, "the queue of the dead is gone");
 }
 
 static void mishaps(struct world *w)
 {
+    if (chance(w, 20))
+        redrive(w);
     if (chance(w, 60))
         split_one(w);
     if (chance(w, 6) && w->recreated < 2)
@@ -736,6 +793,7 @@ static void finish(struct world *w)
     for (int q = 0; q < QUEUES; q++)
         free(w->truths[q]);
     free(w->records);
+    free(w->sent);
     fake_service_free(w->aws);
     memory_disk_free(w->disk);
 }
@@ -808,6 +866,9 @@ static void drain(struct world *w)
                      source_trouble(bridge_source(w->bridge, 0)), caught_up(w) ? "caught up" : "not caught up");
         step(w);
     }
+    for (size_t i = 0; i < w->sent_count; i++)
+        if (w->sent[i].confirmed && !w->sent[i].delivered)
+            violated(w, "P5: message s%zu was confirmed to its sender, but never came", i);
     check_ledger(w, true);
 }
 
