@@ -373,7 +373,7 @@ static bool make(struct daemon *d, struct error *err)
 {
     keep_secrets();
     d->loop = loop_new(err);
-    return d->loop && watch_signals(d, err) && open_ledger(d, err) && find_aws(d, err) && load_keys(d, err) && make_core(d, err) &&
+    return d->loop && watch_signals(d, err) && find_aws(d, err) && open_ledger(d, err) && load_keys(d, err) && make_core(d, err) &&
            make_servers(d, err) && write_addresses(d, err);
 }
 

@@ -70,7 +70,7 @@ static bool lock_writer(struct database *db, const char *purpose, struct error *
     snprintf(name, sizeof(name), "%s-lock", db->path);
     db->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (db->lock_fd < 0)
-        return error_set(err, ERROR_SYSTEM, "cannot open %s: %s", name, strerror(errno));
+        return error_set(err, ERROR_SYSTEM, "cannot open %s: %s (is the directory there, and may this user write into it?)", name, strerror(errno));
     if (flock(db->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         n = pread(db->lock_fd, owner, sizeof(owner) - 1, 0);
         owner[n > 0 ? n : 0] = '\0';

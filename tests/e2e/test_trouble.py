@@ -19,6 +19,20 @@ def run_once(bridge, *more):
     return status, bridge.log()
 
 
+def test_a_start_without_credentials_leaves_nothing_behind(make_bridge):
+    bridge = make_bridge("--stream", "t", "--queue", "q", env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    status, log = run_once(bridge)
+    assert status == 77 and "no AWS credentials: set AWS_ACCESS_KEY_ID" in log
+    assert not bridge.ledger.exists()
+
+
+def test_a_ledger_in_a_missing_directory_is_told(make_bridge, tmp_path):
+    bridge = make_bridge("--queue", "q")
+    bridge.ledger = tmp_path / "missing" / "l.db"
+    status, log = run_once(bridge)
+    assert status == 71 and "is the directory there" in log
+
+
 def test_a_second_process_is_refused_by_name(bridge, make_bridge, tmp_path):
     other = make_bridge("--queue", "q")
     status, log = run_once(other)
