@@ -155,7 +155,7 @@ static void answers_have_the_documented_form(void **state)
 static void attributes_survive_storage(void **state)
 {
     struct sqs_attribute in[] = {{SLICE("b"), SLICE("Binary.x"), {"\0\xff", 2}}, {SLICE("a"), SLICE("String"), SLICE("\"\xc3\xa4\n")}};
-    struct sqs_attribute out[SQS_ATTRIBUTES_MAX];
+    struct sqs_attribute out[SQS_ATTRIBUTES_STORED_MAX];
     struct buffer text = {0};
     struct buffer arena = {0};
 
