@@ -117,7 +117,7 @@ static struct audit_line *find_line(struct audit *a, int64_t shard, int64_t queu
     return NULL;
 }
 
-static void note_tally(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered)
+static void note_tally(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered, int64_t replayed)
 {
     struct audit *a = context;
     struct audit_shard *s = find_shard(a, shard);
@@ -127,7 +127,7 @@ static void note_tally(void *context, int64_t shard, int64_t queue, int64_t sinc
         return;
     }
     a->lines = memory_resize(a->lines, (a->len + 1) * sizeof(*a->lines));
-    a->lines[a->len++] = (struct audit_line){.shard = shard, .queue = queue, .read = assigned + filtered, .filtered = filtered};
+    a->lines[a->len++] = (struct audit_line){.shard = shard, .queue = queue, .read = assigned + filtered, .filtered = filtered, .replayed = replayed};
     if (s->read - since_records != assigned + filtered)
         differs(a, "shard %lld, queue %lld: %lld records were read since it was subscribed, but it was given %lld and %lld were filtered",
                 (long long)shard, (long long)queue, (long long)(s->read - since_records), (long long)assigned, (long long)filtered);
@@ -155,9 +155,9 @@ static void check_lines(struct audit *a)
 
         for (int state = 0; state < MESSAGE_STATE_COUNT; state++)
             sum += line->counts[state];
-        if (sum != line->read)
-            differs(a, "shard %lld, queue %lld: %lld records were read, but %lld are accounted for", (long long)line->shard, (long long)line->queue,
-                    (long long)line->read, (long long)sum);
+        if (sum != line->read + line->replayed)
+            differs(a, "shard %lld, queue %lld: %lld records were read or replayed, but %lld are accounted for", (long long)line->shard, (long long)line->queue,
+                    (long long)(line->read + line->replayed), (long long)sum);
     }
 }
 

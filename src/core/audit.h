@@ -3,7 +3,7 @@
  * audit: the proof that nothing was lost (promise P8). Counts the ledger's rows again, and compares them with everything that must be equal to them:
  *
  * 1. per shard: records read = records stored + records pruned;
- * 2. per shard and queue: records read since the queue was subscribed = filtered + messages in all states + messages pruned;
+ * 2. per shard and queue: records read since the queue was subscribed + replayed = filtered + messages in all states + messages pruned;
  * 3. per queue and state: the counter = rows + rows pruned;
  * 4. per shard: each page begins where the page before it ended (or later, if pages were pruned), and the position is where the last one did;
  * 5. no message without its record, no dead message without its dead letter.
@@ -18,6 +18,7 @@ struct audit_line {
     int64_t queue;
     int64_t read; /* records of the shard that the queue was to get */
     int64_t filtered;
+    int64_t replayed; /* messages that `replay` added */
     int64_t counts[MESSAGE_STATE_COUNT]; /* messages by state, pruned ones included */
 };
 

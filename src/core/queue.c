@@ -84,7 +84,7 @@ static void flight_free(struct queue *q, struct flight *f)
     free(f);
 }
 
-static void count_move(struct queue *q, enum message_state from, enum message_state to)
+void queue_count(struct queue *q, enum message_state from, enum message_state to)
 {
     q->counts[from]--;
     q->counts[to]++;
@@ -129,7 +129,11 @@ struct queue *queue_load(struct database *db, const struct queue_row *row, struc
     q->next_message = row->next_message;
     q->next_fresh = row->next_fresh;
     q->created_at_ms = row->created_at_ms;
+    q->remote = row->remote;
+    q->possible_duplicates = row->possible_duplicates;
     memcpy(q->counts, row->counts, sizeof(q->counts));
+    if (q->remote) /* what is scheduled there is the pump's */
+        return q;
     q->fresh_count = row->counts[MESSAGE_QUEUED];
     ledger_scheduled(db, q->id, load_flight, &loading);
     return q;
@@ -146,13 +150,15 @@ void queue_free(struct queue *q)
         free(f);
     id_map_fini(&q->flights);
     heap_fini(&q->due);
+    held_fini(&q->held);
     free(q->name);
     free(q);
 }
 
 void queue_save(struct queue *q, struct database *db)
 {
-    struct queue_row row = {.id = q->id, .name = slice_text(q->name), .next_message = q->next_message, .next_fresh = q->next_fresh};
+    struct queue_row row = {.id = q->id, .name = slice_text(q->name), .next_message = q->next_message, .next_fresh = q->next_fresh,
+                            .remote = q->remote, .possible_duplicates = q->possible_duplicates};
 
     if (!q->changed)
         return;
@@ -174,15 +180,18 @@ static struct queue *queue_of(const struct queue *q, int64_t message)
 
 /* ---- adding and becoming visible ---- */
 
-static int64_t add(struct queue *q, struct database *db, int64_t record, int64_t origin, int64_t delay_ms, struct instant now)
+static int64_t add(struct queue *q, struct database *db, struct new_message message, int64_t delay_ms, struct instant now)
 {
-    int64_t id = q->next_message++;
-
-    ledger_message_insert(db, id, record, delay_ms > 0 ? now.wall_ms + delay_ms : 0, origin, now.wall_ms);
-    q->counts[MESSAGE_QUEUED]++;
+    message.id = q->next_message++;
+    message.state = q->remote ? MESSAGE_PENDING : MESSAGE_QUEUED;
+    message.due_at_ms = delay_ms > 0 ? now.wall_ms + delay_ms : 0;
+    ledger_message_insert(db, &message, now.wall_ms);
+    q->counts[message.state]++;
     q->changed = true;
+    if (q->remote)
+        return message.id; /* the pump finds it by its row */
     if (delay_ms > 0) {
-        struct flight *f = flight_new(q, id, 0, origin, now);
+        struct flight *f = flight_new(q, message.id, 0, message.origin, now);
 
         f->delayed = true;
         q->delayed_count++;
@@ -190,12 +199,17 @@ static int64_t add(struct queue *q, struct database *db, int64_t record, int64_t
     } else {
         q->fresh_count++;
     }
-    return id;
+    return message.id;
 }
 
 int64_t queue_add(struct queue *q, struct database *db, int64_t record, int64_t delay_ms, struct instant now)
 {
-    return add(q, db, record, 0, delay_ms, now);
+    return add(q, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, delay_ms, now);
+}
+
+int64_t queue_replay(struct queue *q, struct database *db, int64_t record, struct instant now)
+{
+    return add(q, db, (struct new_message){.record = record, .step = STEP_REPLAYED}, 0, now);
 }
 
 int64_t queue_tick(struct queue *q, struct instant now)
@@ -217,6 +231,101 @@ bool queue_has_visible(const struct queue *q)
     return q->visible_count > 0 || q->fresh_count > 0;
 }
 
+/* ---- keys that are held ---- */
+
+/* Its row says QUEUED or PENDING, due now. */
+static void go_out_again(struct queue *q, int64_t id, uint64_t key_hash, struct instant now)
+{
+    if (q->remote)
+        q->send(q->send_context, id, key_hash);
+    else
+        visible_append(q, flight_new(q, id, 0, 0, now));
+}
+
+struct releasing {
+    struct queue *queue;
+    uint64_t key_hash;
+    bool all; /* whatever its key is */
+    struct waiting {
+        int64_t id;
+        uint64_t key_hash;
+    } *found;
+    size_t len;
+};
+
+static void note_held(void *context, int64_t id, enum message_state state, uint64_t key_hash)
+{
+    struct releasing *r = context;
+
+    if (state != MESSAGE_HELD || (!r->all && key_hash != r->key_hash))
+        return;
+    r->found = memory_resize(r->found, (r->len + 1) * sizeof(*r->found));
+    r->found[r->len++] = (struct waiting){id, key_hash};
+}
+
+/* In the order in which they came. */
+static void release_held(struct database *db, struct releasing *r, struct instant now)
+{
+    enum message_state state = r->queue->remote ? MESSAGE_PENDING : MESSAGE_QUEUED;
+
+    ledger_troubled(db, r->queue->id, note_held, r);
+    for (size_t i = 0; i < r->len; i++) {
+        if (ledger_release(db, r->found[i].id, state, now.wall_ms) != 1)
+            continue;
+        queue_count(r->queue, MESSAGE_HELD, state);
+        go_out_again(r->queue, r->found[i].id, r->found[i].key_hash, now);
+    }
+    free(r->found);
+}
+
+static void no_longer_dead(struct queue *q, struct database *db, uint64_t key_hash, struct instant now)
+{
+    struct releasing r = {.queue = q, .key_hash = key_hash};
+
+    if (q->options.hold_key && held_remove(&q->held, key_hash))
+        release_held(db, &r, now);
+}
+
+static void note_dead(void *context, int64_t id, enum message_state state, uint64_t key_hash)
+{
+    struct queue *q = context;
+
+    if (state != MESSAGE_HELD)
+        held_add(&q->held, key_hash, id);
+}
+
+void queue_load_held(struct queue *q, struct database *db, struct instant now)
+{
+    struct releasing r = {.queue = q, .all = true};
+
+    if (q->options.hold_key)
+        ledger_troubled(db, q->id, note_dead, q);
+    else if (q->counts[MESSAGE_HELD] > 0)
+        release_held(db, &r, now);
+}
+
+/* Must it wait behind a dead record of its key? Then it does, from now on. */
+static bool hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now)
+{
+    if (!held_holds(&q->held, row->key_hash, row->id) || row->origin != 0)
+        return false;
+    if (ledger_hold(db, row->id, now.wall_ms) == 1)
+        queue_count(q, row->state, MESSAGE_HELD);
+    return true;
+}
+
+void queue_park(struct queue *q, struct database *db, const struct message_row *row, const struct error *reason, struct instant now)
+{
+    const struct fault_row fault = {slice_text(error_name(reason->code)), slice_text(reason->text), now.wall_ms};
+
+    if (ledger_park(db, row->id, now.wall_ms) != 1)
+        return;
+    queue_count(q, row->state, MESSAGE_PARKED);
+    ledger_fault_put(db, row->id, &fault);
+    if (q->options.hold_key)
+        held_add(&q->held, row->key_hash, row->id);
+}
+
 /* ---- dead letters ---- */
 
 /* The message has been received too often: it leaves this queue, with its record, for the dead-letter queue if there is one. */
@@ -226,20 +335,24 @@ static void die(struct queue *q, struct database *db, struct flight *f, struct i
     struct message_row row;
     int64_t copy = 0;
     enum message_state state;
+    uint64_t key_hash;
 
     if (!ledger_message_find(db, f->id, &row))
         panic("message %lld is in flight, but not in the ledger", (long long)f->id);
     state = row.state;
+    key_hash = row.key_hash;
     if (target) {
         int64_t record = row.record;
 
         ledger_message_end(db);
-        copy = add(target, db, record, f->id, 0, now);
+        copy = add(target, db, (struct new_message){.record = record, .step = STEP_ENQUEUED, .origin = f->id}, 0, now);
     } else {
         ledger_message_end(db);
     }
     if (ledger_die(db, f->id, copy, now.wall_ms) == 1)
-        count_move(q, state, MESSAGE_DEAD);
+        queue_count(q, state, MESSAGE_DEAD);
+    if (q->options.hold_key)
+        held_add(&q->held, key_hash, f->id);
     flight_free(q, f);
 }
 
@@ -273,7 +386,7 @@ static void remove_copy(struct queue *q, struct database *db, int64_t copy, enum
             return;
         next = row.moved_to;
         if (home) {
-            count_move(home, row.state, state);
+            queue_count(home, row.state, state);
             if (row.state == MESSAGE_QUEUED && row.due_at_ms == 0)
                 home->fresh_count--;
             f = id_map_find(&home->flights, copy);
@@ -293,13 +406,17 @@ static void settle_chain(struct queue *q, struct database *db, int64_t copy, str
     struct queue *home = queue_of(q, root);
     struct message_row row;
     int64_t first_copy;
+    uint64_t key_hash;
 
     if (!ledger_message_find(db, root, &row))
         return;
     first_copy = row.moved_to;
+    key_hash = row.key_hash;
     ledger_message_end(db);
-    if (ledger_settle_dead(db, root, MESSAGE_DELETED, STEP_DELETED_WHEN_DEAD, now.wall_ms) == 1 && home)
-        count_move(home, MESSAGE_DEAD, MESSAGE_DELETED);
+    if (ledger_settle_dead(db, root, MESSAGE_DELETED, STEP_DELETED_WHEN_DEAD, now.wall_ms) == 1 && home) {
+        queue_count(home, MESSAGE_DEAD, MESSAGE_DELETED);
+        no_longer_dead(home, db, key_hash, now);
+    }
     remove_copy(q, db, first_copy, MESSAGE_DELETED);
 }
 
@@ -317,39 +434,47 @@ static void settle_late(struct queue *q, struct database *db, int64_t id, struct
         settle_chain(q, db, id, now);
 }
 
-static bool find_dead(struct database *db, int64_t id, int64_t *copy)
+/* A dead or parked message, as far as what follows needs it. */
+struct dead {
+    enum message_state state;
+    int64_t copy;
+    uint64_t key_hash;
+};
+
+static bool find_dead(struct database *db, int64_t id, struct dead *dead)
 {
     struct message_row row;
-    bool dead;
 
     if (!ledger_message_find(db, id, &row))
         return false;
-    dead = row.state == MESSAGE_DEAD && row.origin == 0;
-    *copy = row.moved_to;
+    *dead = (struct dead){row.state, row.moved_to, row.key_hash};
     ledger_message_end(db);
-    return dead;
+    return (dead->state == MESSAGE_DEAD || dead->state == MESSAGE_PARKED) && row.origin == 0;
 }
 
 bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct instant now)
 {
-    int64_t copy;
+    enum message_state state = q->remote ? MESSAGE_PENDING : MESSAGE_QUEUED;
+    struct dead dead;
 
-    if (!find_dead(db, id, &copy) || ledger_redrive(db, id, now.wall_ms) != 1)
+    if (!find_dead(db, id, &dead) || ledger_redrive(db, id, state, now.wall_ms) != 1)
         return false;
-    count_move(q, MESSAGE_DEAD, MESSAGE_QUEUED);
-    remove_copy(q, db, copy, MESSAGE_REDRIVEN);
-    visible_append(q, flight_new(q, id, 0, 0, now));
+    queue_count(q, dead.state, state);
+    remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
+    go_out_again(q, id, dead.key_hash, now);
+    no_longer_dead(q, db, dead.key_hash, now);
     return true;
 }
 
 bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct instant now)
 {
-    int64_t copy;
+    struct dead dead;
 
-    if (!find_dead(db, id, &copy) || ledger_settle_dead(db, id, MESSAGE_DROPPED, STEP_DROPPED, now.wall_ms) != 1)
+    if (!find_dead(db, id, &dead) || ledger_settle_dead(db, id, MESSAGE_DROPPED, STEP_DROPPED, now.wall_ms) != 1)
         return false;
-    count_move(q, MESSAGE_DEAD, MESSAGE_DROPPED);
-    remove_copy(q, db, copy, MESSAGE_DROPPED);
+    queue_count(q, dead.state, MESSAGE_DROPPED);
+    remove_copy(q, db, dead.copy, MESSAGE_DROPPED);
+    no_longer_dead(q, db, dead.key_hash, now);
     return true;
 }
 
@@ -360,15 +485,22 @@ struct receiving {
     struct database *db;
     int64_t visibility_ms;
     struct instant now;
-    void (*each)(void *context, const struct received *received);
+    bool (*each)(void *context, const struct received *received, struct error *err);
     void *context;
 };
 
-static void hand_over(struct receiving *r, const struct message_row *row)
+/* False: it cannot be delivered now, and was parked or is held. */
+static bool hand_over(struct receiving *r, const struct message_row *row)
 {
     struct received received = {row, row->receive_count + 1, row->origin ? root_of(r->db, row->id) : row->id};
+    struct error reason = {0};
 
-    r->each(r->context, &received);
+    if (hold(r->queue, r->db, row, r->now))
+        return false;
+    if (r->each(r->context, &received, &reason))
+        return true;
+    queue_park(r->queue, r->db, row, &reason, r->now);
+    return false;
 }
 
 /* Messages that were visible before. */
@@ -387,9 +519,13 @@ static int receive_again(struct receiving *r, int max)
         }
         if (!ledger_message_find(r->db, f->id, &row))
             panic("message %lld is visible, but not in the ledger", (long long)f->id);
-        hand_over(r, &row);
+        if (!hand_over(r, &row)) {
+            ledger_message_end(r->db);
+            flight_free(q, f);
+            continue;
+        }
         if (row.state == MESSAGE_QUEUED)
-            count_move(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
+            queue_count(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
         ledger_message_end(r->db);
         ledger_receive_again(r->db, f->id, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
         f->receive_count++;
@@ -400,8 +536,9 @@ static int receive_again(struct receiving *r, int max)
     return got;
 }
 
-/* Messages that were never received: read in order, then moved by one statement for each unbroken run. */
-static int receive_fresh(struct receiving *r, int max)
+/* Messages that were never received: read in order, then moved by one statement (what was parked or held on the way is in another state by then).
+ * *looked: how many left the fresh ones. */
+static int receive_fresh_once(struct receiving *r, int max, int *looked)
 {
     struct queue *q = r->queue;
     struct message_row row;
@@ -409,32 +546,45 @@ static int receive_fresh(struct receiving *r, int max)
     int64_t last = 0;
     int got = 0;
 
-    if (q->fresh_count == 0)
-        return 0;
+    *looked = 0;
     ledger_fresh_begin(r->db, q->next_fresh, QUEUE_END_MESSAGE(q->id), max);
-    while (got < max && ledger_fresh_next(r->db, &row)) {
-        struct flight *f = flight_new(q, row.id, 1, row.origin, r->now);
-
-        flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
-        hand_over(r, &row);
+    while (*looked < max && ledger_fresh_next(r->db, &row)) {
         first = first ? first : row.id;
         last = row.id;
+        ++*looked;
+        if (!hand_over(r, &row))
+            continue;
+        flight_schedule(q, flight_new(q, row.id, 1, row.origin, r->now), r->now.mono_ms + r->visibility_ms);
         got++;
     }
     ledger_fresh_end(r->db);
-    if (got == 0)
+    if (*looked == 0)
         return 0;
-    ledger_receive_fresh(r->db, first, last, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
+    if (got > 0)
+        ledger_receive_fresh(r->db, first, last, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
     q->next_fresh = last + 1;
-    q->fresh_count -= got;
+    q->fresh_count -= *looked;
     q->counts[MESSAGE_QUEUED] -= got;
     q->counts[MESSAGE_IN_FLIGHT] += got;
     q->changed = true;
     return got;
 }
 
+static int receive_fresh(struct receiving *r, int max)
+{
+    int got = 0;
+    int looked;
+
+    while (got < max && r->queue->fresh_count > 0) {
+        got += receive_fresh_once(r, max - got, &looked);
+        if (looked == 0)
+            break;
+    }
+    return got;
+}
+
 int queue_receive(struct queue *q, struct database *db, int max, int64_t visibility_ms, struct instant now,
-                  void (*each)(void *context, const struct received *received), void *context, bool *over_limit)
+                  bool (*each)(void *context, const struct received *received, struct error *err), void *context, bool *over_limit)
 {
     struct receiving r = {q, db, PLANTED(VISIBILITY_IGNORED) ? 0 : visibility_ms, now, each, context};
     int64_t in_flight = (int64_t)q->due.len - q->delayed_count;
@@ -472,7 +622,7 @@ void queue_delete(struct queue *q, struct database *db, int64_t id, struct insta
     flight_free(q, f);
     if (origin == 0) {
         if (ledger_delete(db, id, now.wall_ms) == 1)
-            count_move(q, was_queued ? MESSAGE_QUEUED : MESSAGE_IN_FLIGHT, MESSAGE_DELETED);
+            queue_count(q, was_queued ? MESSAGE_QUEUED : MESSAGE_IN_FLIGHT, MESSAGE_DELETED);
         return;
     }
     settle_chain(q, db, id, now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * queue: the semantics of an embedded standard queue. The ledger row is the message; memory holds only what is out of the ordinary.
+ * (Of a queue on another server it keeps the counters and takes new messages, as PENDING; core/pump sends them.)
  *
  * Invariants:
  * 1. A message that was never received and is not delayed is known by its row alone: it lies at or behind `next_fresh`, in the order of arrival. So a
@@ -15,21 +16,24 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
-#include "base/id_map.h"
+#include "core/held.h"
 #include "store/ledger.h"
 
 struct queue_options {
     int64_t visibility_timeout_ms;
     int64_t max_receive_count; /* 0: no limit */
     struct queue *dead_letter_queue; /* NULL: dead messages stay where they are, in state DEAD */
+    bool hold_key;             /* later records of a dead or parked one's key wait until an operator has decided */
 };
 
 struct queue {
     int64_t id;
     char *name;
     struct queue_options options;
+    bool remote;                         /* its messages are sent to another server */
+    int64_t possible_duplicates;         /* of a remote queue: messages sent again because no answer had come */
     int64_t next_message;
-    int64_t next_fresh;
+    int64_t next_fresh;                  /* of a remote queue: no message below it waits to be sent, scheduled ones aside */
     int64_t fresh_count;                 /* never received, not delayed */
     int64_t counts[MESSAGE_STATE_COUNT]; /* rows by state, and settled ones that were pruned */
     int64_t created_at_ms;
@@ -42,16 +46,23 @@ struct queue {
     int64_t delayed_count;
     struct queue *(*find)(void *context, int64_t id); /* other queues, for dead-letter copies */
     void *find_context;
+    struct held_keys held;               /* empty unless options.hold_key */
+    void (*send)(void *context, int64_t id, uint64_t key_hash); /* a remote queue's message is PENDING again: core/pump */
+    void *send_context;
 };
 
 /* Builds a queue from its row and its scheduled messages. The options are the caller's to set. */
 struct queue *queue_load(struct database *db, const struct queue_row *row, struct instant now);
 void queue_free(struct queue *q);
+/* Loads the keys that are held, if options.hold_key says so; releases what was held if it does not. Call once the options are set. */
+void queue_load_held(struct queue *q, struct database *db, struct instant now);
 /* Saves the row if anything changed; call before each commit. */
 void queue_save(struct queue *q, struct database *db);
 
-/* Adds a message for a record: visible at once, or after delay_ms. Returns its id. */
+/* Adds a message for a record: visible at once, or after delay_ms (to be sent, when the queue is remote). Returns its id. */
 int64_t queue_add(struct queue *q, struct database *db, int64_t record, int64_t delay_ms, struct instant now);
+/* The same for a record that was enqueued before: its history says so. */
+int64_t queue_replay(struct queue *q, struct database *db, int64_t record, struct instant now);
 /* Makes visible whatever is due; returns when the next one is (monotonic ms), INT64_MAX: none. */
 int64_t queue_tick(struct queue *q, struct instant now);
 /* Could a receive give anything now? (It may still give nothing: what was received too often goes to the dead letters.) */
@@ -63,10 +74,10 @@ struct received {
     int64_t receive_count;
     int64_t root; /* the row whose id is the message id: the first of a chain of dead-letter copies */
 };
-/* Receives up to `max` messages, each hidden for visibility_ms, and hands them over one by one. Messages that were received max_receive_count times already
- * die instead. Never more in flight than SQS_IN_FLIGHT_MAX. Returns how many were received; 0 with *over_limit set when that was the cause. */
+/* Receives up to `max` messages, each hidden for visibility_ms, and hands them over one by one; one that `each` refuses (false, *err) cannot be
+ * delivered as it is: it is parked. Messages that were received max_receive_count times already die instead. Never more in flight than SQS_IN_FLIGHT_MAX. Returns how many were received; 0 with *over_limit set when that was the cause. */
 int queue_receive(struct queue *q, struct database *db, int max, int64_t visibility_ms, struct instant now,
-                  void (*each)(void *context, const struct received *received), void *context, bool *over_limit);
+                  bool (*each)(void *context, const struct received *received, struct error *err), void *context, bool *over_limit);
 /* Settles a message; one that is settled already, or not in this queue any more, changes nothing (deleting again succeeds in SQS). */
 void queue_delete(struct queue *q, struct database *db, int64_t id, struct instant now);
 enum visibility_outcome {
@@ -78,10 +89,14 @@ enum visibility_outcome {
 enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms,
                                                 struct instant now);
 
-/* A dead message (not a copy in a dead-letter queue) goes back to its queue, with a receive count of 0. False: it is not dead. */
+/* A dead or parked message (not a copy in a dead-letter queue) goes back to its queue, with a receive count of 0. False: it is neither. */
 bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct instant now);
-/* A dead message is given up: settled as dropped. False: it is not dead. */
+/* A dead or parked message is given up: settled as dropped. False: it is neither. */
 bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct instant now);
+/* Cannot be delivered as it is, for the reason given: an operator decides. */
+void queue_park(struct queue *q, struct database *db, const struct message_row *row, const struct error *reason, struct instant now);
+/* Notes a move in the counters. */
+void queue_count(struct queue *q, enum message_state from, enum message_state to);
 /* Dead-letter copies live in other queues: the caller says how to find a queue by its id. */
 void queue_set_lookup(struct queue *q, struct queue *(*find)(void *context, int64_t id), void *context);
 

@@ -158,7 +158,7 @@ static void queue_arn(const struct service *s, const char *name, struct buffer *
     buffer_printf(out, "arn:aws:sqs:%s:%s:%s", s->region, s->account_id, name);
 }
 
-static void deliver(void *context, const struct received *received)
+static bool deliver(void *context, const struct received *received, struct error *err)
 {
     struct delivery *d = context;
     struct service *s = d->service;
@@ -172,6 +172,7 @@ static void deliver(void *context, const struct received *received)
                             .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(s, received), .receive_count = received->receive_count,
                             .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
 
+    (void)err;
     message_id_encode(&s->identity, received->root, id);
     receipt_handle_encode(&s->identity, row->id, received->receive_count, handle);
     m.receipt_handle = slice_text(handle);
@@ -190,6 +191,7 @@ static void deliver(void *context, const struct received *received)
     }
     sqs_answer_message(&d->exchange->answer, &m);
     buffer_fini(&source_arn);
+    return true;
 }
 
 static bool receive(struct service *s, struct exchange *x, struct desk *desk, struct instant now)

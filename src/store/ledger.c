@@ -87,7 +87,8 @@ void ledger_queue_insert(struct database *db, int64_t id, struct slice name, int
 
 /* The order of the state columns in QUEUE_SAVE and QUEUE_ALL. */
 static const enum message_state counted_states[] = {MESSAGE_QUEUED, MESSAGE_IN_FLIGHT, MESSAGE_DELETED, MESSAGE_DEAD,
-                                                    MESSAGE_DROPPED, MESSAGE_REDRIVEN, MESSAGE_PARKED};
+                                                    MESSAGE_DROPPED, MESSAGE_REDRIVEN, MESSAGE_PARKED,
+                                                    MESSAGE_PENDING, MESSAGE_SENT, MESSAGE_HELD};
 #define COUNTED_STATES (int)(sizeof(counted_states) / sizeof(counted_states[0]))
 
 void ledger_queue_save(struct database *db, const struct queue_row *row)
@@ -97,6 +98,8 @@ void ledger_queue_save(struct database *db, const struct queue_row *row)
     bind_i64(db, S(QUEUE_SAVE), 3, row->next_fresh);
     for (int i = 0; i < COUNTED_STATES; i++)
         bind_i64(db, S(QUEUE_SAVE), 4 + i, row->counts[counted_states[i]]);
+    bind_i64(db, S(QUEUE_SAVE), 4 + COUNTED_STATES, row->remote);
+    bind_i64(db, S(QUEUE_SAVE), 5 + COUNTED_STATES, row->possible_duplicates);
     database_run(db, S(QUEUE_SAVE));
 }
 
@@ -109,6 +112,8 @@ void ledger_queues(struct database *db, void (*each)(void *context, const struct
             .next_message = column_i64(db, S(QUEUE_ALL), 2),
             .next_fresh = column_i64(db, S(QUEUE_ALL), 3),
             .created_at_ms = column_i64(db, S(QUEUE_ALL), 4 + COUNTED_STATES),
+            .remote = column_i64(db, S(QUEUE_ALL), 5 + COUNTED_STATES) != 0,
+            .possible_duplicates = column_i64(db, S(QUEUE_ALL), 6 + COUNTED_STATES),
         };
 
         for (int i = 0; i < COUNTED_STATES; i++)
@@ -351,13 +356,46 @@ void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t
     database_run(db, S(TALLY_ADD));
 }
 
-void ledger_message_insert(struct database *db, int64_t id, int64_t record, int64_t due_at_ms, int64_t origin, int64_t now_ms)
+void ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count)
 {
-    bind_i64(db, S(MESSAGE_INSERT), 1, id);
-    bind_i64(db, S(MESSAGE_INSERT), 2, record);
-    bind_optional(db, S(MESSAGE_INSERT), 3, due_at_ms);
-    bind_optional(db, S(MESSAGE_INSERT), 4, origin);
-    run_move(db, S(MESSAGE_INSERT), 5, STEP_ENQUEUED, now_ms);
+    bind_i64(db, S(TALLY_REPLAYED), 1, shard);
+    bind_i64(db, S(TALLY_REPLAYED), 2, queue);
+    bind_i64(db, S(TALLY_REPLAYED), 3, count);
+    database_run(db, S(TALLY_REPLAYED));
+}
+
+void ledger_message_insert(struct database *db, const struct new_message *message, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_INSERT), 1, message->id);
+    bind_i64(db, S(MESSAGE_INSERT), 2, message->record);
+    bind_optional(db, S(MESSAGE_INSERT), 3, message->due_at_ms);
+    bind_optional(db, S(MESSAGE_INSERT), 4, message->origin);
+    bind_i64(db, S(MESSAGE_INSERT), 6, message->state);
+    run_move(db, S(MESSAGE_INSERT), 5, message->step, now_ms);
+}
+
+/* ---- subscriptions ---- */
+
+void ledger_subscriptions(struct database *db, void (*each)(void *context, const struct subscription_row *row), void *context)
+{
+    while (database_row(db, S(SUBSCRIPTION_ALL))) {
+        struct subscription_row row = {
+            .source = column_slice(db, S(SUBSCRIPTION_ALL), 0),
+            .queue = column_i64(db, S(SUBSCRIPTION_ALL), 1),
+            .next_record = column_i64(db, S(SUBSCRIPTION_ALL), 2),
+        };
+
+        each(context, &row);
+    }
+}
+
+void ledger_subscription_put(struct database *db, const struct subscription_row *row, int64_t now_ms)
+{
+    bind_text(db, S(SUBSCRIPTION_PUT), 1, row->source);
+    bind_i64(db, S(SUBSCRIPTION_PUT), 2, row->queue);
+    bind_optional(db, S(SUBSCRIPTION_PUT), 3, row->next_record);
+    bind_i64(db, S(SUBSCRIPTION_PUT), 4, now_ms);
+    database_run(db, S(SUBSCRIPTION_PUT));
 }
 
 /* ---- moves ---- */
@@ -404,11 +442,157 @@ int ledger_settle_dead(struct database *db, int64_t id, enum message_state state
     return run_move(db, S(MESSAGE_SETTLE_DEAD), 3, step, now_ms);
 }
 
-int ledger_redrive(struct database *db, int64_t id, int64_t now_ms)
+int ledger_redrive(struct database *db, int64_t id, enum message_state state, int64_t now_ms)
 {
     bind_i64(db, S(MESSAGE_REDRIVE), 1, id);
     bind_i64(db, S(MESSAGE_REDRIVE), 4, now_ms);
+    bind_i64(db, S(MESSAGE_REDRIVE), 5, state);
     return run_move(db, S(MESSAGE_REDRIVE), 3, STEP_REDRIVEN, now_ms);
+}
+
+int ledger_park(struct database *db, int64_t id, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_PARK), 1, id);
+    return run_move(db, S(MESSAGE_PARK), 2, STEP_PARKED, now_ms);
+}
+
+int ledger_hold(struct database *db, int64_t id, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_HOLD), 1, id);
+    return run_move(db, S(MESSAGE_HOLD), 2, STEP_HELD, now_ms);
+}
+
+int ledger_release(struct database *db, int64_t id, enum message_state state, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_RELEASE), 1, id);
+    bind_i64(db, S(MESSAGE_RELEASE), 3, state);
+    bind_i64(db, S(MESSAGE_RELEASE), 4, now_ms);
+    return run_move(db, S(MESSAGE_RELEASE), 2, STEP_RELEASED, now_ms);
+}
+
+/* ---- messages to other servers ---- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The 16 bytes of a UUID in its usual form, 8-4-4-4-12 in lower case. */
+static bool uuid_pack(struct slice text, char out[UUID_BYTES])
+{
+    size_t at = 0;
+
+    if (text.len != UUID_TEXT)
+        return false;
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        if (at == 8 || at == 13 || at == 18 || at == 23)
+            if (text.ptr[at++] != '-')
+                return false;
+        if (hex_digit(text.ptr[at]) < 0 || hex_digit(text.ptr[at + 1]) < 0)
+            return false;
+        out[i] = (char)(hex_digit(text.ptr[at]) << 4 | hex_digit(text.ptr[at + 1]));
+        at += 2;
+    }
+    return true;
+}
+
+void remote_id_text(struct slice stored, struct buffer *out)
+{
+    if (stored.len != UUID_BYTES) {
+        buffer_append(out, stored);
+        return;
+    }
+    for (size_t i = 0; i < UUID_BYTES; i++)
+        buffer_printf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", (unsigned)(unsigned char)stored.ptr[i]);
+}
+
+int ledger_sent(struct database *db, int64_t id, struct slice remote_id, int64_t now_ms)
+{
+    char packed[UUID_BYTES];
+
+    bind_i64(db, S(MESSAGE_SENT_REMOTE), 1, id);
+    bind_blob(db, S(MESSAGE_SENT_REMOTE), 2, uuid_pack(remote_id, packed) ? slice_from(packed, sizeof(packed)) : remote_id);
+    return run_move(db, S(MESSAGE_SENT_REMOTE), 3, STEP_SENT, now_ms);
+}
+
+int ledger_send_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_SEND_AGAIN), 1, id);
+    bind_i64(db, S(MESSAGE_SEND_AGAIN), 2, due_at_ms);
+    return run_move(db, S(MESSAGE_SEND_AGAIN), 3, STEP_SEND_FAILED, now_ms);
+}
+
+int ledger_send_unknown(struct database *db, int64_t id, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_SEND_UNKNOWN), 1, id);
+    return run_move(db, S(MESSAGE_SEND_UNKNOWN), 2, STEP_SEND_UNKNOWN, now_ms);
+}
+
+int ledger_remote_received(struct database *db, int64_t id, int64_t receive_count, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_REMOTE_RECEIVED), 1, id);
+    bind_i64(db, S(MESSAGE_REMOTE_RECEIVED), 2, receive_count);
+    return run_move(db, S(MESSAGE_REMOTE_RECEIVED), 3, STEP_RECEIVED, now_ms);
+}
+
+int ledger_remote_deleted(struct database *db, int64_t id, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_REMOTE_DELETED), 1, id);
+    return run_move(db, S(MESSAGE_REMOTE_DELETED), 2, STEP_DELETED, now_ms);
+}
+
+int ledger_remote_dead(struct database *db, int64_t id, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_REMOTE_DEAD), 1, id);
+    return run_move(db, S(MESSAGE_REMOTE_DEAD), 2, STEP_DEAD, now_ms);
+}
+
+/* ---- faults ---- */
+
+void ledger_fault_put(struct database *db, int64_t message, const struct fault_row *row)
+{
+    bind_i64(db, S(FAULT_PUT), 1, message);
+    bind_text(db, S(FAULT_PUT), 2, row->code);
+    bind_text(db, S(FAULT_PUT), 3, row->text);
+    bind_i64(db, S(FAULT_PUT), 4, row->at_ms);
+    database_run(db, S(FAULT_PUT));
+}
+
+bool ledger_fault(struct database *db, int64_t message, void (*each)(void *context, const struct fault_row *row), void *context)
+{
+    struct fault_row row;
+
+    bind_i64(db, S(FAULT_GET), 1, message);
+    if (!database_row(db, S(FAULT_GET)))
+        return false;
+    row = (struct fault_row){column_slice(db, S(FAULT_GET), 0), column_slice(db, S(FAULT_GET), 1), column_i64(db, S(FAULT_GET), 2)};
+    each(context, &row);
+    database_reset(db, S(FAULT_GET));
+    return true;
+}
+
+/* ---- what waits to be sent, and what is in trouble ---- */
+
+void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, int64_t id, uint64_t key_hash),
+                    void *context)
+{
+    bind_i64(db, S(MESSAGE_PENDING), 1, from);
+    bind_i64(db, S(MESSAGE_PENDING), 2, end);
+    bind_i64(db, S(MESSAGE_PENDING), 3, limit);
+    while (database_row(db, S(MESSAGE_PENDING)))
+        each(context, column_i64(db, S(MESSAGE_PENDING), 0), (uint64_t)column_i64(db, S(MESSAGE_PENDING), 1));
+}
+
+void ledger_troubled(struct database *db, int64_t queue, void (*each)(void *context, int64_t id, enum message_state state, uint64_t key_hash),
+                     void *context)
+{
+    bind_i64(db, S(MESSAGE_TROUBLED), 1, QUEUE_FIRST_MESSAGE(queue));
+    bind_i64(db, S(MESSAGE_TROUBLED), 2, QUEUE_END_MESSAGE(queue));
+    while (database_row(db, S(MESSAGE_TROUBLED)))
+        each(context, column_i64(db, S(MESSAGE_TROUBLED), 0), (enum message_state)column_i64(db, S(MESSAGE_TROUBLED), 1),
+             (uint64_t)column_i64(db, S(MESSAGE_TROUBLED), 2));
 }
 
 static void pruned_add(struct database *db, int64_t shard, int64_t queue, enum message_state state)
@@ -447,6 +631,9 @@ static void read_message(struct database *db, enum statement s, struct message_r
         .sequence_number = column_slice(db, s, 9),
         .body = column_slice(db, s, 10),
         .attributes = column_slice(db, s, 11),
+        .key_hash = (uint64_t)column_i64(db, s, 12),
+        .sub_sequence = column_i64(db, s, 13),
+        .remote_id = column_slice(db, s, 14),
     };
 }
 
@@ -548,7 +735,11 @@ static void prune_messages(struct database *db, int64_t shard, const struct rang
     bind_i64(db, S(PRUNE_MESSAGES), 1, r->first);
     bind_i64(db, S(PRUNE_MESSAGES), 2, r->end);
     bind_blob(db, S(PRUNE_MESSAGES), 3, before);
-    database_run(db, S(PRUNE_MESSAGES));
+    if (database_run(db, S(PRUNE_MESSAGES)) == 0)
+        return;
+    bind_i64(db, S(FAULT_PRUNE), 1, r->first);
+    bind_i64(db, S(FAULT_PRUNE), 2, r->end);
+    database_run(db, S(FAULT_PRUNE));
 }
 
 /* Deletes the page's records that no message refers to any more; returns how many stay. */

@@ -8,7 +8,7 @@
 #ifndef S2Q_STORE_LEDGER_H
 #define S2Q_STORE_LEDGER_H
 
-#include "base/slice.h"
+#include "base/buffer.h"
 #include "store/database.h"
 #include "store/states.h"
 
@@ -16,6 +16,11 @@
 #define QUEUE_OF_MESSAGE(id) ((id) >> QUEUE_ID_SHIFT)
 #define QUEUE_FIRST_MESSAGE(queue) (((int64_t)(queue) << QUEUE_ID_SHIFT) + 1)
 #define QUEUE_END_MESSAGE(queue) (((int64_t)(queue) + 1) << QUEUE_ID_SHIFT)
+
+#define UUID_BYTES 16
+#define UUID_TEXT 36
+/* message.remote_id as the other server wrote it. */
+void remote_id_text(struct slice stored, struct buffer *out);
 
 /* Writes the 8 bytes of a step; see store/states.h. */
 void step_encode(char out[STEP_BYTES], enum step_kind kind, int64_t at_ms);
@@ -33,6 +38,8 @@ struct queue_row {
     int64_t next_fresh;
     int64_t counts[MESSAGE_STATE_COUNT]; /* by enum message_state */
     int64_t created_at_ms;
+    bool remote;                 /* its messages are sent to another server */
+    int64_t possible_duplicates; /* messages sent again because no answer had come */
 };
 void ledger_queue_insert(struct database *db, int64_t id, struct slice name, int64_t now_ms);
 void ledger_queue_save(struct database *db, const struct queue_row *row);
@@ -127,8 +134,25 @@ void ledger_page_insert(struct database *db, const struct page_row *row);
 void ledger_delivery_insert(struct database *db, int64_t page, int64_t queue, int64_t first_message, int64_t message_count, int64_t filtered);
 /* Adds to what a shard gave a queue; since_records counts only when the row is new. */
 void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered);
-/* due_at_ms 0: visible at once. origin 0: none. */
-void ledger_message_insert(struct database *db, int64_t id, int64_t record, int64_t due_at_ms, int64_t origin, int64_t now_ms);
+void ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count);
+struct new_message {
+    int64_t id;
+    int64_t record;
+    enum message_state state; /* QUEUED, or PENDING in a remote queue */
+    enum step_kind step;      /* its first: ENQUEUED or REPLAYED */
+    int64_t due_at_ms;        /* 0: visible (to be sent) at once */
+    int64_t origin;           /* a dead-letter copy: the message that died; 0: none */
+};
+void ledger_message_insert(struct database *db, const struct new_message *message, int64_t now_ms);
+
+/* Which queues a source feeds. next_record: the first record that the queue has not been given; 0: it has caught up. */
+struct subscription_row {
+    struct slice source;
+    int64_t queue;
+    int64_t next_record;
+};
+void ledger_subscriptions(struct database *db, void (*each)(void *context, const struct subscription_row *row), void *context);
+void ledger_subscription_put(struct database *db, const struct subscription_row *row, int64_t now_ms);
 
 /* Moves; each returns how many rows moved. */
 int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64_t due_at_ms, int64_t now_ms);
@@ -136,9 +160,43 @@ int ledger_receive_again(struct database *db, int64_t id, int64_t due_at_ms, int
 int ledger_reschedule(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 int ledger_delete(struct database *db, int64_t id, int64_t now_ms);
 int ledger_die(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms);
-/* DEAD -> state; the steps of its copy in the dead-letter queue are taken over first. */
+/* DEAD or PARKED -> state; the steps of its copy in the dead-letter queue are taken over first. */
 int ledger_settle_dead(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms);
-int ledger_redrive(struct database *db, int64_t id, int64_t now_ms);
+/* DEAD or PARKED -> state (QUEUED, PENDING), due now. */
+int ledger_redrive(struct database *db, int64_t id, enum message_state state, int64_t now_ms);
+/* Not settled -> PARKED. */
+int ledger_park(struct database *db, int64_t id, int64_t now_ms);
+int ledger_hold(struct database *db, int64_t id, int64_t now_ms);
+/* HELD -> state (QUEUED, PENDING), due now. */
+int ledger_release(struct database *db, int64_t id, enum message_state state, int64_t now_ms);
+
+/* Messages to other servers. remote_id: as the server wrote it; a UUID is kept as its 16 bytes. */
+int ledger_sent(struct database *db, int64_t id, struct slice remote_id, int64_t now_ms);
+/* Still PENDING; to be sent again at due_at_ms. */
+int ledger_send_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
+/* Still PENDING; whether the other server has it is not known. */
+int ledger_send_unknown(struct database *db, int64_t id, int64_t now_ms);
+/* What the gateway saw of a SENT message. */
+int ledger_remote_received(struct database *db, int64_t id, int64_t receive_count, int64_t now_ms);
+int ledger_remote_deleted(struct database *db, int64_t id, int64_t now_ms);
+int ledger_remote_dead(struct database *db, int64_t id, int64_t now_ms);
+
+/* Why a message is parked or dead. */
+struct fault_row {
+    struct slice code;
+    struct slice text;
+    int64_t at_ms;
+};
+void ledger_fault_put(struct database *db, int64_t message, const struct fault_row *row);
+/* False: nothing is known. The texts are borrowed until the callback returns. */
+bool ledger_fault(struct database *db, int64_t message, void (*each)(void *context, const struct fault_row *row), void *context);
+
+/* PENDING messages of [from, end) that are not scheduled, in order, with the hash of their item's key; at most `limit`. */
+void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, int64_t id, uint64_t key_hash),
+                    void *context);
+/* DEAD, PARKED and HELD messages of a queue (copies aside), in order. */
+void ledger_troubled(struct database *db, int64_t queue, void (*each)(void *context, int64_t id, enum message_state state, uint64_t key_hash),
+                     void *context);
 /* Removes a dead-letter queue's copy, and counts it as pruned in `state`. */
 int ledger_remove_copy(struct database *db, int64_t id, enum message_state state);
 
@@ -156,6 +214,9 @@ struct message_row {
     struct slice sequence_number;
     struct slice body;
     struct slice attributes;
+    uint64_t key_hash; /* of the item's key; 0: none */
+    int64_t sub_sequence;
+    struct slice remote_id; /* see remote_id_text; absent: not sent */
 };
 /* Messages of [from, end) that were never received, in order: call until false; ledger_fresh_end ends it early. */
 void ledger_fresh_begin(struct database *db, int64_t from, int64_t end, int64_t limit);
@@ -166,7 +227,7 @@ bool ledger_message_find(struct database *db, int64_t id, struct message_row *ro
 void ledger_message_end(struct database *db);
 /* When a message was enqueued; 0: there is no such message. May be asked while ledger_message_find's row is open. */
 int64_t ledger_message_sent_ms(struct database *db, int64_t id);
-/* Dead messages of a queue (copies aside), in order. */
+/* Dead and parked messages of a queue (copies aside), in order. */
 void ledger_dead(struct database *db, int64_t queue, void (*each)(void *context, const struct message_row *row), void *context);
 
 /* Removes what is settled since before `before_ms` from the first page at or after `from_page`. Returns the next page to look at, 0: there is none that

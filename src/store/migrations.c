@@ -133,6 +133,46 @@ static const char *const steps[] = {
     "  found_at_ms INTEGER NOT NULL,"
     "  acknowledged_at_ms INTEGER"       /* NULL: no operator has seen it; the bridge is not ready */
     ");",
+
+    /* 2: messages to other servers, filters, held keys, queues that are added later, replay */
+    "ALTER TABLE queue ADD COLUMN remote INTEGER NOT NULL DEFAULT 0;" /* 1: its messages are sent to another server */
+    "ALTER TABLE queue ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN possible_duplicates INTEGER NOT NULL DEFAULT 0;" /* messages sent again because no answer had come */
+
+    "ALTER TABLE message ADD COLUMN remote_id BLOB;" /* the other server's message id: 16 bytes of a UUID, or its text */
+    /* dead, parked and held messages are few: `dead list`, and the keys that are held, are found without a scan */
+    "CREATE INDEX message_troubled ON message(id) WHERE state=5 OR state=8 OR state=10;"
+
+    "ALTER TABLE tally ADD COLUMN replayed INTEGER NOT NULL DEFAULT 0;" /* messages that `replay` added */
+
+    "CREATE TABLE fault("                /* why a message is parked or dead, in words */
+    "  message INTEGER PRIMARY KEY,"
+    "  code TEXT NOT NULL,"              /* the other server's error code, or our own */
+    "  text TEXT NOT NULL,"
+    "  at_ms INTEGER NOT NULL"
+    ");"
+
+    "CREATE TABLE subscription("         /* which queues a source feeds */
+    "  source TEXT NOT NULL,"
+    "  queue INTEGER NOT NULL,"
+    "  next_record INTEGER,"             /* records from here on are still to be given to it; NULL: it has caught up, pages go to it as they come */
+    "  created_at_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(source,queue)"
+    ") WITHOUT ROWID;"
+
+    "CREATE TABLE delivery_2("           /* a queue may get messages of one page twice: `replay` */
+    "  page INTEGER NOT NULL,"
+    "  queue INTEGER NOT NULL,"
+    "  first_message INTEGER NOT NULL,"
+    "  message_count INTEGER NOT NULL,"
+    "  filtered INTEGER NOT NULL,"
+    "  PRIMARY KEY(page,queue,first_message)"
+    ") WITHOUT ROWID;"
+    "INSERT INTO delivery_2 SELECT page,queue,first_message,message_count,filtered FROM delivery;"
+    "DROP TABLE delivery;"
+    "ALTER TABLE delivery_2 RENAME TO delivery;",
 };
 
 int migrations_known(void)

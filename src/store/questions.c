@@ -116,12 +116,13 @@ void question_messages(struct database *db, int64_t page, int64_t record, void (
 
 /* ---- audit ---- */
 
-void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered),
+void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
+                                               int64_t replayed),
                     void *context)
 {
     while (database_row(db, S(TALLY_ALL)))
         each(context, column_i64(db, S(TALLY_ALL), 0), column_i64(db, S(TALLY_ALL), 1), column_i64(db, S(TALLY_ALL), 2), column_i64(db, S(TALLY_ALL), 3),
-             column_i64(db, S(TALLY_ALL), 4));
+             column_i64(db, S(TALLY_ALL), 4), column_i64(db, S(TALLY_ALL), 5));
 }
 
 void question_chain(struct database *db, void (*each)(void *context, const struct chain_page *page), void *context)

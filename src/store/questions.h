@@ -43,7 +43,8 @@ bool question_first_page(struct database *db, struct stored_page *page);
 void question_messages(struct database *db, int64_t page, int64_t record, void (*each)(void *context, int64_t queue, int64_t message), void *context);
 
 /* audit */
-void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered),
+void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
+                                               int64_t replayed),
                     void *context);
 struct chain_page {
     int64_t shard;

@@ -15,7 +15,7 @@
     "history=CAST(substr(history,1,248)||coalesce((SELECT substr(c.history,1,248) FROM message c WHERE c.id=message.moved_to),x'')||?3 AS BLOB)"
 #define RECORD_COLUMNS                                                                                                                   \
     "m.id,m.record,m.state,m.receive_count,m.due_at_ms,m.origin,m.moved_to,m.history,"                                                   \
-    "r.shard,r.sequence_number,r.body,r.attributes"
+    "r.shard,r.sequence_number,r.body,r.attributes,r.key_hash,r.sub_sequence,m.remote_id"
 
 /* name, scans a table on purpose, text */
 #define STATEMENT_LIST(X)                                                                                                                \
@@ -27,16 +27,17 @@
     X(META_PUT, false, "INSERT OR REPLACE INTO meta(name,value) VALUES(?1,?2)")                                                          \
     /* queues */                                                                                                                         \
     X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms) VALUES(?1,?2,?3,?3,?4)")                    \
-    X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,created_at_ms "    \
-                       "FROM queue ORDER BY id")                                                                                         \
+    X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held," \
+                       "created_at_ms,remote,possible_duplicates FROM queue ORDER BY id")                                                \
     X(QUEUE_SAVE, false, "UPDATE queue SET next_message=?2,next_fresh=?3,queued=?4,in_flight=?5,deleted=?6,dead=?7,dropped=?8,"          \
-                         "redriven=?9,parked=?10 WHERE id=?1")                                                                           \
+                         "redriven=?9,parked=?10,pending=?11,sent=?12,held=?13,remote=?14,possible_duplicates=?15 WHERE id=?1")          \
     X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
                               "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
     X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state=2 ORDER BY id LIMIT 1")                         \
     X(TALLY_ADD, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,?4,?5) "                         \
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
-    X(TALLY_ALL, true, "SELECT shard,queue,since_records,assigned,filtered FROM tally ORDER BY shard,queue")                             \
+    X(TALLY_REPLAYED, false, "UPDATE tally SET replayed=replayed+?3 WHERE shard=?1 AND queue=?2")                                        \
+    X(TALLY_ALL, true, "SELECT shard,queue,since_records,assigned,filtered,replayed FROM tally ORDER BY shard,queue")                             \
     /* streams and shards */                                                                                                             \
     X(STREAM_INSERT, false, "INSERT INTO stream(id,source,arn,state,created_at_ms) VALUES(NULL,?1,?2,?3,?4)")                            \
     X(STREAM_SAVE, false, "UPDATE stream SET state=?2,discovered_at_ms=?3 WHERE id=?1")                                                  \
@@ -60,7 +61,7 @@
     X(PAGE_INSERT, false, "INSERT INTO page(id,shard,record_count,after_sequence,first_sequence,last_sequence,stored_at_ms,bloom) "      \
                           "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                             \
     X(DELIVERY_INSERT, false, "INSERT INTO delivery(page,queue,first_message,message_count,filtered) VALUES(?1,?2,?3,?4,?5)")            \
-    X(MESSAGE_INSERT, false, "INSERT INTO message(id,record,state,due_at_ms,origin,history) VALUES(?1,?2,2,?3,?4,?5)")                   \
+    X(MESSAGE_INSERT, false, "INSERT INTO message(id,record,state,due_at_ms,origin,history) VALUES(?1,?2,?6,?3,?4,?5)")                  \
     /* messages: moves, each from named states */                                                                                        \
     X(MESSAGE_RECEIVE_FRESH, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?3," GROWN_HISTORY("?4")                       \
                                     " WHERE id BETWEEN ?1 AND ?2 AND state=2 AND due_at_ms IS NULL")                                     \
@@ -69,9 +70,31 @@
     X(MESSAGE_RESCHEDULE, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=3")                      \
     X(MESSAGE_DELETE, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (2,3)")         \
     X(MESSAGE_DIE, false, "UPDATE message SET state=5,due_at_ms=NULL,moved_to=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state IN (2,3)") \
-    X(MESSAGE_SETTLE_DEAD, false, "UPDATE message SET state=?2,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE " WHERE id=?1 AND state=5")     \
-    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=2,due_at_ms=?4,receive_count=0,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE         \
-                              " WHERE id=?1 AND state=5")                                                                                \
+    X(MESSAGE_SETTLE_DEAD, false, "UPDATE message SET state=?2,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE                                 \
+                                  " WHERE id=?1 AND (state=5 OR state=8)")                                                               \
+    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=?5,due_at_ms=?4,receive_count=0,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE        \
+                              " WHERE id=?1 AND (state=5 OR state=8)")                                                                   \
+    X(MESSAGE_PARK, false, "UPDATE message SET state=8,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")         \
+    X(MESSAGE_HOLD, false, "UPDATE message SET state=10,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")        \
+    X(MESSAGE_RELEASE, false, "UPDATE message SET state=?3,due_at_ms=?4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=10")               \
+    /* messages to other servers: moves */                                                                                               \
+    X(MESSAGE_SENT_REMOTE, false, "UPDATE message SET state=9,due_at_ms=NULL,remote_id=?2," GROWN_HISTORY("?3")                          \
+                                  " WHERE id=?1 AND state=1")                                                                            \
+    X(MESSAGE_SEND_AGAIN, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=1")                      \
+    X(MESSAGE_SEND_UNKNOWN, false, "UPDATE message SET " GROWN_HISTORY("?2") " WHERE id=?1 AND state=1")                                 \
+    X(MESSAGE_REMOTE_RECEIVED, false, "UPDATE message SET receive_count=max(receive_count,?2)," GROWN_HISTORY("?3")                      \
+                                      " WHERE id=?1 AND state=9")                                                                        \
+    X(MESSAGE_REMOTE_DELETED, false, "UPDATE message SET state=4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                       \
+    X(MESSAGE_REMOTE_DEAD, false, "UPDATE message SET state=5," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                          \
+    /* faults */                                                                                                                         \
+    X(FAULT_PUT, false, "INSERT OR REPLACE INTO fault(message,code,text,at_ms) VALUES(?1,?2,?3,?4)")                                     \
+    X(FAULT_GET, false, "SELECT code,text,at_ms FROM fault WHERE message=?1")                                                            \
+    X(FAULT_PRUNE, false, "DELETE FROM fault WHERE message>=?1 AND message<?2 "                                                          \
+                          "AND NOT EXISTS(SELECT 1 FROM message m WHERE m.id=fault.message)")                                            \
+    /* subscriptions */                                                                                                                  \
+    X(SUBSCRIPTION_ALL, true, "SELECT source,queue,next_record FROM subscription")                                                       \
+    X(SUBSCRIPTION_PUT, false, "INSERT INTO subscription(source,queue,next_record,created_at_ms) VALUES(?1,?2,?3,?4) "                   \
+                               "ON CONFLICT(source,queue) DO UPDATE SET next_record=excluded.next_record")                               \
     X(MESSAGE_REMOVE_COPY, false, "DELETE FROM message WHERE id=?1 AND origin IS NOT NULL")                                              \
     /* messages: reading */                                                                                                              \
     X(MESSAGE_FRESH, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                             \
@@ -79,15 +102,20 @@
     X(MESSAGE_ONE, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record WHERE m.id=?1")                 \
     X(MESSAGE_SENT, false, "SELECT substr(history,1,8) FROM message WHERE id=?1")                                                        \
     X(MESSAGE_ORIGIN, false, "SELECT origin FROM message WHERE id=?1")                                                                   \
+    X(MESSAGE_PENDING, false, "SELECT m.id,r.key_hash FROM message m CROSS JOIN record r ON r.id=m.record "                              \
+                              "WHERE m.id>=?1 AND m.id<?2 AND m.state=1 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")                 \
+    X(MESSAGE_TROUBLED, false, "SELECT m.id,m.state,r.key_hash FROM message m INDEXED BY message_troubled "                              \
+                               "CROSS JOIN record r ON r.id=m.record WHERE m.id>=?1 AND m.id<?2 "                                        \
+                               "AND (m.state=5 OR m.state=8 OR m.state=10) AND m.origin IS NULL ORDER BY m.id")                          \
     /* pruning */                                                                                                                        \
     X(PAGE_NEXT, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id>=?1 ORDER BY id LIMIT 1")                          \
     X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count FROM delivery WHERE page=?1")                                    \
     X(PRUNE_COUNT, false, "INSERT INTO pruned(shard,queue,state,message_count) SELECT ?1,?2,state,count(*) FROM message "                \
-                          "WHERE id>=?3 AND id<?4 AND state IN (4,6) AND substr(history,-6)<?5 GROUP BY state "                          \
+                          "WHERE id>=?3 AND id<?4 AND state IN (4,6,9) AND substr(history,-6)<?5 GROUP BY state "                          \
                           "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+excluded.message_count")            \
     X(PRUNED_ADD, false, "INSERT INTO pruned(shard,queue,state,message_count) VALUES(?1,?2,?3,1) "                                       \
                          "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+1")                                   \
-    X(PRUNE_MESSAGES, false, "DELETE FROM message WHERE id>=?1 AND id<?2 AND state IN (4,6) AND substr(history,-6)<?3")                  \
+    X(PRUNE_MESSAGES, false, "DELETE FROM message WHERE id>=?1 AND id<?2 AND state IN (4,6,9) AND substr(history,-6)<?3")                  \
     X(PRUNE_KEPT, false, "SELECT record FROM message WHERE id>=?1 AND id<?2")                                                            \
     X(PRUNE_RECORD, false, "DELETE FROM record WHERE id=?1")                                                                             \
     X(PRUNE_DELIVERY, false, "DELETE FROM delivery WHERE page=?1")                                                                       \
@@ -102,8 +130,9 @@
     X(PAGE_BLOOMS, true, "SELECT id,record_count,bloom FROM page ORDER BY id")                                                           \
     X(PAGE_CHAIN, true, "SELECT shard,id,record_count,after_sequence,first_sequence,last_sequence FROM page WHERE shard IS NOT NULL ORDER BY id") \
     X(MESSAGE_OF_RECORD, false, "SELECT m.id FROM message m WHERE m.id>=?1 AND m.id<?2 AND m.record=?3")                                 \
-    X(MESSAGE_DEAD, true, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                               \
-                          "WHERE m.state=5 AND m.origin IS NULL AND m.id>=?1 AND m.id<?2 ORDER BY m.id")                                 \
+    X(MESSAGE_DEAD, false, "SELECT " RECORD_COLUMNS " FROM message m INDEXED BY message_troubled CROSS JOIN record r ON r.id=m.record "  \
+                           "WHERE (m.state=5 OR m.state=8) AND (m.state=5 OR m.state=8 OR m.state=10) AND m.origin IS NULL "             \
+                           "AND m.id>=?1 AND m.id<?2 ORDER BY m.id")                                                                     \
     X(AUDIT_RECORDS, true, "SELECT shard,count(*) FROM record WHERE shard IS NOT NULL GROUP BY shard")                                   \
     X(AUDIT_MESSAGES, true, "SELECT r.shard,m.id>>40,m.state,count(*) FROM message m CROSS JOIN record r ON r.id=m.record "              \
                             "WHERE m.origin IS NULL GROUP BY 1,2,3")                                                                     \

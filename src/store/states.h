@@ -16,13 +16,15 @@
     X(DEAD, 5, "dead", false)           /* received too often; waits for redrive, drop or a delete from the dead-letter queue */          \
     X(DROPPED, 6, "dropped", true)      /* an operator gave it up */                                                                     \
     X(REDRIVEN, 7, "redriven", true)    /* the dead-letter queue's copy of a message that went back */                                   \
-    X(PARKED, 8, "parked", false)       /* cannot be sent as it is; an operator decides */
+    X(PARKED, 8, "parked", false)       /* cannot be sent as it is; an operator decides */                                              \
+    X(SENT, 9, "sent", true)            /* another server has it: what is known ends here, unless its consumers use the gateway */       \
+    X(HELD, 10, "held", false)          /* an earlier record of its key is dead or parked, and on_dead is hold_key */
 
 enum message_state {
 #define MESSAGE_STATE_ENUM(name, number, text, settled) MESSAGE_##name = number,
     MESSAGE_STATE_LIST(MESSAGE_STATE_ENUM)
 #undef MESSAGE_STATE_ENUM
-    MESSAGE_STATE_COUNT = 9
+    MESSAGE_STATE_COUNT = 11
 };
 
 /* One step of a message's life, as it is kept in message.history: 8 bytes, kind, detail, then the time in ms since 1970 as 48 bits,
@@ -36,7 +38,14 @@ enum message_state {
     X(DEAD, 5, "dead")                                                                                                                   \
     X(REDRIVEN, 6, "redriven")                                                                                                           \
     X(DROPPED, 7, "dropped")                                                                                                             \
-    X(DELETED_WHEN_DEAD, 8, "deleted from the dead-letter queue")
+    X(DELETED_WHEN_DEAD, 8, "deleted from the dead-letter queue")                                                                        \
+    X(SENT, 9, "sent")                                                                                                                   \
+    X(SEND_FAILED, 10, "not taken by the other server; again later")                                                                     \
+    X(SEND_UNKNOWN, 11, "sent, but no answer came: sent again")                                                                          \
+    X(PARKED, 12, "parked")                                                                                                              \
+    X(HELD, 13, "held behind a dead record of its key")                                                                                  \
+    X(RELEASED, 14, "released")                                                                                                          \
+    X(REPLAYED, 15, "enqueued by replay")
 
 enum step_kind {
 #define STEP_ENUM(name, number, text) STEP_##name = number,

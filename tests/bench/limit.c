@@ -138,11 +138,13 @@ struct handed_over {
     int count;
 };
 
-static void hand_over(void *context, const struct received *received)
+static bool hand_over(void *context, const struct received *received, struct error *err)
 {
     struct handed_over *h = context;
 
+    (void)err;
     h->ids[h->count++] = received->root;
+    return true;
 }
 
 static int layers_receive(struct world *w, int64_t ids[BATCH], struct instant now)
@@ -228,7 +230,7 @@ static void raw_insert(struct world *w, struct instant now)
     raw_run(w, STATEMENT_PAGE_INSERT, "iiitttib", first, w->shard.id, count, w->shard.position, page->records[0].sequence_number,
             page->records[page->len - 1].sequence_number, now.wall_ms, buffer_slice(&raw->bloom));
     for (int64_t i = 0; i < count; i++)
-        raw_run(w, STATEMENT_MESSAGE_INSERT, "ii00b", raw->row.next_message++, first + i, step);
+        raw_run(w, STATEMENT_MESSAGE_INSERT, "ii00bi", raw->row.next_message++, first + i, step, (int64_t)MESSAGE_QUEUED);
     raw_run(w, STATEMENT_DELIVERY_INSERT, "iiiii", first, raw->row.id, first_message, count, INT64_C(0));
     raw_run(w, STATEMENT_TALLY_ADD, "iiiii", w->shard.id, raw->row.id, w->shard.records_read, count, INT64_C(0));
     raw->row.counts[MESSAGE_QUEUED] += count;

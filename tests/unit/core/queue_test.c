@@ -49,7 +49,7 @@ static void world_open(struct world *w)
         ledger_queue_insert(w->db, 2, SLICE("orders-dead"), w->now.wall_ms);
         ledger_queues(w->db, load_queue, w);
     }
-    w->queues[0]->options = (struct queue_options){1000, w->max_receive_count, w->queues[1]};
+    w->queues[0]->options = (struct queue_options){.visibility_timeout_ms = 1000, .max_receive_count = w->max_receive_count, .dead_letter_queue = w->queues[1]};
 }
 
 static void world_commit(struct world *w)
@@ -102,14 +102,16 @@ struct catch {
     int64_t roots[10];
 };
 
-static void catch_message(void *context, const struct received *received)
+static bool catch_message(void *context, const struct received *received, struct error *err)
 {
     struct catch *c = context;
 
+    (void)err;
     assert_slice(received->row->body, "the payload");
     c->ids[c->count] = received->row->id;
     c->receive_counts[c->count] = received->receive_count;
     c->roots[c->count++] = received->root;
+    return true;
 }
 
 static struct catch world_receive(struct world *w, int queue, int max, int64_t visibility_ms)
