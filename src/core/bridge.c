@@ -149,7 +149,7 @@ struct bridge *bridge_new(struct database *db, const struct bridge_options *opti
     b->options = options;
     b->random.state = options->seed;
     b->feeds = memory_zeroed(options->source_count + 1, sizeof(struct feed));
-    b->service = (struct service){.db = db, .intake = &b->intake, .account_id = options->account_id, .region = options->region};
+    b->service = (struct service){.db = db, .intake = &b->intake, .origins = {.db = db}, .account_id = options->account_id, .region = options->region};
     b->room = b->within_budget = true;
     b->prune_due = b->budget_due = now.mono_ms;
     database_begin(db);

@@ -9,13 +9,6 @@
 #define RETENTION_S 1209600 /* reported only: what is unsettled is kept until somebody settles it */
 #define TRACE_HEADER_NAME "AWS.TraceHeader" /* stored among the message attributes; users' names must not begin with "AWS." */
 
-/* The texts of a shard's messages' attributes. */
-struct origin {
-    int64_t shard;
-    char *arn;
-    char *shard_id;
-};
-
 struct desk *service_find(const struct service *s, struct slice queue_name)
 {
     for (size_t i = 0; i < s->desk_count; i++)
@@ -34,61 +27,9 @@ static const char *queue_name_of(const struct service *s, int64_t id)
 
 void service_fini(struct service *s)
 {
-    for (size_t i = 0; i < s->origin_count; i++) {
-        free(s->origins[i].arn);
-        free(s->origins[i].shard_id);
-    }
-    free(s->origins);
-    s->origins = NULL;
-    s->origin_count = 0;
+    origins_fini(&s->origins);
     buffer_fini(&s->body);
     buffer_fini(&s->arena);
-}
-
-/* ---- where a record came from ---- */
-
-struct origin_search {
-    struct service *service;
-    int64_t shard;
-    int64_t stream;
-    struct origin *found;
-};
-
-static void note_shard(void *context, const struct shard_row *row)
-{
-    struct origin_search *search = context;
-
-    if (row->id != search->shard)
-        return;
-    search->stream = row->stream;
-    search->found->shard_id = slice_dup(row->shard_id);
-}
-
-static void note_stream(void *context, const struct stream_row *row)
-{
-    struct origin_search *search = context;
-
-    if (row->id == search->stream)
-        search->found->arn = slice_dup(row->arn);
-}
-
-static const struct origin *origin_of(struct service *s, int64_t shard)
-{
-    struct origin_search search = {.service = s, .shard = shard};
-
-    for (size_t i = s->origin_count; i > 0; i--) /* newer shards are asked for more often */
-        if (s->origins[i - 1].shard == shard)
-            return &s->origins[i - 1];
-    s->origins = memory_resize(s->origins, (s->origin_count + 1) * sizeof(*s->origins));
-    search.found = &s->origins[s->origin_count++];
-    *search.found = (struct origin){.shard = shard};
-    ledger_shards(s->db, note_shard, &search);
-    ledger_streams(s->db, note_stream, &search);
-    if (!search.found->arn || !search.found->shard_id) {
-        search.found->arn = memory_strdup("");
-        search.found->shard_id = memory_strdup("");
-    }
-    return search.found;
 }
 
 /* ---- receiving ---- */
@@ -108,7 +49,7 @@ static void want(struct sqs_message *m, const struct sqs_request *r, struct slic
 /* Every message from a stream carries the record's identity, so that a consumer has an idempotency key. */
 static void stream_attributes(struct service *s, struct sqs_message *m, const struct sqs_request *r, const struct message_row *row)
 {
-    const struct origin *origin = origin_of(s, row->shard);
+    const struct origin *origin = origin_of(&s->origins, row->shard);
 
     want(m, r, SLICE("stream2sqs.stream"), SLICE("String"), slice_text(origin->arn));
     want(m, r, SLICE("stream2sqs.shard"), SLICE("String"), slice_text(origin->shard_id));
@@ -178,7 +119,7 @@ static bool deliver(void *context, const struct received *received, struct error
     m.receipt_handle = slice_text(handle);
     if (row->shard != 0) {
         buffer_reset(&s->body);
-        record_lambda_body(&s->body, row->body, slice_text(origin_of(s, row->shard)->arn));
+        record_lambda_body(&s->body, row->body, slice_text(origin_of(&s->origins, row->shard)->arn));
         m.body = buffer_slice(&s->body);
         if (r->all_attributes || r->name_count > 0)
             stream_attributes(s, &m, r, row);

@@ -9,6 +9,7 @@
 #include "codec/sqs_wire.h"
 #include "core/identity.h"
 #include "core/intake.h"
+#include "core/origin.h"
 
 /* One request and its answer. Its memory is its owner's; from the moment that it is applied until its answer is handed back, or it is forgotten, it
  * must stay where it is. */
@@ -45,8 +46,7 @@ struct service {
     struct desk *desks;
     size_t desk_count;
     bool accepting;             /* false: no room, SendMessage is refused */
-    struct origin *origins;     /* by shard row id: what its messages' attributes say */
-    size_t origin_count;
+    struct origins origins;
     struct service_counts counts;
     struct buffer body;         /* scratch */
     struct buffer arena;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/target.h"
+
+#include "codec/stream_wire.h"
+
+#include <stdio.h>
+
+/* Names as the JSON protocol has them without namespace, or the Query protocol without "AWS.SimpleQueueService.": both are met in `Failed` entries
+ * (docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html and each operation's page). */
+static const struct {
+    const char *name;
+    enum target_verdict verdict;
+} verdicts[] = {
+    {"RequestThrottled", TARGET_THROTTLED},
+    {"ThrottlingException", TARGET_THROTTLED},
+    {"Throttling", TARGET_THROTTLED},
+    {"ThrottledException", TARGET_THROTTLED},
+    {"RequestThrottledException", TARGET_THROTTLED},
+    {"TooManyRequestsException", TARGET_THROTTLED},
+    {"RequestLimitExceeded", TARGET_THROTTLED},
+    {"BandwidthLimitExceeded", TARGET_THROTTLED},
+    {"LimitExceededException", TARGET_THROTTLED},
+    {"SlowDown", TARGET_THROTTLED},
+    {"KmsThrottled", TARGET_THROTTLED},
+    {"KMS.ThrottlingException", TARGET_THROTTLED},
+    {"OverLimit", TARGET_THROTTLED},
+    {"QueueDoesNotExist", TARGET_NOT_FOUND},
+    {"NonExistentQueue", TARGET_NOT_FOUND},
+    {"QueueDeletedRecently", TARGET_NOT_FOUND},
+    {"BatchRequestTooLong", TARGET_TOO_LONG},
+    {"InvalidMessageContents", TARGET_REFUSED},
+    {"InvalidParameterValue", TARGET_REFUSED},
+    {"InvalidParameterValueException", TARGET_REFUSED},
+    {"InvalidAttributeValue", TARGET_REFUSED},
+    {"MissingParameter", TARGET_REFUSED},
+    {"MissingRequiredParameterException", TARGET_REFUSED},
+    {"UnsupportedOperation", TARGET_REFUSED},
+    {"ReceiptHandleIsInvalid", TARGET_REFUSED},
+    {"MessageNotInflight", TARGET_REFUSED},
+    {"AccessDenied", TARGET_DENIED},
+    {"AccessDeniedException", TARGET_DENIED},
+    {"InvalidSecurity", TARGET_DENIED},
+    {"InvalidAddress", TARGET_DENIED},
+    {"InvalidClientTokenId", TARGET_DENIED},
+    {"UnrecognizedClientException", TARGET_DENIED},
+    {"MissingAuthenticationToken", TARGET_DENIED},
+    {"MissingAuthenticationTokenException", TARGET_DENIED},
+    {"IncompleteSignature", TARGET_DENIED},
+    {"IncompleteSignatureException", TARGET_DENIED},
+    {"OptInRequired", TARGET_DENIED},
+    {"KmsAccessDenied", TARGET_DENIED},
+    {"KmsDisabled", TARGET_DENIED},
+    {"KmsInvalidKeyUsage", TARGET_DENIED},
+    {"KmsInvalidState", TARGET_DENIED},
+    {"KmsNotFound", TARGET_DENIED},
+    {"KmsOptInRequired", TARGET_DENIED},
+    {"KMS.AccessDeniedException", TARGET_DENIED},
+    {"KMS.DisabledException", TARGET_DENIED},
+    {"KMS.InvalidKeyUsageException", TARGET_DENIED},
+    {"KMS.InvalidStateException", TARGET_DENIED},
+    {"KMS.NotFoundException", TARGET_DENIED},
+    {"KMS.OptInRequired", TARGET_DENIED},
+    {"NoSuchBucket", TARGET_DENIED},
+    {"ExpiredToken", TARGET_RETRY}, /* fresh credentials are on their way, or the operator is told by the source of them */
+    {"ExpiredTokenException", TARGET_RETRY},
+    {"RequestExpired", TARGET_RETRY}, /* our clock: signed again with the server's time (aws/clock_skew) */
+    {"RequestTimeTooSkewed", TARGET_RETRY},
+    {"InvalidSignatureException", TARGET_RETRY},
+    {"SignatureDoesNotMatch", TARGET_RETRY},
+    {"InternalError", TARGET_RETRY},
+    {"InternalFailure", TARGET_RETRY},
+    {"ServiceUnavailable", TARGET_RETRY},
+    {"ServiceUnavailableException", TARGET_RETRY},
+    {"RequestTimeout", TARGET_RETRY},
+    {"RequestTimeoutException", TARGET_RETRY},
+};
+
+static struct slice without_prefix(struct slice name)
+{
+    const struct slice prefix = SLICE("AWS.SimpleQueueService.");
+
+    return slice_starts_with(name, prefix) ? slice_after(name, prefix.len) : name;
+}
+
+enum target_verdict target_judge(struct slice error_name, bool senders_fault)
+{
+    struct slice name = without_prefix(error_name);
+
+    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+        if (slice_is(name, verdicts[i].name))
+            return verdicts[i].verdict;
+    return senders_fault ? TARGET_REFUSED : TARGET_RETRY;
+}
+
+static const char *advice(enum target_verdict verdict)
+{
+    switch (verdict) {
+    case TARGET_DENIED:
+        return " (check the credentials, and that they may send to this queue: `stream2sqs policy` prints what is needed)";
+    case TARGET_NOT_FOUND:
+        return " (make the queue, or correct its name, region or account: what is for it waits in the ledger)";
+    default:
+        return "";
+    }
+}
+
+/* A whole request that is refused is never the fault of one record: an operator has to look. */
+static enum target_verdict judge_whole(struct slice name, int status)
+{
+    enum target_verdict verdict = target_judge(name, false);
+
+    if (verdict == TARGET_REFUSED)
+        return TARGET_DENIED;
+    if (verdict == TARGET_RETRY && name.len == 0)
+        return status == 401 || status == 403 ? TARGET_DENIED : status == 429 ? TARGET_THROTTLED : status == 413 ? TARGET_TOO_LONG : TARGET_RETRY;
+    return verdict;
+}
+
+bool target_answer_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
+{
+    struct slice name = SLICE("");
+    struct slice message = SLICE("");
+
+    *verdict = TARGET_RETRY;
+    if (answer->status >= 200 && answer->status < 300)
+        return false;
+    if (answer->status == 0) {
+        snprintf(trouble, TROUBLE_TEXT, "no answer: %s (is the endpoint right, and up?)", answer->failure ? answer->failure : "the connection was cut");
+        return true;
+    }
+    if (aws_error_decode(answer->body, &name, &message)) {
+        *verdict = judge_whole(name, answer->status);
+        snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));
+        return true;
+    }
+    *verdict = judge_whole(SLICE(""), answer->status);
+    snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict));
+    return true;
+}
