@@ -222,12 +222,36 @@ static void set_text(struct loading *l, const struct option *o, void *owner, con
     *field = memory_strdup(text);
 }
 
+static void set_json(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
+{
+    char **field = (char **)(void *)((char *)owner + o->offset);
+    struct scanner j;
+
+    scan_init(&j, slice_text(text));
+    scan_skip(&j);
+    if (!scan_end(&j)) {
+        config_problem(l, where, "%s is no JSON: %s at byte %zu", o->name, j.error ? j.error : "something follows", scan_offset(&j));
+        return;
+    }
+    free(*field);
+    *field = memory_strdup(text);
+}
+
+/* Is the option's field a text of its owner's? */
+static bool is_text(const struct option *o)
+{
+    return o->type == OPTION_TEXT || o->type == OPTION_ADDRESS || o->type == OPTION_JSON;
+}
+
 void option_set(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
 {
     switch (o->type) {
     case OPTION_TEXT:
     case OPTION_ADDRESS:
         set_text(l, o, owner, text, where);
+        break;
+    case OPTION_JSON:
+        set_json(l, o, owner, text, where);
         break;
     case OPTION_BOOL:
         set_bool(l, o, owner, text, where);
@@ -259,8 +283,9 @@ static struct config_queue *find_queue(struct config *config, const char *name)
 
 void config_queue_fini(struct config_queue *q)
 {
-    free(q->name);
-    free(q->dead_letter_queue);
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == SCOPE_QUEUE && is_text(&options[i]))
+            free(*(char **)(void *)((char *)q + options[i].offset));
     free(q->where);
 }
 
@@ -269,10 +294,31 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_value(const struct option *o, const void *a, const void *b)
+{
+    const char *left = (const char *)a + o->offset;
+    const char *right = (const char *)b + o->offset;
+
+    if (is_text(o))
+        return same_text(*(char *const *)(const void *)left, *(char *const *)(const void *)right);
+    return memcmp(left, right, o->type == OPTION_BOOL ? sizeof(bool) : o->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t)) == 0;
+}
+
 static bool same_options(const struct config_queue *a, const struct config_queue *b)
 {
-    return a->visibility_timeout_ms == b->visibility_timeout_ms && a->max_receive_count == b->max_receive_count && a->body == b->body &&
-           same_text(a->dead_letter_queue, b->dead_letter_queue);
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == SCOPE_QUEUE && !same_value(&options[i], a, b))
+            return false;
+    return true;
+}
+
+static bool name_valid(struct slice name)
+{
+    const struct slice fifo = SLICE(".fifo");
+
+    if (name.len > 80)
+        return false;
+    return sqs_queue_name_valid(slice_ends_with(name, fifo) ? slice_from(name.ptr, name.len - fifo.len) : name);
 }
 
 const char *config_queue_add(struct loading *l, struct config_queue *q)
@@ -282,10 +328,10 @@ const char *config_queue_add(struct loading *l, struct config_queue *q)
 
     if (q->name == NULL) {
         config_problem(l, q->where, "a queue without a name");
-    } else if (slice_ends_with(slice_text(q->name), SLICE(".fifo"))) {
-        config_problem(l, q->where, "queue \"%s\": FIFO queues are not built yet", q->name);
-    } else if (!sqs_queue_name_valid(slice_text(q->name))) {
-        config_problem(l, q->where, "queue \"%s\": a name has 1 to 80 letters, digits, hyphens and underscores", q->name);
+    } else if (q->target == CONFIG_TARGET_EMBEDDED && slice_ends_with(slice_text(q->name), SLICE(".fifo"))) {
+        config_problem(l, q->where, "queue \"%s\": embedded FIFO queues are not built yet (FIFO queues of target sqs are)", q->name);
+    } else if (!name_valid(slice_text(q->name))) {
+        config_problem(l, q->where, "queue \"%s\": a name has 1 to 80 letters, digits, hyphens and underscores (and .fifo, counted)", q->name);
     } else if ((known = find_queue(config, q->name)) != NULL) {
         if (!same_options(known, q))
             config_problem(l, q->where, "queue \"%s\" has other options here than at %s", q->name, known->where);
@@ -491,6 +537,20 @@ static void check_pipelines(struct loading *l)
         config_problem(l, "pipelines", "more than 250 of them");
 }
 
+/* What makes sense for one kind of queue only. */
+static void check_targets(struct loading *l)
+{
+    for (size_t i = 0; i < l->config->queue_count; i++) {
+        const struct config_queue *q = &l->config->queues[i];
+
+        if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url))
+            config_problem(l, q->where, "the queue \"%s\" is embedded: address, queue_region and endpoint_url are of target: sqs", q->name);
+        if (q->target == CONFIG_TARGET_SQS && (q->max_receive_count > 0 || q->dead_letter_queue))
+            config_problem(l, q->where, "the queue \"%s\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)",
+                           q->name);
+    }
+}
+
 static void check_dead_letter_queues(struct loading *l)
 {
     struct config *config = l->config;
@@ -506,8 +566,11 @@ static void check_dead_letter_queues(struct loading *l)
         else if (config->queues[i].max_receive_count == 0)
             config_problem(l, config->queues[i].where, "the queue \"%s\" has a dead_letter_queue, but no max_receive_count: nothing would ever go there",
                     config->queues[i].name);
-        if (find_queue(config, dead))
+        if (find_queue(config, dead)) {
+            if (find_queue(config, dead)->target != CONFIG_TARGET_EMBEDDED)
+                config_problem(l, config->queues[i].where, "the dead_letter_queue \"%s\" of an embedded queue must be embedded, too", dead);
             continue;
+        }
         made.name = memory_strdup(dead);
         made.where = memory_strdup(config->queues[i].where);
         options_default(l, SCOPE_QUEUE, &made);
@@ -524,6 +587,7 @@ static void check(struct loading *l)
     if (strlen(config->account_id) != 12 || !digits_only(config->account_id))
         config_problem(l, "account_id", "\"%s\": wanted 12 digits", config->account_id);
     check_pipelines(l);
+    check_targets(l);
     check_dead_letter_queues(l);
 }
 

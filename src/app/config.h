@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 enum config_start { CONFIG_START_TRIM_HORIZON, CONFIG_START_LATEST };
+enum config_target { CONFIG_TARGET_EMBEDDED, CONFIG_TARGET_SQS };
+enum config_dead_policy { CONFIG_DEAD_CONTINUE, CONFIG_DEAD_HOLD_KEY };
 enum config_gap_policy { CONFIG_GAP_CONTINUE, CONFIG_GAP_STOP }; /* after a gap: go on with what is left, or stop reading that shard */
 
 struct config_queue {
@@ -23,6 +25,13 @@ struct config_queue {
     int64_t max_receive_count; /* 0: no limit */
     char *dead_letter_queue;   /* NULL: dead messages stay in the queue, in state dead */
     int body;                  /* lambda: the only form so far */
+    int target;                /* enum config_target */
+    char *address;             /* of a queue on another server: name, URL or ARN; NULL: its name */
+    char *region;              /* NULL: the address's, or the configuration's */
+    char *endpoint_url;        /* NULL: AWS's, or the environment's */
+    char *filter;              /* Lambda's FilterCriteria, or one event pattern, as JSON; NULL: every record */
+    int on_dead;               /* enum config_dead_policy */
+    int64_t requests_max;      /* on their way to the other server at the same time */
     char *where;               /* for error texts: "stream2sqs.yaml:12" */
 };
 

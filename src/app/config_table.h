@@ -46,6 +46,19 @@
     X(PIPELINE, "poll_interval", DURATION, struct config_pipeline, idle_poll_ms, 200, MINUTE, "1s", "TIME",                              \
       "between reads of a shard that has nothing new; full pages are read at once")                                                      \
     X(QUEUE, "name", TEXT, struct config_queue, name, 0, 0, "", "NAME", "the queue; made if missing")                                    \
+    X(QUEUE, "target", ENUM, struct config_queue, target, 0, 0, "embedded", "embedded|sqs",                                              \
+      "embedded: served by this process; sqs: records are sent to Amazon SQS, or another server with its API")                           \
+    X(QUEUE, "address", TEXT, struct config_queue, address, 0, 0, "", "NAME|URL|ARN",                                                    \
+      "of target sqs: the queue there, also of another account or region (default: its name)")                                           \
+    X(QUEUE, "queue_region", TEXT, struct config_queue, region, 0, 0, "", "NAME", "of target sqs: its region (default: the address's, or region)") \
+    X(QUEUE, "endpoint_url", TEXT, struct config_queue, endpoint_url, 0, 0, "", "URL",                                                   \
+      "of target sqs: another server with the same API (default: AWS_ENDPOINT_URL_SQS and so on, or AWS)")                               \
+    X(QUEUE, "max_requests", COUNT, struct config_queue, requests_max, 1, 256, "32", "COUNT",                                            \
+      "of target sqs: batches on their way at the same time, at most")                                                                   \
+    X(QUEUE, "filter", JSON, struct config_queue, filter, 0, 0, "", "JSON",                                                              \
+      "which records the queue gets: a Lambda filter (FilterCriteria, or one pattern), pasted as it is")                                 \
+    X(QUEUE, "on_dead", ENUM, struct config_queue, on_dead, 0, 0, "continue", "continue|hold_key",                                       \
+      "when a record is dead or parked: go on, or let later records of its key wait until it is redriven or dropped")                    \
     X(QUEUE, "visibility_timeout", DURATION, struct config_queue, visibility_timeout_ms, 0, 12 * HOUR, "30s", "TIME",                    \
       "how long a received message stays hidden")                                                                                        \
     X(QUEUE, "max_receive_count", COUNT, struct config_queue, max_receive_count, 0, 1000, "0", "COUNT",                                  \

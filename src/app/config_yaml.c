@@ -4,6 +4,7 @@
  */
 #include "app/config_internal.h"
 #include "base/memory.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,19 +51,79 @@ static yaml_node_t *node_at(struct yaml *y, int index)
     return yaml_document_get_node(&y->document, index);
 }
 
-/* Known words that are not built yet, so that nobody takes them for ignored. */
-static bool not_built(struct yaml *y, enum option_scope scope, const char *name, const yaml_node_t *value, const char *where)
+/* ---- a part of the file as JSON ---- */
+
+#define JSON_DEPTH_MAX 40
+
+/* YAML's core schema: what stands without quotes and looks like one of these is no text. */
+static bool is_plain_value(const yaml_node_t *node)
 {
-    if (scope == SCOPE_QUEUE && strcmp(name, "target") == 0) {
-        if (value->type != YAML_SCALAR_NODE || !slice_is(scalar(value), "embedded"))
-            config_problem(y->loading, where, "target: only embedded queues are built so far (Amazon SQS as a target is not)");
-        return true;
+    struct scanner j;
+    enum scan_kind kind;
+
+    if (node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || node->data.scalar.length == 0)
+        return false;
+    scan_init(&j, scalar(node));
+    kind = scan_peek(&j);
+    if (kind != SCAN_NUMBER && kind != SCAN_TRUE && kind != SCAN_FALSE && kind != SCAN_NULL)
+        return false;
+    scan_skip(&j);
+    return scan_end(&j);
+}
+
+static void append_json(struct yaml *y, yaml_node_t *node, struct buffer *out, int depth)
+{
+    char where[300];
+
+    if (node == NULL || depth > JSON_DEPTH_MAX) {
+        config_problem(y->loading, y->path, "a value is nested too deeply");
+        return;
     }
-    if (scope == SCOPE_QUEUE && strcmp(name, "filter") == 0) {
-        config_problem(y->loading, where, "filter: not built yet; every record goes to every queue of its pipeline");
-        return true;
+    switch (node->type) {
+    case YAML_SCALAR_NODE:
+        if (is_plain_value(node))
+            buffer_append(out, scalar(node));
+        else
+            json_append_string(out, scalar(node));
+        break;
+    case YAML_SEQUENCE_NODE:
+        buffer_append_byte(out, '[');
+        for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+            if (item > node->data.sequence.items.start)
+                buffer_append_byte(out, ',');
+            append_json(y, node_at(y, *item), out, depth + 1);
+        }
+        buffer_append_byte(out, ']');
+        break;
+    case YAML_MAPPING_NODE:
+        buffer_append_byte(out, '{');
+        for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+            yaml_node_t *key = node_at(y, pair->key);
+
+            if (pair > node->data.mapping.pairs.start)
+                buffer_append_byte(out, ',');
+            if (wanted(y, key, YAML_SCALAR_NODE, "a name"))
+                json_append_string(out, scalar(key));
+            buffer_append_byte(out, ':');
+            append_json(y, node_at(y, pair->value), out, depth + 1);
+        }
+        buffer_append_byte(out, '}');
+        break;
+    default:
+        where_is(y, node, where);
+        config_problem(y->loading, where, "is neither a value, a list nor names with values");
     }
-    return false;
+}
+
+/* A tree of YAML, or a text that holds the JSON itself. */
+static char *json_text(struct yaml *y, yaml_node_t *value)
+{
+    struct buffer out = {0};
+
+    if (value->type == YAML_SCALAR_NODE)
+        return slice_dup(scalar(value));
+    append_json(y, value, &out, 0);
+    return buffer_take(&out);
 }
 
 static void unknown(struct yaml *y, enum option_scope scope, const char *name, const char *where)
@@ -82,16 +143,14 @@ static void read_option(struct yaml *y, enum option_scope scope, void *owner, co
     char value_where[300];
     char *text;
 
-    if (not_built(y, scope, name, value, where))
-        return;
     if (o == NULL) {
         unknown(y, scope, name, where);
         return;
     }
-    if (!wanted(y, value, YAML_SCALAR_NODE, name))
+    if (o->type != OPTION_JSON && !wanted(y, value, YAML_SCALAR_NODE, name))
         return;
     where_is(y, value, value_where);
-    text = slice_dup(scalar(value));
+    text = o->type == OPTION_JSON ? json_text(y, value) : slice_dup(scalar(value));
     option_set(y->loading, o, owner, text, value_where);
     free(text);
 }

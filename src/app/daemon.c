@@ -6,6 +6,7 @@
 #include "app/daemon.h"
 
 #include "app/access_keys.h"
+#include "app/destination.h"
 #include "app/notify.h"
 #include "app/room.h"
 #include "aws/stream_client.h"
@@ -45,6 +46,8 @@ struct daemon {
     struct endpoint dynamodb;
     struct endpoint streams;
     struct stream_client *client;
+    struct sqs_client *sqs_client;
+    struct destination *destinations; /* one a queue of the configuration; zeroed: embedded */
     struct sqs_api *api;
     struct admin *admin;
     struct http_server *sqs_server;
@@ -119,8 +122,11 @@ static void commit(struct daemon *d)
 static void release(struct daemon *d, struct instant now)
 {
     struct stream_call call;
+    struct target_call target_call;
 
     sqs_api_release(d->api);
+    while (bridge_next_target_call(d->bridge, &target_call))
+        sqs_client_start(d->sqs_client, &d->destinations[target_call.queue].sqs, &target_call, now.wall_ms);
     while (bridge_next_call(d->bridge, &call, now))
         stream_client_start(d->client, &call, now.wall_ms);
 }
@@ -170,7 +176,7 @@ static bool finished(struct daemon *d, struct instant now)
     if (d->stop_due == 0)
         return false;
     open = http_server_drain(d->sqs_server) + http_server_drain(d->admin_server) + http_server_drain(d->control_server);
-    if (open == 0 && d->stop_due > now.mono_ms + STOP_GRACE_MS)
+    if (open == 0 && bridge_sends(d->bridge) == 0 && d->stop_due > now.mono_ms + STOP_GRACE_MS)
         d->stop_due = now.mono_ms + STOP_GRACE_MS;
     return now.mono_ms >= d->stop_due;
 }
@@ -231,6 +237,27 @@ static bool open_ledger(struct daemon *d, struct error *err)
     return true;
 }
 
+static bool needs_sqs(const struct config *config)
+{
+    for (size_t i = 0; i < config->queue_count; i++)
+        if (config->queues[i].target == CONFIG_TARGET_SQS)
+            return true;
+    return false;
+}
+
+static bool find_destinations(struct daemon *d, struct error *err)
+{
+    d->destinations = memory_zeroed(d->config->queue_count + 1, sizeof(*d->destinations));
+    for (size_t i = 0; i < d->config->queue_count; i++) {
+        if (d->config->queues[i].target != CONFIG_TARGET_SQS)
+            continue;
+        if (!destination_find(&d->destinations[i], &d->config->queues[i], d->options.region, d->profile, environment_lookup, err))
+            return false;
+        d->destinations[i].sqs.credentials = &d->credentials;
+    }
+    return true;
+}
+
 static bool find_aws(struct daemon *d, struct error *err)
 {
     const char *region;
@@ -239,12 +266,12 @@ static bool find_aws(struct daemon *d, struct error *err)
     if (d->profile == NULL)
         return false;
     region = d->config->region ? d->config->region : region_find(d->profile, environment_lookup);
-    if (region == NULL && d->config->pipeline_count > 0)
+    if (region == NULL && (d->config->pipeline_count > 0 || needs_sqs(d->config)))
         return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region (for a local server any will do)");
     d->options.region = region ? region : "us-east-1";
-    if (d->config->pipeline_count == 0)
+    if (d->config->pipeline_count == 0 && !needs_sqs(d->config))
         return true;
-    return credentials_find(&d->credentials, d->profile, environment_lookup, err) &&
+    return credentials_find(&d->credentials, d->profile, environment_lookup, err) && find_destinations(d, err) &&
            endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) &&
            endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err);
 }
@@ -275,8 +302,10 @@ static void fill_options(struct daemon *d)
     struct bridge_source *sources = memory_zeroed(c->pipeline_count + 1, sizeof(*sources));
 
     for (size_t i = 0; i < c->queue_count; i++)
-        queues[i] = (struct bridge_queue){c->queues[i].name, c->queues[i].visibility_timeout_ms, c->queues[i].max_receive_count,
-                                          c->queues[i].dead_letter_queue};
+        queues[i] = (struct bridge_queue){.name = c->queues[i].name, .visibility_timeout_ms = c->queues[i].visibility_timeout_ms,
+                                          .max_receive_count = c->queues[i].max_receive_count, .dead_letter_queue = c->queues[i].dead_letter_queue,
+                                          .hold_key = c->queues[i].on_dead == CONFIG_DEAD_HOLD_KEY,
+                                          .remote = c->queues[i].target == CONFIG_TARGET_SQS ? &d->destinations[i].pump : NULL};
     for (size_t i = 0; i < c->pipeline_count; i++)
         sources[i] = (struct bridge_source){.name = c->pipelines[i].stream, .start_latest = c->pipelines[i].start == CONFIG_START_LATEST,
                                             .stop_at_gap = c->pipelines[i].on_gap == CONFIG_GAP_STOP, .idle_poll_ms = c->pipelines[i].idle_poll_ms,
@@ -300,6 +329,13 @@ static void stream_answered(void *context, const struct stream_answer *answer)
     bridge_answer(d->bridge, answer, clock_now());
 }
 
+static void target_answered(void *context, const struct target_answer *answer)
+{
+    struct daemon *d = context;
+
+    bridge_target_answer(d->bridge, answer, clock_now());
+}
+
 static bool make_core(struct daemon *d, struct error *err)
 {
     const struct stream_client_options client = {&d->credentials, d->options.region, &d->dynamodb, &d->streams};
@@ -309,7 +345,8 @@ static bool make_core(struct daemon *d, struct error *err)
     if (d->bridge == NULL)
         return false;
     d->client = stream_client_new(d->loop, &client, stream_answered, d, err);
-    return d->client != NULL;
+    d->sqs_client = sqs_client_new(d->loop, target_answered, d, err);
+    return d->client != NULL && d->sqs_client != NULL;
 }
 
 /* "http://127.0.0.1:9324", with the port that was free when port 0 was asked for. */
@@ -386,10 +423,14 @@ static void unmake(struct daemon *d)
     http_server_free(d->admin_server);
     http_server_free(d->sqs_server);
     stream_client_free(d->client);
+    sqs_client_free(d->sqs_client);
     admin_free(d->admin);
     bridge_free(d->bridge);
     sqs_api_free(d->api);
     keyring_free(d->keys);
+    for (size_t i = 0; i < d->config->queue_count && d->destinations; i++)
+        destination_fini(&d->destinations[i]);
+    free(d->destinations);
     credentials_fini(&d->credentials);
     endpoint_fini(&d->dynamodb);
     endpoint_fini(&d->streams);

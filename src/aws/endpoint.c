@@ -24,10 +24,26 @@ static const struct {
 static const struct {
     const char *prefix;
     const char *suffix;
+    const char *name;
 } partitions[] = {
-    {"cn-", "amazonaws.com.cn"}, {"us-iso-", "c2s.ic.gov"},           {"us-isob-", "sc2s.sgov.gov"}, {"eu-isoe-", "cloud.adc-e.uk"},
-    {"us-isof-", "csp.hci.ic.gov"}, {"eusc-", "amazonaws.eu"},        {"", "amazonaws.com"},
+    {"cn-", "amazonaws.com.cn", "aws-cn"},      {"us-gov-", "amazonaws.com", "aws-us-gov"},  {"us-iso-", "c2s.ic.gov", "aws-iso"},
+    {"us-isob-", "sc2s.sgov.gov", "aws-iso-b"}, {"eu-isoe-", "cloud.adc-e.uk", "aws-iso-e"}, {"us-isof-", "csp.hci.ic.gov", "aws-iso-f"},
+    {"eusc-", "amazonaws.eu", "aws-eusc"},      {"", "amazonaws.com", "aws"},
 };
+
+static size_t partition_of(const char *region)
+{
+    size_t at = 0;
+
+    while (strncmp(region, partitions[at].prefix, strlen(partitions[at].prefix)) != 0)
+        at++;
+    return at;
+}
+
+const char *aws_partition(const char *region)
+{
+    return partitions[partition_of(region)].name;
+}
 
 const char *aws_service_signing_name(enum aws_service service)
 {
@@ -75,7 +91,7 @@ static bool host_valid(struct slice authority)
     return authority.len > 0;
 }
 
-static bool set_url(struct endpoint *out, const char *url, const char *source, struct error *err)
+bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err)
 {
     bool https = strncmp(url, "https://", 8) == 0;
     bool http = strncmp(url, "http://", 7) == 0;
@@ -90,7 +106,7 @@ static bool set_url(struct endpoint *out, const char *url, const char *source, s
         return error_set(err, ERROR_CONFIG, "%s: %s is not encrypted, and not on this machine: use https", source, url);
     while (len > 0 && url[len - 1] == '/')
         len--;
-    out->url = slice_dup(slice_from(url, len));
+    *out = (struct endpoint){.url = slice_dup(slice_from(url, len))};
     if (slice_ends_with(authority, default_port))
         authority.len -= default_port.len;
     out->host = slice_dup(authority);
@@ -125,16 +141,13 @@ bool endpoint_find(struct endpoint *out, enum aws_service service, const char *r
     const char *source = NULL;
     const char *url = configured(service, profile, lookup, &source);
     struct buffer text = {0};
-    size_t partition = 0;
 
     *out = (struct endpoint){0};
     if (!region_valid(region))
         return error_set(err, ERROR_CONFIG, "\"%s\" is no region: give one such as eu-west-1", region);
     if (url)
-        return set_url(out, url, source, err);
-    while (strncmp(region, partitions[partition].prefix, strlen(partitions[partition].prefix)) != 0)
-        partition++;
-    buffer_printf(&text, "%s.%s.%s", services[service].prefix, region, partitions[partition].suffix);
+        return endpoint_from_url(out, url, source, err);
+    buffer_printf(&text, "%s.%s.%s", services[service].prefix, region, partitions[partition_of(region)].suffix);
     out->host = buffer_take(&text);
     buffer_printf(&text, "https://%s", out->host);
     out->url = buffer_take(&text);

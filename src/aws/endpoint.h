@@ -23,7 +23,11 @@ struct endpoint {
 /* Plain http is refused unless the host is loopback (localhost, 127.0.0.0/8, ::1): requests carry signatures and data. */
 MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
                             const char *(*lookup)(const char *), struct error *err);
+/* The endpoint of a URL that an option names; `source` is what error texts call it. */
+MUST_USE bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err);
 void endpoint_fini(struct endpoint *e);
+/* "aws", "aws-cn", ...: the second part of an ARN in that region. */
+const char *aws_partition(const char *region);
 /* "dynamodb", "kinesis", "sqs": the name in a signature's scope (DynamoDB Streams signs as dynamodb). */
 const char *aws_service_signing_name(enum aws_service service);
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * stream_client: carries the core's calls to DynamoDB and DynamoDB Streams: signed, sent, answered.
- *
- * Clock skew: when AWS refuses a signature for its time, the offset to the answer's Date is learned (at most a day), and later calls are signed
- * with it; the core tries again by itself.
+ * The clock's skew is learned: see aws/aws_call.h.
  */
 #ifndef S2Q_AWS_STREAM_CLIENT_H
 #define S2Q_AWS_STREAM_CLIENT_H

@@ -12,7 +12,9 @@
     X(DELETE_IGNORED)      /* P2: a confirmed delete is not done */                                                                      \
     X(REPLY_BEFORE_COMMIT) /* P5: answers leave before the commit */                                                                     \
     X(NO_SYNC)             /* P5: commits are not synced */                                                                              \
-    X(GAP_UNSAID)          /* P8: trimmed records leave no gap row */
+    X(GAP_UNSAID)          /* P8: trimmed records leave no gap row */                                                                   \
+    X(FAILED_IGNORED)      /* P2: entries of a batch that failed count as sent (pitfall 20) */                                           \
+    X(MD5_IGNORED)         /* P9: a message that arrived altered counts as sent (pitfall 25) */
 
 #ifdef S2Q_PLANTED_BUGS
 enum planted_bug {

@@ -12,6 +12,7 @@
 #define BUDGET_NEAR 90       /* percent: settled rows go early from here on */
 #define SOURCE_SHIFT 48      /* a token: epoch, source, the source's own 48 bits */
 #define EPOCH_SHIFT 56
+#define TARGET_SHIFT 32      /* a token to a queue's server: epoch, place of the queue, the pump's own 32 bits */
 
 struct bridge {
     struct database *db;
@@ -26,6 +27,9 @@ struct bridge {
     size_t next_source;        /* whose call comes next: fair among sources */
     uint64_t epoch;            /* grows when memory was thrown away: answers to older calls mean nothing */
     size_t calls;
+    struct target_call *outbox; /* made in this cycle, to be started after its commit */
+    size_t outbox_len;
+    size_t outbox_at;          /* what has been handed out */
     struct heap deadlines;     /* of long polls */
     struct exchange *answered; /* in order */
     struct exchange *answered_last;
@@ -74,12 +78,27 @@ static void load_queue(void *context, const struct queue_row *row)
     q->options.visibility_timeout_ms = 30000;
     queue_set_lookup(q, find_queue, loading->bridge);
     if (at < s->desk_count) {
+        pump_free(s->desks[at].pump);
         queue_free(s->desks[at].queue);
         s->desks[at].queue = q;
+        s->desks[at].pump = NULL;
         return;
     }
     s->desks = memory_resize(s->desks, (s->desk_count + 1) * sizeof(*s->desks));
     s->desks[s->desk_count++] = (struct desk){.queue = q};
+}
+
+static void send_again(void *context, int64_t id, uint64_t key_hash)
+{
+    (void)key_hash;
+    pump_send(context, id);
+}
+
+static void load_pump(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
+{
+    desk->pump = pump_new(b->db, desk->queue, options, &b->service.identity, &b->service.origins, random_next(&b->random), now);
+    desk->queue->send = send_again;
+    desk->queue->send_context = desk->pump;
 }
 
 static void load_queues(struct bridge *b, struct instant now)
@@ -89,7 +108,7 @@ static void load_queues(struct bridge *b, struct instant now)
     ledger_queues(b->db, load_queue, &loading);
     for (size_t i = 0; i < b->options->queue_count; i++) {
         struct slice name = slice_text(b->options->queues[i].name);
-        struct queue_row row = {.id = loading.highest + 1, .name = name, .created_at_ms = now.wall_ms};
+        struct queue_row row = {.id = loading.highest + 1, .name = name, .created_at_ms = now.wall_ms, .remote = b->options->queues[i].remote != NULL};
 
         if (service_find(&b->service, name))
             continue;
@@ -100,10 +119,20 @@ static void load_queues(struct bridge *b, struct instant now)
     for (size_t i = 0; i < b->options->queue_count; i++) {
         const struct bridge_queue *o = &b->options->queues[i];
         struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
-        struct queue *q = service_find(&b->service, slice_text(o->name))->queue;
+        struct desk *desk = service_find(&b->service, slice_text(o->name));
+        struct queue *q = desk->queue;
 
         q->options = (struct queue_options){.visibility_timeout_ms = o->visibility_timeout_ms, .max_receive_count = o->max_receive_count,
-                                            .dead_letter_queue = target ? target->queue : NULL};
+                                            .dead_letter_queue = target ? target->queue : NULL, .hold_key = o->hold_key};
+        if (q->remote != (o->remote != NULL)) { /* check_kinds has seen that it is empty */
+            q->remote = o->remote != NULL;
+            q->next_fresh = q->next_message;
+            q->changed = true;
+        }
+        desk->configured = i;
+        if (o->remote)
+            load_pump(b, desk, o->remote, now);
+        queue_load_held(q, b->db, now);
     }
 }
 
@@ -136,15 +165,52 @@ static void unload(struct bridge *b)
         free(b->feeds[i].queues);
         b->feeds[i] = (struct feed){0};
     }
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        pump_free(b->service.desks[i].pump);
+        b->service.desks[i].pump = NULL;
+        b->service.desks[i].queue->send = NULL;
+    }
+    while (b->outbox_at < b->outbox_len)
+        target_call_fini(&b->outbox[b->outbox_at++]);
+    b->outbox_len = b->outbox_at = 0;
     intake_fini(&b->intake);
     service_fini(&b->service);
 }
 
+struct kinds {
+    const struct bridge_options *options;
+    struct error *err;
+    bool good;
+};
+
+/* A queue's messages are here or on another server: what waits in one of the two places cannot be given in the other. */
+static void check_kind(void *context, const struct queue_row *row)
+{
+    struct kinds *kinds = context;
+    int64_t waiting = 0;
+
+    for (int state = 0; state < MESSAGE_STATE_COUNT; state++)
+        waiting += message_state_settled((enum message_state)state) ? 0 : row->counts[state];
+    for (size_t i = 0; i < kinds->options->queue_count; i++) {
+        const struct bridge_queue *o = &kinds->options->queues[i];
+
+        if (slice_is(row->name, o->name) && row->remote != (o->remote != NULL) && waiting > 0 && kinds->good)
+            kinds->good = error_set(kinds->err, ERROR_CONFIG, "the queue \"%s\" was %s until now, and %lld of its messages are not settled: let them be consumed "
+                                    "or drop them first, or give the new queue another name", o->name, row->remote ? "on another server" : "embedded",
+                                    (long long)waiting);
+    }
+}
+
 struct bridge *bridge_new(struct database *db, const struct bridge_options *options, struct instant now, struct error *err)
 {
-    struct bridge *b = memory_zeroed(1, sizeof(*b));
+    struct bridge *b;
+    struct kinds kinds = {options, err, true};
     enum database_outcome outcome;
 
+    ledger_queues(db, check_kind, &kinds);
+    if (!kinds.good)
+        return NULL;
+    b = memory_zeroed(1, sizeof(*b));
     b->db = db;
     b->options = options;
     b->random.state = options->seed;
@@ -173,6 +239,7 @@ void bridge_free(struct bridge *b)
     free(b->service.desks);
     identity_fini(&b->service.identity);
     heap_fini(&b->deadlines);
+    free(b->outbox);
     free(b->feeds);
     free(b);
 }
@@ -353,6 +420,76 @@ size_t bridge_calls(const struct bridge *b)
     return b->calls;
 }
 
+/* ---- calls to queues' servers ---- */
+
+static bool sending(const struct bridge *b)
+{
+    return b->room && !b->draining;
+}
+
+/* Within the transaction; what is made here starts after its commit. */
+static void make_target_calls(struct bridge *b, size_t at, struct instant now)
+{
+    struct target_call call;
+
+    while (pump_next_call(b->service.desks[at].pump, &call, now)) {
+        call.token |= (uint64_t)at << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
+        call.queue = b->service.desks[at].configured;
+        b->outbox = memory_resize(b->outbox, (b->outbox_len + 1) * sizeof(*b->outbox));
+        b->outbox[b->outbox_len++] = call;
+    }
+}
+
+static void pump_all(struct bridge *b, struct instant now)
+{
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        struct pump *pump = b->service.desks[i].pump;
+
+        if (pump == NULL)
+            continue;
+        if (sending(b) && pump_ready(pump, now)) {
+            database_begin(b->db);
+            make_target_calls(b, i, now);
+        }
+        if (database_in_transaction(b->db))
+            pump_save(pump);
+    }
+}
+
+bool bridge_next_target_call(struct bridge *b, struct target_call *call)
+{
+    if (b->outbox_at == b->outbox_len) {
+        b->outbox_at = b->outbox_len = 0;
+        return false;
+    }
+    *call = b->outbox[b->outbox_at++];
+    return true;
+}
+
+void bridge_target_answer(struct bridge *b, const struct target_answer *answer, struct instant now)
+{
+    struct target_answer inner = *answer;
+    size_t at = (size_t)(answer->token >> TARGET_SHIFT) & 0xffffff;
+
+    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || at >= b->service.desk_count || b->service.desks[at].pump == NULL)
+        return;
+    inner.token &= UINT32_MAX;
+    b->counts.events++;
+    b->changed = true;
+    database_begin(b->db);
+    pump_answer(b->service.desks[at].pump, &inner, now);
+}
+
+size_t bridge_sends(const struct bridge *b)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        if (b->service.desks[i].pump)
+            count += pump_on_their_way(b->service.desks[i].pump);
+    return count;
+}
+
 /* ---- pruning and the budget ---- */
 
 static void check_budget(struct bridge *b, struct instant now)
@@ -423,6 +560,7 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     end_long_polls(b, now);
     check_budget(b, now);
     prune(b, now);
+    pump_all(b, now);
     if (!database_in_transaction(b->db))
         return DATABASE_OK;
     save(b);
@@ -456,6 +594,9 @@ int64_t bridge_due(const struct bridge *b)
         if (desk->first && first)
             due = earlier(due, first->due);
     }
+    for (size_t i = 0; i < b->service.desk_count && sending(b); i++)
+        if (b->service.desks[i].pump)
+            due = earlier(due, pump_due(b->service.desks[i].pump));
     for (size_t i = 0; i < b->options->source_count && reading(b); i++)
         due = earlier(due, source_due(b->feeds[i].source));
     return due;
@@ -577,4 +718,7 @@ void bridge_reasons(struct bridge *b, struct buffer *out)
     for (size_t i = 0; i < b->options->source_count; i++)
         if (source_trouble(b->feeds[i].source)[0])
             buffer_printf(out, "%s: %s\n", b->options->sources[i].name, source_trouble(b->feeds[i].source));
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        if (b->service.desks[i].pump && pump_trouble(b->service.desks[i].pump)[0])
+            buffer_printf(out, "%s: %s\n", b->service.desks[i].queue->name, pump_trouble(b->service.desks[i].pump));
 }

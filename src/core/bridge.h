@@ -5,7 +5,7 @@
  *     wait for sockets and timers
  *       -> collect and apply events   bridge_answer, bridge_apply, bridge_forget: each reads and changes the ledger's open transaction
  *       -> COMMIT                     bridge_commit: time-outs, long polls that can be answered now, one step of pruning, one fsync for all of it
- *       -> release the effects        bridge_next_reply, bridge_next_call
+ *       -> release the effects        bridge_next_reply, bridge_next_call, bridge_next_target_call
  *
  * Invariants:
  * 1. An effect is handed out only after the commit that it depends on (promise P5).
@@ -17,6 +17,7 @@
 #ifndef S2Q_CORE_BRIDGE_H
 #define S2Q_CORE_BRIDGE_H
 
+#include "core/pump.h"
 #include "core/service.h"
 #include "core/source.h"
 
@@ -25,6 +26,8 @@ struct bridge_queue {
     int64_t visibility_timeout_ms;
     int64_t max_receive_count;     /* 0: no limit */
     const char *dead_letter_queue; /* NULL: none */
+    bool hold_key;                 /* later records of a dead or parked one's key wait */
+    const struct pump_options *remote; /* on another server; NULL: embedded */
 };
 
 struct bridge_source {
@@ -62,12 +65,15 @@ void bridge_apply(struct bridge *b, struct exchange *x, struct instant now);
 /* The client of an exchange went away before its answer was handed back: *x is its owner's again. What it asked for is done all the same. */
 void bridge_forget(struct bridge *b, struct exchange *x);
 void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct instant now);
+void bridge_target_answer(struct bridge *b, const struct target_answer *answer, struct instant now);
 /* Ends the cycle. Costs nothing when nothing happened. */
 enum database_outcome bridge_commit(struct bridge *b, struct instant now);
 /* The next answered exchange, its owner's again; NULL: none. */
 struct exchange *bridge_next_reply(struct bridge *b);
 /* The next call to AWS that is due; false: none now. */
 bool bridge_next_call(struct bridge *b, struct stream_call *call, struct instant now);
+/* The next call to a queue's server that this cycle made; false: none. */
+bool bridge_next_target_call(struct bridge *b, struct target_call *call);
 /* When there is something to do without an event (monotonic ms); INT64_MAX: never. */
 int64_t bridge_due(const struct bridge *b);
 /* Is there room on the disk? Without: no reading, no SendMessage. */
@@ -76,6 +82,8 @@ void bridge_set_room(struct bridge *b, bool room);
 void bridge_drain(struct bridge *b);
 /* Calls to AWS whose answers have not come. */
 size_t bridge_calls(const struct bridge *b);
+/* Of those to queues' servers, the ones whose outcome is worth waiting for before the process stops. */
+size_t bridge_sends(const struct bridge *b);
 
 /* What an operator asks for; each within the open cycle. false: there is no such queue. */
 struct bridge_move {

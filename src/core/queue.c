@@ -236,9 +236,9 @@ bool queue_has_visible(const struct queue *q)
 /* Its row says QUEUED or PENDING, due now. */
 static void go_out_again(struct queue *q, int64_t id, uint64_t key_hash, struct instant now)
 {
-    if (q->remote)
+    if (q->remote && q->send)
         q->send(q->send_context, id, key_hash);
-    else
+    else if (!q->remote)
         visible_append(q, flight_new(q, id, 0, 0, now));
 }
 
@@ -304,8 +304,7 @@ void queue_load_held(struct queue *q, struct database *db, struct instant now)
         release_held(db, &r, now);
 }
 
-/* Must it wait behind a dead record of its key? Then it does, from now on. */
-static bool hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now)
+bool queue_hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now)
 {
     if (!held_holds(&q->held, row->key_hash, row->id) || row->origin != 0)
         return false;
@@ -314,9 +313,9 @@ static bool hold(struct queue *q, struct database *db, const struct message_row 
     return true;
 }
 
-void queue_park(struct queue *q, struct database *db, const struct message_row *row, const struct error *reason, struct instant now)
+void queue_park(struct queue *q, struct database *db, const struct message_row *row, struct slice code, struct slice text, struct instant now)
 {
-    const struct fault_row fault = {slice_text(error_name(reason->code)), slice_text(reason->text), now.wall_ms};
+    const struct fault_row fault = {code, text, now.wall_ms};
 
     if (ledger_park(db, row->id, now.wall_ms) != 1)
         return;
@@ -495,11 +494,11 @@ static bool hand_over(struct receiving *r, const struct message_row *row)
     struct received received = {row, row->receive_count + 1, row->origin ? root_of(r->db, row->id) : row->id};
     struct error reason = {0};
 
-    if (hold(r->queue, r->db, row, r->now))
+    if (queue_hold(r->queue, r->db, row, r->now))
         return false;
     if (r->each(r->context, &received, &reason))
         return true;
-    queue_park(r->queue, r->db, row, &reason, r->now);
+    queue_park(r->queue, r->db, row, slice_text(error_name(reason.code)), slice_text(reason.text), r->now);
     return false;
 }
 

@@ -94,7 +94,9 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
 /* A dead or parked message is given up: settled as dropped. False: it is neither. */
 bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct instant now);
 /* Cannot be delivered as it is, for the reason given: an operator decides. */
-void queue_park(struct queue *q, struct database *db, const struct message_row *row, const struct error *reason, struct instant now);
+void queue_park(struct queue *q, struct database *db, const struct message_row *row, struct slice code, struct slice text, struct instant now);
+/* It has to wait behind a dead or parked record of its key, and does from now on; false: it need not. */
+bool queue_hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now);
 /* Notes a move in the counters. */
 void queue_count(struct queue *q, enum message_state from, enum message_state to);
 /* Dead-letter copies live in other queues: the caller says how to find a queue by its id. */

@@ -461,6 +461,10 @@ bool service_apply(struct service *s, struct exchange *x, struct instant now)
         sqs_answer_error(&x->answer, SQS_QUEUE_DOES_NOT_EXIST, NULL);
         return true;
     }
+    if (desk->queue->remote && x->request.action != SQS_ACTION_GET_QUEUE_URL) {
+        sqs_answer_error(&x->answer, SQS_UNSUPPORTED_OPERATION, "This queue is on another server: receive and delete there.");
+        return true;
+    }
     switch (x->request.action) {
     case SQS_ACTION_RECEIVE_MESSAGE:
         return receive(s, x, desk, now);

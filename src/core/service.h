@@ -27,6 +27,8 @@ struct exchange {
 /* A queue with those who wait at it, in order of arrival. */
 struct desk {
     struct queue *queue;
+    struct pump *pump; /* sends its messages to the server that it is on; NULL: embedded */
+    size_t configured; /* of a queue with a pump: its place in the options */
     struct exchange *first;
     struct exchange *last;
 };

@@ -4,6 +4,7 @@
 #include "codec/stream_wire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Names as the JSON protocol has them without namespace, or the Query protocol without "AWS.SimpleQueueService.": both are met in `Failed` entries
  * (docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html and each operation's page). */
@@ -74,6 +75,13 @@ static const struct {
     {"RequestTimeout", TARGET_RETRY},
     {"RequestTimeoutException", TARGET_RETRY},
 };
+
+void target_call_fini(struct target_call *call)
+{
+    buffer_fini(&call->body);
+    free(call->object);
+    call->object = NULL;
+}
 
 static struct slice without_prefix(struct slice name)
 {

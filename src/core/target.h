@@ -19,6 +19,8 @@ struct target_call {
     int64_t timeout_ms;
 };
 
+void target_call_fini(struct target_call *call);
+
 struct target_answer {
     uint64_t token;
     int status; /* 0: no answer came */

@@ -253,6 +253,15 @@ void http_client_start(struct http_client *c, const struct http_call *call)
         panic("curl_multi_add_handle failed");
 }
 
+/* No connection, so no byte of the request. */
+static bool never_left(CURL *easy, CURLcode result)
+{
+    long sent = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
+    return result != CURLE_OK && sent == 0;
+}
+
 static void finish(struct http_client *c, struct request *r, CURLcode result)
 {
     long status = 0;
@@ -264,6 +273,7 @@ static void finish(struct http_client *c, struct request *r, CURLcode result)
         r->answer.body = buffer_slice(&r->body);
     } else {
         r->answer.has_crc32 = false;
+        r->answer.unsent = never_left(r->easy, result);
         r->answer.failure = r->too_long ? "the answer is longer than expected" : r->failure[0] ? r->failure : curl_easy_strerror(result);
     }
     c->done(c->context, &r->answer);

@@ -28,6 +28,7 @@ struct http_answer {
     int status;            /* 0: no answer; see `failure` */
     struct slice body;     /* borrowed until the callback returns */
     const char *failure;   /* status 0: libcurl's words ("Connection refused", ...), else NULL */
+    bool unsent;           /* status 0: not one byte of the request left this machine */
     bool has_crc32;        /* the answer had an x-amz-crc32 header */
     uint32_t crc32;
     int64_t server_date_ms; /* from the Date header; 0: none */

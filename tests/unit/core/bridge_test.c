@@ -32,7 +32,8 @@ struct world {
     struct buffer seen; /* keys received, each followed by a blank */
 };
 
-static const struct bridge_queue queues[] = {{"q", 30000, 2, "q-dead"}, {"q-dead", 30000, 0, NULL}};
+static const struct bridge_queue queues[] = {{.name = "q", .visibility_timeout_ms = 30000, .max_receive_count = 2, .dead_letter_queue = "q-dead"},
+                                             {.name = "q-dead", .visibility_timeout_ms = 30000}};
 static const char *const fed[] = {"q"};
 
 static void world_open(struct world *w)

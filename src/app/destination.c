@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/destination.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+/* The part of `text` before `byte`; *text goes on behind it. */
+static struct slice cut(struct slice *text, char byte)
+{
+    size_t at = slice_index(*text, byte);
+    struct slice part = slice_from(text->ptr, at);
+
+    *text = slice_after(*text, at + 1);
+    return part;
+}
+
+/* arn:aws:sqs:eu-west-1:123456789012:orders */
+static bool read_arn(struct destination *d, const char *arn, struct error *err)
+{
+    struct slice rest = slice_text(arn);
+    struct slice parts[6];
+
+    for (size_t i = 0; i < 6; i++)
+        parts[i] = cut(&rest, ':');
+    if (!slice_is(parts[2], "sqs") || parts[3].len == 0 || parts[4].len != 12 || parts[5].len == 0 || rest.len > 0)
+        return error_set(err, ERROR_CONFIG, "\"%s\" is no ARN of a queue: wanted arn:aws:sqs:REGION:ACCOUNT:NAME", arn);
+    d->region = slice_dup(parts[3]);
+    d->owner = slice_dup(parts[4]);
+    d->name = slice_dup(parts[5]);
+    return true;
+}
+
+/* "sqs.eu-west-1.amazonaws.com", and the older "eu-west-1.queue.amazonaws.com"; absent: another host. */
+static struct slice region_of_host(struct slice host)
+{
+    struct slice rest = host;
+    struct slice first = cut(&rest, '.');
+    struct slice second = cut(&rest, '.');
+
+    if (!slice_starts_with(rest, SLICE("amazonaws.com")))
+        return SLICE_NONE;
+    if (slice_is(first, "sqs") || slice_is(first, "sqs-fips"))
+        return second;
+    return slice_is(second, "queue") ? first : SLICE_NONE;
+}
+
+/* https://sqs.eu-west-1.amazonaws.com/123456789012/orders: the endpoint is what stands before the path. */
+static bool read_url(struct destination *d, const char *url, struct error *err)
+{
+    struct slice rest = slice_text(strstr(url, "://") + 3);
+    struct slice host = cut(&rest, '/');
+    struct slice region = region_of_host(host);
+    char *origin = slice_dup(slice_from(url, (size_t)(host.ptr + host.len - url)));
+    const char *name = strrchr(url, '/') + 1;
+    bool good = endpoint_from_url(&d->endpoint, origin, "address", err);
+
+    free(origin);
+    if (!good)
+        return false;
+    if (rest.len == 0 || *name == '\0')
+        return error_set(err, ERROR_CONFIG, "\"%s\" names no queue: wanted https://HOST/ACCOUNT/NAME", url);
+    d->url = memory_strdup(url);
+    d->name = memory_strdup(name);
+    if (slice_present(region))
+        d->region = slice_dup(region);
+    return true;
+}
+
+bool destination_find(struct destination *out, const struct config_queue *queue, const char *region, const struct aws_profile *profile,
+                      const char *(*lookup)(const char *), struct error *err)
+{
+    const char *address = queue->address ? queue->address : queue->name;
+
+    *out = (struct destination){0};
+    if (strncmp(address, "arn:", 4) == 0 ? !read_arn(out, address, err) : strstr(address, "://") ? !read_url(out, address, err) : false)
+        return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
+    if (out->name == NULL)
+        out->name = memory_strdup(address);
+    if (queue->region || out->region == NULL) {
+        free(out->region);
+        out->region = memory_strdup(queue->region ? queue->region : region);
+    }
+    if (queue->endpoint_url) {
+        endpoint_fini(&out->endpoint);
+        if (!endpoint_from_url(&out->endpoint, queue->endpoint_url, "endpoint_url", err))
+            return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
+    } else if (out->endpoint.url == NULL && !endpoint_find(&out->endpoint, AWS_SQS, out->region, profile, lookup, err)) {
+        return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
+    }
+    out->pump = (struct pump_options){.url = out->url, .name = out->name, .owner = out->owner, .requests_max = queue->requests_max,
+                                      .fifo = slice_ends_with(slice_text(out->name), SLICE(".fifo"))};
+    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .region = out->region};
+    return true;
+}
+
+void destination_fini(struct destination *d)
+{
+    endpoint_fini(&d->endpoint);
+    free(d->url);
+    free(d->name);
+    free(d->owner);
+    free(d->region);
+    *d = (struct destination){0};
+}

@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/pump.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/planted.h"
+#include "codec/sqs_client_wire.h"
+#include "core/parcels.h"
+#include "core/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define REQUESTS_MAX 32
+#define WINDOW_FIRST 2
+#define PARCELS_MAX 20000  /* read ahead at most; most of them behind another of their group */
+#define READ_AT_ONCE 200
+#define SEND_TIMEOUT_MS 30000
+#define ASK_TIMEOUT_MS 10000
+#define ASK_AGAIN_MS DENIED_RETRY_MS
+#define SLOWER_US 5000     /* a request may take twice the usual time and this much before the window stops growing */
+
+/* Where the conversation with the server stands. */
+enum phase {
+    PHASE_URL,        /* the queue's URL is to be asked for */
+    PHASE_ATTRIBUTES, /* its limits are */
+    PHASE_SENDING,
+};
+
+struct batch {
+    struct batch *next;
+    uint64_t token;
+    int64_t sent_mono_ms;
+    size_t count;
+    struct parcel *parcels[SQS_BATCH_MAX];
+    char body_md5[SQS_BATCH_MAX][2 * MD5_BYTES + 1];
+    char attributes_md5[SQS_BATCH_MAX][2 * MD5_BYTES + 1];
+};
+
+struct pump {
+    struct database *db;
+    struct queue *queue;
+    const struct pump_options *options;
+    const struct identity *identity;
+    struct origins *origins;
+    struct random random;
+    enum phase phase;
+    bool asking;               /* a call of the first two phases is on its way */
+    char *url;
+    int64_t message_bytes_max; /* the queue's own limit */
+    size_t batch_bytes_max;
+    struct parcels parcels;
+    int64_t cursor;            /* messages below it were read */
+    struct batch *batches;     /* on their way */
+    size_t batch_count;
+    uint64_t next_token;
+    int failures;              /* whole calls in a row */
+    int64_t resume_ms;         /* no call before then */
+    int64_t window;
+    int64_t successes;         /* since the window last grew */
+    int64_t usual_us;          /* the least latency of late */
+    char trouble[TROUBLE_TEXT];
+    struct pump_counts counts;
+    struct buffer body;        /* scratch */
+};
+
+/* ---- making and loading ---- */
+
+static void load_scheduled(void *context, const struct scheduled_row *row)
+{
+    struct pump *p = context;
+
+    if (row->state == MESSAGE_PENDING)
+        pump_send(p, row->id);
+}
+
+struct pump *pump_new(struct database *db, struct queue *queue, const struct pump_options *options, const struct identity *identity,
+                      struct origins *origins, uint64_t seed, struct instant now)
+{
+    struct pump *p = memory_zeroed(1, sizeof(*p));
+
+    p->db = db;
+    p->queue = queue;
+    p->options = options;
+    p->identity = identity;
+    p->origins = origins;
+    p->random.state = seed;
+    p->phase = options->url ? PHASE_ATTRIBUTES : PHASE_URL;
+    p->url = options->url ? memory_strdup(options->url) : NULL;
+    p->message_bytes_max = SQS_MESSAGE_BYTES_MAX;
+    p->batch_bytes_max = SQS_MESSAGE_BYTES_MAX;
+    p->parcels.lanes_wanted = options->fifo;
+    p->cursor = queue->next_fresh;
+    p->window = WINDOW_FIRST;
+    p->resume_ms = now.mono_ms;
+    ledger_scheduled(db, queue->id, load_scheduled, p);
+    return p;
+}
+
+void pump_free(struct pump *p)
+{
+    if (p == NULL)
+        return;
+    while (p->batches) {
+        struct batch *batch = p->batches;
+
+        p->batches = batch->next;
+        free(batch);
+    }
+    parcels_fini(&p->parcels);
+    buffer_fini(&p->body);
+    free(p->url);
+    free(p);
+}
+
+/* ---- reading ahead ---- */
+
+struct reading {
+    struct pump *pump;
+    int64_t count;
+};
+
+static void note_pending(void *context, int64_t id, uint64_t key_hash)
+{
+    struct reading *r = context;
+
+    parcels_add(&r->pump->parcels, id, key_hash, false, 0);
+    r->pump->cursor = id + 1;
+    r->count++;
+}
+
+/* Until as many are ready as may be wanted, or there are no more. */
+static void read_ahead(struct pump *p)
+{
+    size_t wanted = (size_t)p->window * SQS_BATCH_MAX;
+
+    while (p->parcels.ready_count < wanted && p->parcels.count < PARCELS_MAX && p->cursor < p->queue->next_message) {
+        struct reading r = {p, 0};
+
+        ledger_pending(p->db, p->cursor, p->queue->next_message, READ_AT_ONCE, note_pending, &r);
+        if (r.count < READ_AT_ONCE)
+            p->cursor = p->queue->next_message;
+    }
+}
+
+void pump_send(struct pump *p, int64_t id)
+{
+    struct message_row row;
+
+    if (id_map_find(&p->parcels.all, id) != NULL || !ledger_message_find(p->db, id, &row))
+        return;
+    parcels_add(&p->parcels, id, row.key_hash, true, 0);
+    ledger_message_end(p->db);
+}
+
+/* ---- what is sent ---- */
+
+struct composed {
+    struct sqs_outgoing message; /* its texts are in the row, the origin, and the pump's scratch */
+    struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
+    char id[MESSAGE_ID_TEXT];
+    char group[17];
+    char deduplication[2 * SHA256_BYTES + 24];
+};
+
+static void add_attribute(struct composed *c, struct slice name, struct slice value)
+{
+    if (slice_present(value) && value.len > 0)
+        c->attributes[c->message.attribute_count++] = (struct sqs_attribute){name, SLICE("String"), value};
+}
+
+static int redrives(struct slice history)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+    int count = 0;
+
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
+        count += kind == STEP_REDRIVEN;
+    return count;
+}
+
+/* From the record's identity, so that the same record is never taken twice within SQS's five minutes, whoever sends it; but what an operator sends again on
+ * purpose has to pass. */
+static void deduplicate(struct composed *c, const struct origin *origin, const struct message_row *row)
+{
+    unsigned char digest[SHA256_BYTES];
+    struct buffer text = {0};
+    enum step_kind first = STEP_ENQUEUED;
+    int64_t at_ms;
+    int again = redrives(row->history);
+
+    step_decode(row->history, 0, &first, &at_ms);
+    buffer_printf(&text, "%s|%s|%.*s|%lld", origin->arn, origin->shard_id, SLICE_ARG(row->sequence_number), (long long)row->sub_sequence);
+    if (first == STEP_REPLAYED)
+        buffer_printf(&text, "|replay %lld", (long long)row->id);
+    if (again > 0)
+        buffer_printf(&text, "|redrive %d", again);
+    sha256(buffer_slice(&text), digest);
+    hex_encode(digest, sizeof(digest), c->deduplication);
+    c->message.deduplication_id = slice_text(c->deduplication);
+    buffer_fini(&text);
+}
+
+static void compose(struct pump *p, const struct message_row *row, struct composed *c)
+{
+    const struct origin *origin = origin_of(p->origins, row->shard);
+
+    buffer_reset(&p->body);
+    record_lambda_body(&p->body, row->body, slice_text(origin->arn));
+    c->message = (struct sqs_outgoing){.body = buffer_slice(&p->body), .attributes = c->attributes};
+    message_id_encode(p->identity, row->id, c->id);
+    add_attribute(c, SLICE("stream2sqs.id"), slice_text(c->id));
+    add_attribute(c, SLICE("stream2sqs.stream"), slice_text(origin->arn));
+    add_attribute(c, SLICE("stream2sqs.shard"), slice_text(origin->shard_id));
+    add_attribute(c, SLICE("stream2sqs.sequence_number"), row->sequence_number);
+    add_attribute(c, SLICE("stream2sqs.event_id"), record_event_id(row->body));
+    if (p->options->fifo) {
+        snprintf(c->group, sizeof(c->group), "%016llx", (unsigned long long)row->key_hash);
+        c->message.group_id = slice_text(c->group);
+        deduplicate(c, origin, row);
+    }
+}
+
+/* ---- batches ---- */
+
+/* An operator decides what becomes of it. */
+static void park(struct pump *p, struct parcel *parcel, struct slice code, struct slice text, struct instant now)
+{
+    struct message_row row;
+    char id[MESSAGE_ID_TEXT];
+
+    if (ledger_message_find(p->db, parcel->id, &row)) {
+        message_id_encode(p->identity, row.id, id);
+        queue_park(p->queue, p->db, &row, code, text, now);
+        ledger_message_end(p->db);
+        log_error("a message cannot be sent as it is: parked, an operator decides (see `stream2sqs dead list`)",
+                  LOG_FIELDS(LOG_TEXT("queue", p->queue->name), LOG_TEXT("message", id), LOG_SLICE("code", code), LOG_SLICE("cause", text)));
+    }
+    p->counts.parked++;
+    parcels_settle(&p->parcels, parcel);
+}
+
+enum adding { ADDED, NOT_SENT /* settled: parked, held, or not pending any more */, NO_ROOM };
+
+static enum adding too_large(struct pump *p, struct parcel *parcel, size_t bytes, struct instant now)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "the message has %zu bytes with its attributes, and the queue takes %lld", bytes, (long long)p->message_bytes_max);
+    park(p, parcel, SLICE("TooLarge"), slice_text(text), now);
+    return NOT_SENT;
+}
+
+static enum adding add_row(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, const struct message_row *row, size_t *bytes)
+{
+    struct composed c;
+    unsigned char digest[MD5_BYTES];
+    size_t size;
+
+    compose(p, row, &c);
+    size = sqs_outgoing_bytes(&c.message);
+    if ((int64_t)size > p->message_bytes_max) {
+        *bytes = size;
+        return NOT_SENT;
+    }
+    if (batch->count > 0 && *bytes + size > p->batch_bytes_max)
+        return NO_ROOM;
+    *bytes += size;
+    md5(c.message.body, digest);
+    hex_encode(digest, sizeof(digest), batch->body_md5[batch->count]);
+    sqs_attributes_md5(c.attributes, c.message.attribute_count, batch->attributes_md5[batch->count]);
+    sqs_send_entry(request, batch->count, &c.message);
+    batch->parcels[batch->count++] = parcel;
+    return ADDED;
+}
+
+static enum adding add(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, size_t *bytes, struct instant now)
+{
+    struct message_row row;
+    enum adding outcome = NOT_SENT;
+    size_t before = *bytes;
+
+    if (ledger_message_find(p->db, parcel->id, &row)) {
+        if (row.state == MESSAGE_PENDING && !queue_hold(p->queue, p->db, &row, now)) {
+            outcome = add_row(p, batch, request, parcel, &row, bytes);
+            ledger_message_end(p->db);
+            if (outcome == NOT_SENT) {
+                size_t size = *bytes;
+
+                *bytes = before;
+                return too_large(p, parcel, size, now);
+            }
+            return outcome;
+        }
+        ledger_message_end(p->db);
+    }
+    parcels_settle(&p->parcels, parcel);
+    return outcome;
+}
+
+static struct batch *fill(struct pump *p, struct buffer *request, struct instant now)
+{
+    struct batch *batch = memory_zeroed(1, sizeof(*batch));
+    struct parcel *parcel;
+    size_t bytes = 0;
+
+    sqs_send_begin(request, slice_text(p->url));
+    while (batch->count < SQS_BATCH_MAX && (parcel = parcels_take(&p->parcels)) != NULL) {
+        if (add(p, batch, request, parcel, &bytes, now) != NO_ROOM)
+            continue;
+        parcels_put_back(&p->parcels, parcel);
+        break;
+    }
+    sqs_send_end(request);
+    if (batch->count > 0)
+        return batch;
+    free(batch);
+    return NULL;
+}
+
+static struct batch *batch_take(struct pump *p, uint64_t token)
+{
+    for (struct batch **at = &p->batches; *at; at = &(*at)->next) {
+        struct batch *batch = *at;
+
+        if (batch->token != token)
+            continue;
+        *at = batch->next;
+        p->batch_count--;
+        return batch;
+    }
+    return NULL;
+}
+
+/* ---- calls ---- */
+
+static bool ask(struct pump *p, struct target_call *call)
+{
+    if (p->asking)
+        return false;
+    p->asking = true;
+    *call = (struct target_call){.token = 0, .timeout_ms = ASK_TIMEOUT_MS};
+    if (p->phase == PHASE_URL) {
+        call->action = "GetQueueUrl";
+        sqs_get_queue_url(&call->body, slice_text(p->options->name), slice_text(p->options->owner));
+    } else {
+        call->action = "GetQueueAttributes";
+        sqs_get_queue_attributes(&call->body, slice_text(p->url));
+    }
+    return true;
+}
+
+static bool window_open(const struct pump *p)
+{
+    return p->batch_count < (p->failures > 0 ? 1 : (size_t)p->window);
+}
+
+/* At once when nothing is on its way; while something is, a batch goes when it is full. */
+static bool worth_sending(const struct pump *p)
+{
+    return window_open(p) && p->parcels.ready_count >= (p->batch_count > 0 ? SQS_BATCH_MAX : 1);
+}
+
+bool pump_next_call(struct pump *p, struct target_call *call, struct instant now)
+{
+    if (p->resume_ms > now.mono_ms)
+        return false;
+    if (p->phase != PHASE_SENDING)
+        return ask(p, call);
+    parcels_tick(&p->parcels, now.mono_ms);
+    read_ahead(p);
+    while (worth_sending(p)) {
+        struct buffer request = {0};
+        struct batch *batch = fill(p, &request, now);
+
+        read_ahead(p); /* some may have been parked or held */
+        if (batch == NULL) {
+            buffer_fini(&request);
+            continue;
+        }
+        batch->token = ++p->next_token & UINT32_MAX;
+        batch->token = batch->token ? batch->token : ++p->next_token;
+        batch->sent_mono_ms = now.mono_ms;
+        batch->next = p->batches;
+        p->batches = batch;
+        p->batch_count++;
+        p->counts.requests++;
+        *call = (struct target_call){.token = batch->token, .action = "SendMessageBatch", .body = request, .timeout_ms = SEND_TIMEOUT_MS};
+        return true;
+    }
+    return false;
+}
+
+/* ---- following the server ---- */
+
+static void throttled(struct pump *p)
+{
+    p->counts.throttled++;
+    p->window = p->window / 2 > 0 ? p->window / 2 : 1;
+    p->successes = 0;
+}
+
+static void succeeded(struct pump *p, int64_t latency_us)
+{
+    int64_t most = p->options->requests_max > 0 ? p->options->requests_max : REQUESTS_MAX;
+
+    if (p->trouble[0])
+        log_info("a queue takes messages again", LOG_FIELDS(LOG_TEXT("queue", p->queue->name)));
+    p->trouble[0] = '\0';
+    p->failures = 0;
+    p->counts.latency_us += (latency_us - p->counts.latency_us) / 8;
+    p->usual_us = p->usual_us == 0 || latency_us < p->usual_us ? latency_us : p->usual_us + p->usual_us / 256 + 1;
+    if (p->counts.latency_us > 2 * p->usual_us + SLOWER_US || ++p->successes < p->window || p->window >= most)
+        return;
+    p->window++;
+    p->successes = 0;
+}
+
+static void failed(struct pump *p, enum target_verdict verdict, const char *trouble, struct instant now)
+{
+    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND;
+
+    if (verdict == TARGET_THROTTLED)
+        throttled(p);
+    else
+        p->window = WINDOW_FIRST;
+    if (verdict != TARGET_THROTTLED && strcmp(p->trouble, trouble) != 0)
+        log_warning("a queue takes no messages; they wait in the ledger, and are tried again",
+                    LOG_FIELDS(LOG_TEXT("queue", p->queue->name), LOG_TEXT("cause", trouble)));
+    snprintf(p->trouble, sizeof(p->trouble), "%s", trouble);
+    p->resume_ms = now.mono_ms + (waits_for_operator ? ASK_AGAIN_MS : back_off_ms(&p->random, p->failures));
+    p->failures++;
+    if (verdict == TARGET_NOT_FOUND) /* it may be made again, elsewhere */
+        p->phase = p->options->url ? PHASE_ATTRIBUTES : PHASE_URL;
+}
+
+/* ---- answers ---- */
+
+static void send_again(struct pump *p, struct parcel *parcel, struct instant now)
+{
+    int64_t wait_ms = back_off_ms(&p->random, parcel->attempts++);
+
+    ledger_send_again(p->db, parcel->id, now.wall_ms + wait_ms, now.wall_ms);
+    parcels_schedule(&p->parcels, parcel, now.mono_ms + wait_ms);
+}
+
+static void note_unknown(struct pump *p, const struct parcel *parcel, struct instant now)
+{
+    ledger_send_unknown(p->db, parcel->id, now.wall_ms);
+    p->counts.unknown++;
+    if (p->options->fifo)
+        return; /* its deduplication id stops a second copy */
+    p->queue->possible_duplicates++;
+    p->queue->changed = true;
+}
+
+static bool agrees(struct slice told, const char *ours)
+{
+    return !slice_present(told) || slice_is(told, ours); /* a server that tells no digest has nothing to compare */
+}
+
+static void settle_taken(struct pump *p, const struct batch *batch, size_t at, const struct sqs_entry_result *r, struct instant now)
+{
+    struct parcel *parcel = batch->parcels[at];
+
+    if (!PLANTED(MD5_IGNORED) && (!agrees(r->body_md5, batch->body_md5[at]) || !agrees(r->attributes_md5, batch->attributes_md5[at]))) {
+        park(p, parcel, SLICE("Md5Mismatch"), SLICE("the server took the message, but its MD5 of it is another: what arrived is not what was sent. "
+             "It is not sent again by itself, since each try would add another altered copy"), now);
+        return;
+    }
+    if (ledger_sent(p->db, parcel->id, r->message_id, now.wall_ms) == 1)
+        queue_count(p->queue, MESSAGE_PENDING, MESSAGE_SENT);
+    p->counts.sent++;
+    parcels_settle(&p->parcels, parcel);
+}
+
+static void settle_failed(struct pump *p, struct parcel *parcel, const struct sqs_entry_result *r, struct instant now)
+{
+    struct buffer text = {0};
+
+    p->counts.failed++;
+    switch (target_judge(r->code, r->senders_fault)) {
+    case TARGET_REFUSED:
+    case TARGET_TOO_LONG:
+        if (slice_present(r->message))
+            json_unescape(&text, r->message);
+        park(p, parcel, slice_present(r->code) ? r->code : SLICE("Refused"), text.len > 0 ? buffer_slice(&text) : SLICE("the server gave no reason"), now);
+        buffer_fini(&text);
+        return;
+    case TARGET_THROTTLED:
+        throttled(p);
+        break;
+    default:
+        break;
+    }
+    send_again(p, parcel, now);
+}
+
+static void settle_entry(struct pump *p, const struct batch *batch, size_t at, const struct sqs_entry_result *r, struct instant now)
+{
+    switch (r->state) {
+    case SQS_ENTRY_SUCCESSFUL:
+        settle_taken(p, batch, at, r, now);
+        break;
+    case SQS_ENTRY_FAILED:
+        if (PLANTED(FAILED_IGNORED))
+            settle_taken(p, batch, at, &(struct sqs_entry_result){0}, now);
+        else
+            settle_failed(p, batch->parcels[at], r, now);
+        break;
+    default:
+        note_unknown(p, batch->parcels[at], now);
+        send_again(p, batch->parcels[at], now);
+    }
+}
+
+/* They are first in line again, in their order. */
+static void put_back(struct pump *p, struct batch *batch)
+{
+    for (size_t i = batch->count; i > 0; i--)
+        parcels_put_back(&p->parcels, batch->parcels[i - 1]);
+}
+
+/* The server takes less than it said, or counts otherwise than we do. */
+static void too_long(struct pump *p, struct batch *batch, const struct target_answer *answer, struct instant now)
+{
+    if (batch->count == 1) {
+        park(p, batch->parcels[0], SLICE("BatchRequestTooLong"), SLICE("the server says that the message alone is longer than a batch may be"), now);
+        return;
+    }
+    (void)answer;
+    p->batch_bytes_max = p->batch_bytes_max / 2 > 1024 ? p->batch_bytes_max / 2 : 1024;
+    put_back(p, batch);
+}
+
+static void batch_answered(struct pump *p, struct batch *batch, const struct target_answer *answer, struct instant now)
+{
+    struct sqs_entry_result results[SQS_BATCH_MAX];
+    enum target_verdict verdict;
+    char trouble[TROUBLE_TEXT];
+    bool whole = target_answer_failed(answer, &verdict, trouble);
+
+    if (whole && verdict == TARGET_TOO_LONG) {
+        too_long(p, batch, answer, now);
+        return;
+    }
+    if (!whole && sqs_batch_result_decode(answer->body, results, batch->count)) {
+        succeeded(p, (now.mono_ms - batch->sent_mono_ms) * 1000);
+        for (size_t i = 0; i < batch->count; i++)
+            settle_entry(p, batch, i, &results[i], now);
+        return;
+    }
+    if (!whole) {
+        verdict = TARGET_RETRY;
+        snprintf(trouble, sizeof(trouble), "the answer to SendMessageBatch is malformed or was cut");
+    }
+    /* What was refused with an error of AWS's, or never left this machine, was not taken; of any other failure that is not known. */
+    if (!answer->unsent && (answer->status < 300 || answer->status >= 500))
+        for (size_t i = 0; i < batch->count; i++)
+            note_unknown(p, batch->parcels[i], now);
+    put_back(p, batch);
+    failed(p, verdict, trouble, now);
+}
+
+static void url_answered(struct pump *p, const struct target_answer *answer, struct instant now)
+{
+    struct buffer url = {0};
+
+    if (!sqs_queue_url_decode(answer->body, &url)) {
+        buffer_fini(&url);
+        failed(p, TARGET_RETRY, "the answer to GetQueueUrl is malformed", now);
+        return;
+    }
+    free(p->url);
+    p->url = buffer_take(&url);
+    p->phase = PHASE_ATTRIBUTES;
+}
+
+static void attributes_answered(struct pump *p, const struct target_answer *answer)
+{
+    uint64_t bytes;
+
+    if (slice_to_u64(sqs_queue_attribute_find(answer->body, "MaximumMessageSize"), &bytes) && bytes >= 1024 && bytes <= SQS_MESSAGE_BYTES_MAX)
+        p->message_bytes_max = (int64_t)bytes;
+    p->phase = PHASE_SENDING;
+    p->failures = 0;
+    p->trouble[0] = '\0';
+}
+
+static void question_answered(struct pump *p, const struct target_answer *answer, struct instant now)
+{
+    enum target_verdict verdict;
+    char trouble[TROUBLE_TEXT];
+
+    p->asking = false;
+    if (!target_answer_failed(answer, &verdict, trouble)) {
+        if (p->phase == PHASE_URL)
+            url_answered(p, answer, now);
+        else
+            attributes_answered(p, answer);
+        return;
+    }
+    if (p->phase == PHASE_ATTRIBUTES && verdict == TARGET_DENIED) { /* only sending is needed: SQS's own limits are assumed */
+        log_warning("a queue's limits cannot be read: SQS's own are assumed", LOG_FIELDS(LOG_TEXT("queue", p->queue->name), LOG_TEXT("cause", trouble)));
+        p->phase = PHASE_SENDING;
+        return;
+    }
+    failed(p, verdict, trouble, now);
+}
+
+void pump_answer(struct pump *p, const struct target_answer *answer, struct instant now)
+{
+    struct batch *batch;
+
+    if (answer->token == 0) {
+        question_answered(p, answer, now);
+        return;
+    }
+    batch = batch_take(p, answer->token);
+    if (batch == NULL)
+        return;
+    batch_answered(p, batch, answer, now);
+    free(batch);
+}
+
+/* ---- seen from outside ---- */
+
+bool pump_ready(const struct pump *p, struct instant now)
+{
+    return pump_due(p) <= now.mono_ms;
+}
+
+int64_t pump_due(const struct pump *p)
+{
+    bool more = p->cursor < p->queue->next_message && p->parcels.count < PARCELS_MAX;
+    int64_t due = worth_sending(p) || more ? 0 : parcels_due(&p->parcels);
+
+    if (p->phase != PHASE_SENDING)
+        return p->asking ? INT64_MAX : p->resume_ms;
+    if (!window_open(p)) /* an answer comes first */
+        return INT64_MAX;
+    return due > p->resume_ms ? due : p->resume_ms;
+}
+
+void pump_save(struct pump *p)
+{
+    int64_t oldest = parcels_oldest(&p->parcels);
+    int64_t next = oldest > 0 ? oldest : p->cursor;
+
+    if (next == p->queue->next_fresh)
+        return;
+    p->queue->next_fresh = next;
+    p->queue->changed = true;
+}
+
+size_t pump_on_their_way(const struct pump *p)
+{
+    return p->batch_count;
+}
+
+const char *pump_trouble(const struct pump *p)
+{
+    return p->trouble;
+}
+
+const char *pump_url(const struct pump *p)
+{
+    return p->url;
+}
+
+const struct pump_counts *pump_counts(const struct pump *p)
+{
+    struct pump *mutable = (struct pump *)(uintptr_t)p;
+
+    mutable->counts.window = p->window;
+    return &p->counts;
+}
