@@ -21,6 +21,7 @@ static json_t *line_json(const struct reading *r, const struct audit_line *line)
     json_t *out = json_pack("{s:s,s:s,s:s,s:I,s:I}", "stream", shard && shard->arn ? shard->arn : "", "shard", shard ? shard->shard_id : "?", "queue",
                             reading_queue(r, line->queue), "read", (json_int_t)line->read, "filtered", (json_int_t)line->filtered);
 
+    json_object_set_new(out, "replayed", json_integer(line->replayed));
     for (int state = 1; state < MESSAGE_STATE_COUNT; state++)
         json_object_set_new(out, message_state_name((enum message_state)state), json_integer(line->counts[state]));
     return out;
@@ -60,18 +61,26 @@ static int64_t number(const json_t *object, const char *name)
 
 static void print_lines(json_t *lines)
 {
-    static const char *const headings[] = {"SHARD", "QUEUE", ">READ =", ">FILTERED +", ">QUEUED +", ">IN FLIGHT +", ">DELETED +", ">DEAD +", ">DROPPED +",
-                                           ">PARKED", NULL};
-    static const char *const columns[] = {"read", "filtered", "queued", "in_flight", "deleted", "dead", "dropped", "parked"};
+    static const char *const leading[] = {"read", "replayed", "filtered"};
+    const char *headings[TABLE_COLUMNS_MAX + 1] = {"SHARD", "QUEUE", ">READ +", ">REPLAYED =", ">FILTERED +"};
+    struct state_columns states;
     struct table table = {.headings = headings};
     size_t i;
     json_t *line;
 
+    state_columns_choose(&states, lines);
+    for (i = 0; i < states.len; i++) {
+        if (i + 1 < states.len)
+            strcat(states.headings[i], " +");
+        headings[5 + i] = states.headings[i];
+    }
     json_array_foreach(lines, i, line) {
         table_add_text(&table, text_of(line, "shard"));
         table_add_text(&table, text_of(line, "queue"));
-        for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
-            table_add_number(&table, number(line, columns[k]));
+        for (size_t k = 0; k < sizeof(leading) / sizeof(leading[0]); k++)
+            table_add_number(&table, number(line, leading[k]));
+        for (size_t k = 0; k < states.len; k++)
+            table_add_number(&table, number(line, states.names[k]));
     }
     if (json_array_size(lines) > 0)
         table_print(&table, stdout);

@@ -27,6 +27,8 @@ static void add_queue(void *context, const struct queue_row *row)
 
     for (int state = 1; state < MESSAGE_STATE_COUNT; state++)
         json_object_set_new(out, message_state_name((enum message_state)state), json_integer(row->counts[state]));
+    json_object_set_new(out, "remote", json_boolean(row->remote));
+    json_object_set_new(out, "possible_duplicates", json_integer(row->possible_duplicates));
     json_object_set_new(out, "oldest_waiting_ms", oldest ? json_integer(c->now_ms - oldest) : json_null());
     json_array_append_new(c->list, out);
 }
@@ -140,20 +142,28 @@ static void print_shards(json_t *shards)
 
 static void print_queues(json_t *queues)
 {
-    static const char *const headings[] = {"QUEUE", ">QUEUED", ">IN FLIGHT", ">DELETED", ">DEAD", ">DROPPED", ">OLDEST WAITING", NULL};
-    static const char *const columns[] = {"queued", "in_flight", "deleted", "dead", "dropped"};
+    const char *headings[TABLE_COLUMNS_MAX + 1] = {"QUEUE"};
+    struct state_columns states;
     struct table table = {.headings = headings};
+    bool remote = false;
     size_t i;
     json_t *queue;
 
+    state_columns_choose(&states, queues);
+    for (i = 0; i < states.len; i++)
+        headings[1 + i] = states.headings[i];
+    headings[1 + states.len] = ">OLDEST WAITING";
     json_array_foreach(queues, i, queue) {
         table_add_text(&table, text_of(queue, "queue"));
-        for (size_t k = 0; k < sizeof(columns) / sizeof(columns[0]); k++)
-            table_add_number(&table, json_integer_value(json_object_get(queue, columns[k])));
+        for (size_t k = 0; k < states.len; k++)
+            table_add_number(&table, json_integer_value(json_object_get(queue, states.names[k])));
         add_duration(&table, json_object_get(queue, "oldest_waiting_ms"));
+        remote = remote || json_is_true(json_object_get(queue, "remote"));
     }
     if (table.count > 0)
         table_print(&table, stdout);
+    if (remote)
+        printf("(sent: the other server has it; what its consumers did with it is not known here)\n");
 }
 
 static void print_people(json_t *status)

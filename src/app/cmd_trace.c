@@ -157,7 +157,14 @@ static void print_message(json_t *message)
         buffer_printf(&now, ", waits in %s", text_of(message, "dead_letter_queue"));
     if (text_of(message, "message_id")[0])
         buffer_printf(&now, "  (message %s)", text_of(message, "message_id"));
+    if (text_of(message, "remote_message_id")[0])
+        buffer_printf(&now, ", there %s", text_of(message, "remote_message_id"));
     printf("  %-24s  %s\n", "now", now.ptr);
+    if (text_of(message, "cause")[0]) {
+        buffer_reset(&now);
+        buffer_printf(&now, "%s: %s", text_of(message, "code"), text_of(message, "cause"));
+        print_line("", "because", now.ptr);
+    }
     buffer_fini(&now);
 }
 

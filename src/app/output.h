@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define TABLE_COLUMNS_MAX 12
+#define TABLE_COLUMNS_MAX 20
 
 /* Zeroed but for `headings`: empty. */
 struct table {

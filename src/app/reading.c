@@ -256,6 +256,23 @@ static void add_copies(const struct reading *r, json_t *steps, int64_t copy)
     }
 }
 
+static void add_fault(void *context, const struct fault_row *row)
+{
+    json_object_set_new(context, "code", json_slice(row->code));
+    json_object_set_new(context, "cause", json_slice(row->text));
+}
+
+static void add_remote_id(json_t *out, struct slice stored)
+{
+    struct buffer text = {0};
+
+    if (!slice_present(stored) || stored.len == 0)
+        return;
+    remote_id_text(stored, &text);
+    json_object_set_new(out, "remote_message_id", json_slice(buffer_slice(&text)));
+    buffer_fini(&text);
+}
+
 json_t *reading_message(const struct reading *r, int64_t id)
 {
     struct message_row row;
@@ -271,11 +288,44 @@ json_t *reading_message(const struct reading *r, int64_t id)
     add_steps(steps, row.history, reading_queue(r, QUEUE_OF_MESSAGE(id)));
     out = json_pack("{s:s,s:s,s:s,s:I,s:o}", "message_id", message_id, "queue", reading_queue(r, QUEUE_OF_MESSAGE(id)), "state",
                     message_state_name(row.state), "receive_count", (json_int_t)row.receive_count, "visible_at", json_moment(row.due_at_ms));
+    add_remote_id(out, row.remote_id);
     copy = row.moved_to;
     ledger_message_end(r->db);
+    ledger_fault(r->db, id, add_fault, out);
     if (copy)
         json_object_set_new(out, "dead_letter_queue", json_string(reading_queue(r, QUEUE_OF_MESSAGE(copy))));
     add_copies(r, steps, copy);
     json_object_set_new(out, "steps", steps);
     return out;
+}
+
+/* ---- columns ---- */
+
+static bool has_any(json_t *lines, const char *name)
+{
+    size_t i;
+    json_t *line;
+
+    json_array_foreach(lines, i, line)
+        if (json_integer_value(json_object_get(line, name)) != 0)
+            return true;
+    return false;
+}
+
+void state_columns_choose(struct state_columns *columns, json_t *lines)
+{
+    static const bool usual[MESSAGE_STATE_COUNT] = {[MESSAGE_QUEUED] = true, [MESSAGE_IN_FLIGHT] = true, [MESSAGE_DELETED] = true, [MESSAGE_DEAD] = true};
+
+    *columns = (struct state_columns){0};
+    for (int state = 1; state < MESSAGE_STATE_COUNT; state++) {
+        const char *name = message_state_name((enum message_state)state);
+        char *heading = columns->headings[columns->len];
+
+        if (!usual[state] && !has_any(lines, name))
+            continue;
+        *heading++ = '>';
+        for (size_t i = 0; name[i]; i++)
+            *heading++ = name[i] == '_' ? ' ' : (char)(name[i] - 'a' + 'A');
+        columns->names[columns->len++] = name;
+    }
 }

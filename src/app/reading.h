@@ -41,6 +41,13 @@ json_t *reading_record(const struct reading *r, const struct stored_record *reco
 /* {"message_id","queue","state","receive_count","visible_at","steps":[{"at","what","queue"}]}; a dead message's steps in its dead-letter queue are among
  * them. NULL: there is no such message. */
 json_t *reading_message(const struct reading *r, int64_t id);
+/* The message states that a table of queues has a column for: those in which any of the lines has a message, and the usual ones. NULL-terminated. */
+struct state_columns {
+    const char *names[MESSAGE_STATE_COUNT + 1];
+    char headings[MESSAGE_STATE_COUNT][32]; /* ">IN FLIGHT" */
+    size_t len;
+};
+void state_columns_choose(struct state_columns *columns, json_t *lines);
 /* The item's key as a person writes it: "o7", or "o7 / 12". */
 void append_key(struct buffer *out, json_t *keys);
 /* "2026-01-31T12:34:56.789Z"; 0: null. */

@@ -174,11 +174,12 @@ static void stream_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
 
 static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
 {
-    static const enum message_state states[] = {MESSAGE_QUEUED, MESSAGE_IN_FLIGHT, MESSAGE_DELETED, MESSAGE_DEAD, MESSAGE_DROPPED};
+    static const enum message_state states[] = {MESSAGE_PENDING, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT, MESSAGE_SENT, MESSAGE_DELETED,
+                                                MESSAGE_DEAD, MESSAGE_PARKED, MESSAGE_HELD, MESSAGE_DROPPED};
     size_t count;
     const struct desk *desks = bridge_desks(a->view.bridge, &count);
 
-    metric(out, "messages", "gauge", "Messages by queue and state (deleted and dropped: since the ledger began).");
+    metric(out, "messages", "gauge", "Messages by queue and state (sent, deleted and dropped: since the ledger began).");
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
             buffer_append_text(out, "stream2sqs_messages{");
@@ -193,6 +194,69 @@ static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
         buffer_append_text(out, "stream2sqs_oldest_message_age_seconds{");
         label(out, "queue", slice_text(desks[i].queue->name));
         buffer_printf(out, "} %.3f\n", oldest ? (double)(now_ms - oldest) / 1000 : 0.0);
+    }
+}
+
+struct pump_metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    int64_t (*value)(const struct desk *desk);
+};
+
+static int64_t pump_requests(const struct desk *desk)
+{
+    return (int64_t)pump_counts(desk->pump)->requests;
+}
+
+static int64_t pump_throttled(const struct desk *desk)
+{
+    return (int64_t)pump_counts(desk->pump)->throttled;
+}
+
+static int64_t pump_failed(const struct desk *desk)
+{
+    return (int64_t)pump_counts(desk->pump)->failed;
+}
+
+static int64_t pump_window(const struct desk *desk)
+{
+    return pump_counts(desk->pump)->window;
+}
+
+static int64_t pump_stuck(const struct desk *desk)
+{
+    return pump_trouble(desk->pump)[0] != '\0';
+}
+
+static int64_t possible_duplicates(const struct desk *desk)
+{
+    return desk->queue->possible_duplicates;
+}
+
+/* Of queues on other servers. */
+static void target_metrics(struct admin *a, struct buffer *out)
+{
+    static const struct pump_metric metrics[] = {
+        {"target_requests_total", "counter", "SendMessageBatch requests by queue.", pump_requests},
+        {"target_throttled_total", "counter", "Requests and entries that the other server throttled.", pump_throttled},
+        {"target_failed_entries_total", "counter", "Entries of batches that the other server did not take.", pump_failed},
+        {"target_window", "gauge", "Requests that may be on their way at the same time.", pump_window},
+        {"target_stuck", "gauge", "1 while something keeps messages from being sent.", pump_stuck},
+        {"possible_duplicates_total", "counter", "Messages sent again because no answer had come (since the ledger began).", possible_duplicates},
+    };
+    size_t count;
+    const struct desk *desks = bridge_desks(a->view.bridge, &count);
+
+    for (size_t m = 0; m < sizeof(metrics) / sizeof(metrics[0]); m++) {
+        metric(out, metrics[m].name, metrics[m].type, metrics[m].help);
+        for (size_t i = 0; i < count; i++) {
+            if (desks[i].pump == NULL)
+                continue;
+            buffer_printf(out, "stream2sqs_%s{", metrics[m].name);
+            label(out, "queue", slice_text(desks[i].queue->name));
+            buffer_printf(out, "} %lld\n", (long long)metrics[m].value(&desks[i]));
+        }
     }
 }
 
@@ -264,6 +328,7 @@ static void answer_metrics(struct admin *a, struct http_exchange *http)
     request_metrics(a, &out);
     stream_metrics(a, &out, now_ms);
     queue_metrics(a, &out, now_ms);
+    target_metrics(a, &out);
     buffer_fini(&reasons);
     answer(http, 200, METRICS_TYPE, &out);
 }

@@ -33,7 +33,7 @@
                          "redriven=?9,parked=?10,pending=?11,sent=?12,held=?13,remote=?14,possible_duplicates=?15 WHERE id=?1")          \
     X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
                               "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
-    X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state=2 ORDER BY id LIMIT 1")                         \
+    X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state IN (1,2) ORDER BY id LIMIT 1")                         \
     X(TALLY_ADD, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,?4,?5) "                         \
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
     X(TALLY_REPLAYED, false, "UPDATE tally SET replayed=replayed+?3 WHERE shard=?1 AND queue=?2")                                        \
