@@ -14,9 +14,16 @@
     X(NO_SYNC)             /* P5: commits are not synced */                                                                              \
     X(GAP_UNSAID)          /* P8: trimmed records leave no gap row */                                                                   \
     X(FAILED_IGNORED)      /* P2: entries of a batch that failed count as sent (pitfall 20) */                                           \
-    X(MD5_IGNORED)         /* P9: a message that arrived altered counts as sent (pitfall 25) */
+    X(MD5_IGNORED)         /* P9: a message that arrived altered counts as sent (pitfall 25) */                                          \
+    X(UNKNOWN_IGNORED)     /* P2: entries without an outcome count as sent (pitfalls 20 and 21) */                                       \
+    X(BATCH_UNSPLIT)       /* batches of ten, however long (pitfall 22) */                                                               \
+    X(CHARACTERS_RAW)      /* what SQS refuses is sent as it is (pitfall 23) */                                                          \
+    X(GROUP_UNLOCKED)      /* P3: two records of a group are on their way at once */                                                     \
+    X(HOLD_FORGOTTEN)      /* P3: records behind a parked one of their key are sent */
 
 #ifdef S2Q_PLANTED_BUGS
+#include <stdbool.h>
+
 enum planted_bug {
     PLANTED_NONE,
 #define PLANTED_ENUM(name) PLANTED_##name,
@@ -24,6 +31,8 @@ enum planted_bug {
 #undef PLANTED_ENUM
 };
 extern enum planted_bug planted_bug;
+/* Switches one on by its name; false: there is none of that name. */
+bool planted_set(const char *name);
 #define PLANTED(name) (planted_bug == PLANTED_##name)
 #else
 #define PLANTED(name) 0

@@ -3,6 +3,35 @@
 
 /* ---- requests ---- */
 
+/* U+FFFE and U+FFFF in UTF-8. */
+static const char *find_refused(const char *at, const char *end)
+{
+    while ((at = memchr(at, '\xef', (size_t)(end - at))) != NULL) {
+        if (end - at >= 3 && at[1] == '\xbf' && (at[2] == '\xbe' || at[2] == '\xbf'))
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
+void sqs_escape_refused(struct buffer *json)
+{
+    const char *end = json->ptr + json->len;
+    const char *at = json->len > 0 ? json->ptr : NULL;
+    const char *hit = at ? find_refused(at, end) : NULL;
+    struct buffer out = {0};
+
+    if (hit == NULL)
+        return;
+    for (; hit; at = hit + 3, hit = find_refused(at, end)) {
+        buffer_append(&out, slice_from(at, (size_t)(hit - at)));
+        buffer_append_text(&out, hit[2] == '\xbe' ? "\\ufffe" : "\\uffff");
+    }
+    buffer_append(&out, slice_from(at, (size_t)(end - at)));
+    buffer_fini(json);
+    *json = out;
+}
+
 size_t sqs_outgoing_bytes(const struct sqs_outgoing *m)
 {
     size_t bytes = m->body.len;

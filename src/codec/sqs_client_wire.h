@@ -17,6 +17,9 @@ struct sqs_outgoing {
     struct slice deduplication_id;
 };
 
+/* SQS refuses U+FFFE and U+FFFF: where they stand raw in a JSON text, they can only be in strings, and are written as escapes there, which means the
+ * same to whoever parses it. (All else that SQS refuses JSON cannot hold raw either.) */
+void sqs_escape_refused(struct buffer *json);
 /* Body and attributes, as AWS counts them for its limits. */
 size_t sqs_outgoing_bytes(const struct sqs_outgoing *m);
 

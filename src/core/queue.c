@@ -306,7 +306,7 @@ void queue_load_held(struct queue *q, struct database *db, struct instant now)
 
 bool queue_hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now)
 {
-    if (!held_holds(&q->held, row->key_hash, row->id) || row->origin != 0)
+    if (!held_holds(&q->held, row->key_hash, row->id) || row->origin != 0 || PLANTED(HOLD_FORGOTTEN))
         return false;
     if (ledger_hold(db, row->id, now.wall_ms) == 1)
         queue_count(q, row->state, MESSAGE_HELD);

@@ -7,6 +7,7 @@
  *   P1  every record up to a shard's position is stored, or in a named gap
  *   P2  no message comes again once its delete was confirmed, nor before its visibility time-out has passed; what comes is what AWS sent, byte for byte
  *   P5  what was confirmed is still so after a crash (seen through P1 and P2); a message whose sending was confirmed comes
+ *       and what is on another server came there at least once, and twice only if its outcome was not known (never in a FIFO queue)
  *   P8  the audit adds up; at the end every record that was ever written is stored, or in a named gap
  *
  * usage: sim [--seed N] [--seeds COUNT] [--first N] [--bug NAME] [--verbose] [--log]
@@ -17,6 +18,7 @@
 #include "core/audit.h"
 #include "core/bridge.h"
 #include "support/fake_aws.h"
+#include "support/fake_sqs.h"
 #include "support/memory_disk.h"
 
 #include <fcntl.h>
@@ -32,6 +34,8 @@
 #define CONSUMERS 4
 #define CALLS 16
 #define QUEUES 3 /* orders, its dead-letter queue, copies */
+#define FAR 2    /* queues on other servers: a standard one and a FIFO one */
+#define FAR_CALLS 128
 #define HELD 64
 #define STEPS 260
 #define DRAIN_STEPS 20000
@@ -91,6 +95,11 @@ struct world {
     struct instant now;
     struct stream_call calls[CALLS];
     size_t call_count;
+    struct fake_sqs far[FAR];
+    struct target_call far_calls[FAR_CALLS];
+    size_t far_call_count;
+    uint64_t far_not_committed[FAR]; /* entries taken there whose answers are not in the ledger yet */
+    uint64_t far_lost[FAR];          /* and never will be */
     struct consumer consumers[CONSUMERS];
     struct record_at *records; /* by key */
     struct truth *truths[QUEUES];
@@ -153,6 +162,13 @@ static void forget_calls(struct world *w)
     for (size_t i = 0; i < w->call_count; i++)
         buffer_fini(&w->calls[i].body);
     w->call_count = 0;
+    for (size_t i = 0; i < w->far_call_count; i++)
+        target_call_fini(&w->far_calls[i]);
+    w->far_call_count = 0;
+    for (int i = 0; i < FAR; i++) {
+        w->far_lost[i] += w->far_not_committed[i];
+        w->far_not_committed[i] = 0;
+    }
 }
 
 /* Everybody who waited for an answer has lost the connection. */
@@ -623,8 +639,35 @@ static void deliver_call(struct world *w, size_t at)
     buffer_fini(&call.body);
 }
 
+/* The server does what it is asked; the answer may find nobody who waits for it. */
+static void deliver_far_call(struct world *w, size_t at)
+{
+    struct target_call call = w->far_calls[at];
+    size_t far = call.queue - QUEUES;
+    struct fake_sqs_answer answer;
+    struct target_answer out = {.token = call.token};
+
+    w->far_calls[at] = w->far_calls[--w->far_call_count];
+    w->far_not_committed[far] += (uint64_t)__builtin_popcount(fake_sqs_call(&w->far[far], call.action, buffer_slice(&call.body), w->now, &answer));
+    if (w->far[far].complaint[0])
+        violated(w, "the bridge broke a rule of SQS: %s", w->far[far].complaint);
+    out.status = answer.status;
+    out.body = buffer_slice(&answer.body);
+    out.unsent = answer.unsent;
+    bridge_target_answer(w->bridge, &out, w->now);
+    buffer_fini(&answer.body);
+    target_call_fini(&call);
+}
+
 static void release_calls(struct world *w)
 {
+    struct target_call call;
+
+    while (bridge_next_target_call(w->bridge, &call)) {
+        if (w->far_call_count == FAR_CALLS)
+            violated(w, "more than %d requests are on their way to other servers", FAR_CALLS);
+        w->far_calls[w->far_call_count++] = call;
+    }
     while (w->call_count < CALLS && bridge_next_call(w->bridge, &w->calls[w->call_count], w->now))
         w->call_count++;
 }
@@ -644,6 +687,10 @@ static void end_cycle(struct world *w)
         crash(w, chance(w, 700));
         return;
     }
+    for (int i = 0; i < FAR && outcome == DATABASE_OK; i++)
+        w->far_not_committed[i] = 0;
+    if (outcome == DATABASE_FULL) /* calls on their way are forgotten */
+        forget_calls(w);
     w->full += outcome == DATABASE_FULL;
     if (w->faults && chance(w, 15)) {
         crash(w, chance(w, 500));
@@ -716,6 +763,8 @@ static void step(struct world *w)
             act(w, &w->consumers[i]);
     while (w->call_count > 0 && chance(w, 600))
         deliver_call(w, (size_t)below(w, w->call_count));
+    while (w->far_call_count > 0 && chance(w, 700))
+        deliver_far_call(w, (size_t)below(w, w->far_call_count));
     end_cycle(w);
     if (w->faults)
         mishaps(w);
@@ -749,15 +798,21 @@ static void set_faults(struct world *w)
 
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
         fake_fault_rate(w->aws, rates[i].fault, rates[i].per_10000 * heavy > 6000 ? 6000 : rates[i].per_10000 * heavy);
+    for (int far = 0; far < FAR; far++)
+        for (int f = 0; f < SQS_FAULT_COUNT; f++)
+            w->far[far].rates[f] = (unsigned)below(w, f == SQS_FAULT_WRONG_MD5 || f == SQS_FAULT_DENIED || f == SQS_FAULT_DELETED ? 60 : 500 * heavy);
 }
 
+static const struct pump_options far_options[FAR] = {{.name = "far"}, {.name = "far.fifo", .fifo = true}};
 static const struct bridge_queue bridge_queues[] = {
-    {"orders", 30000, 4, "orders-dead"},
-    {"orders-dead", 30000, 0, NULL},
-    {"copies", 30000, 0, NULL},
+    {.name = "orders", .visibility_timeout_ms = 30000, .max_receive_count = 4, .dead_letter_queue = "orders-dead"},
+    {.name = "orders-dead", .visibility_timeout_ms = 30000},
+    {.name = "copies", .visibility_timeout_ms = 30000},
+    {.name = "far", .remote = &far_options[0]},
+    {.name = "far.fifo", .remote = &far_options[1], .hold_key = true},
 };
-static const char *const fed[] = {"orders", "copies"};
-static const struct bridge_source bridge_sources[] = {{.name = "orders", .idle_poll_ms = 1000, .queues = fed, .queue_count = 2}};
+static const char *const fed[] = {"orders", "copies", "far", "far.fifo"};
+static const struct bridge_source bridge_sources[] = {{.name = "orders", .idle_poll_ms = 1000, .queues = fed, .queue_count = 4}};
 
 static void begin(struct world *w, uint64_t seed)
 {
@@ -773,9 +828,11 @@ static void begin(struct world *w, uint64_t seed)
     fake_service_options(w->aws)->retention_ms = DAY_MS;
     fake_service_options(w->aws)->odd_times = chance(w, 300);
     fake_time_set(w->aws, w->now.wall_ms);
-    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = bridge_queues, .queue_count = 3,
+    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = bridge_queues, .queue_count = 5,
                                          .sources = bridge_sources, .source_count = 1, .discovery_ms = 60000,
                                          .keep_settled_ms = chance(w, 300) ? 60000 : 7 * DAY_MS};
+    for (int i = 0; i < FAR; i++)
+        w->far[i] = (struct fake_sqs){.fifo = i == 1, .seed = random_next(&w->random)};
     if (PLANTED(NO_SYNC))
         memory_disk_lie(w->disk);
     fake_shard_new(fake_stream_add(w->aws, "orders"), NULL);
@@ -792,6 +849,8 @@ static void finish(struct world *w)
     }
     for (int q = 0; q < QUEUES; q++)
         free(w->truths[q]);
+    for (int i = 0; i < FAR; i++)
+        fake_sqs_fini(&w->far[i]);
     free(w->records);
     free(w->sent);
     fake_service_free(w->aws);
@@ -805,7 +864,7 @@ static bool drained(struct world *w)
 
     desks = bridge_desks(w->bridge, &count);
     for (size_t i = 0; i < count; i++)
-        if (desks[i].queue->counts[MESSAGE_QUEUED] + desks[i].queue->counts[MESSAGE_IN_FLIGHT] > 0)
+        if (desks[i].queue->counts[MESSAGE_QUEUED] + desks[i].queue->counts[MESSAGE_IN_FLIGHT] + desks[i].queue->counts[MESSAGE_PENDING] > 0)
             return false;
     return source_trouble(bridge_source(w->bridge, 0))[0] == '\0';
 }
@@ -850,6 +909,49 @@ static bool caught_up(struct world *w)
     return c.yes && c.open == open;
 }
 
+/* ---- other servers ---- */
+
+static const struct queue *far_queue(const struct world *w, int far)
+{
+    size_t count;
+    const struct desk *desks = bridge_desks(w->bridge, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(desks[i].queue->name, far_options[far].name) == 0)
+            return desks[i].queue;
+    return NULL;
+}
+
+/* Each record that was stored came, but for those that are parked or held; more often than once only where that is admitted. */
+static void check_far(struct world *w, int far)
+{
+    const struct fake_sqs *sqs = &w->far[far];
+    const struct queue *q = far_queue(w, far);
+    int *times = memory_zeroed(w->record_count + 1, sizeof(int));
+    uint64_t twice = 0;
+    int64_t distinct = 0;
+    int64_t altered = 0;
+
+    for (size_t i = 0; i < sqs->len; i++) {
+        uint64_t key = key_of(sqs->arrivals[i].body);
+
+        if (key >= w->record_count)
+            violated(w, "P9: %s got a record that was never written", q->name);
+        twice += times[key] > 0;
+        distinct += times[key]++ == 0;
+        altered += sqs->arrivals[i].altered;
+    }
+    free(times);
+    if (distinct + q->counts[MESSAGE_PARKED] + q->counts[MESSAGE_HELD] < q->counts[MESSAGE_SENT] + q->counts[MESSAGE_PARKED] + q->counts[MESSAGE_HELD] ||
+        distinct < q->counts[MESSAGE_SENT])
+        violated(w, "P2: %lld messages are sent to %s, but %lld came", (long long)q->counts[MESSAGE_SENT], q->name, (long long)distinct);
+    if (q->counts[MESSAGE_PARKED] > altered)
+        violated(w, "P9: %lld messages for %s are parked, but only %lld arrived altered", (long long)q->counts[MESSAGE_PARKED], q->name, (long long)altered);
+    if (far == 0 && twice > (uint64_t)q->possible_duplicates + w->far_lost[far])
+        violated(w, "P2: %" PRIu64 " records came to %s again, but only %lld may have, and %" PRIu64 " answers were lost", twice, q->name,
+                 (long long)q->possible_duplicates, w->far_lost[far]);
+}
+
 static void drain(struct world *w)
 {
     int steps = 0;
@@ -857,6 +959,8 @@ static void drain(struct world *w)
     w->faults = false;
     w->draining = true;
     fake_faults_off(w->aws);
+    for (int i = 0; i < FAR; i++)
+        fake_sqs_faults_off(&w->far[i]);
     memory_disk_break(w->disk, 0);
     memory_disk_limit(w->disk, 0);
     bridge_set_room(w->bridge, true);
@@ -869,6 +973,8 @@ static void drain(struct world *w)
     for (size_t i = 0; i < w->sent_count; i++)
         if (w->sent[i].confirmed && !w->sent[i].delivered)
             violated(w, "P5: message s%zu was confirmed to its sender, but never came", i);
+    for (int i = 0; i < FAR; i++)
+        check_far(w, i);
     check_ledger(w, true);
 }
 
@@ -917,12 +1023,7 @@ static bool run_seed(uint64_t seed, struct world *totals)
 static bool plant(const char *name)
 {
 #ifdef S2Q_PLANTED_BUGS
-#define PLANT_NAMED(bug)                                                                                                                 \
-    if (strcmp(name, #bug) == 0)                                                                                                         \
-        planted_bug = PLANTED_##bug;
-    PLANTED_LIST(PLANT_NAMED)
-#undef PLANT_NAMED
-    return planted_bug != PLANTED_NONE;
+    return planted_set(name);
 #else
     fprintf(stderr, "sim: %s: bugs are planted only in builds with -DS2Q_PLANTED_BUGS\n", name);
     return false;

@@ -65,23 +65,14 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"listen: 0.0.0.0:1\n", "listen: 0.0.0.0:1 can be reached from other machines: say listen_beyond_loopback: true if that is wanted (and put TLS in front)\n"},
         {"listen: 0.0.0.0:1\nlisten_beyond_loopback: true\n", ""},
         {"account_id: \"12\"\n", "account_id: \"12\": wanted 12 digits\n"},
-        {"queues:\n  - name: q.fifo\n", "c.yaml:2: queue \"q.fifo\": FIFO queues are not built yet\n"},
-        {"queues:\n  - name: q r\n", "c.yaml:2: queue \"q r\": a name has 1 to 80 letters, digits, hyphens and underscores\n"},
-        {"queues:\n  - visibility_timeout: 1s\n", "c.yaml:2: a queue without a name\n"},
-        {"queues:\n  - name: q\n  - name: q\n    visibility_timeout: 1s\n", "c.yaml:3: queue \"q\" has other options here than at c.yaml:2\n"},
-        {"queues:\n  - name: q\n    dead_letter_queue: q\n    max_receive_count: 1\n", "c.yaml:2: the queue \"q\" is its own dead-letter queue\n"},
-        {"queues:\n  - name: q\n    dead_letter_queue: d\n", "c.yaml:2: the queue \"q\" has a dead_letter_queue, but no max_receive_count: nothing would ever go there\n"},
-        {"pipelines:\n  - queues: [q]\n", "c.yaml:2: a pipeline without a stream\n"},
-        {"pipelines:\n  - stream: t\n", "c.yaml:2: the stream \"t\" feeds no queue: name one\n"},
-        {"pipelines:\n  - stream: t\n    queues: [q, q]\n", "c.yaml:2: the queue \"q\" is named twice for one stream\n"},
-        {"pipelines:\n  - stream: t\n    queues: [q]\n  - stream: t\n    queues: [r]\n",
-         "c.yaml:4: the stream \"t\" has a pipeline already, at c.yaml:2: name all its queues there\n"},
-        {"pipelines:\n  - stream: t\n    strat: latest\n    queues: [q]\n", "c.yaml:3: unknown option \"strat\" (nearest: start)\n"},
+        {"queues:\n  - name: q.fifo\n", "c.yaml:2: queue \"q.fifo\": embedded FIFO queues are not built yet (FIFO queues of target sqs are)\n"},
         {"pipelines:\n  - stream: kinesis:t\n    queues: [q]\n", "c.yaml:2: stream \"kinesis:t\": Kinesis is not built yet; DynamoDB Streams is\n"},
-        {"pipelines:\n  - stream: t\n    queues:\n      - name: q\n        filter: {}\n        target: sqs\n        body: batch\n",
-         "c.yaml:5: filter: not built yet; every record goes to every queue of its pipeline\n"
-         "c.yaml:6: target: only embedded queues are built so far (Amazon SQS as a target is not)\n"
-         "c.yaml:7: body: batch is not built yet; only lambda is\n"},
+        {"queues:\n  - name: q\n    target: sns\n    body: batch\n    address: other\n",
+         "c.yaml:3: target is \"sns\": wanted one of embedded|sqs\n"
+         "c.yaml:4: body: batch is not built yet; only lambda is\n"
+         "c.yaml:2: the queue \"q\" is embedded: address, queue_region and endpoint_url are of target: sqs\n"},
+        {"queues:\n  - name: q\n    target: sqs\n    max_receive_count: 3\n",
+         "c.yaml:2: the queue \"q\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)\n"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
