@@ -930,7 +930,7 @@ static void check_far(struct world *w, int far)
     int *times = memory_zeroed(w->record_count + 1, sizeof(int));
     uint64_t twice = 0;
     int64_t distinct = 0;
-    int64_t altered = 0;
+    int64_t altered = (int64_t)sqs->altered;
 
     for (size_t i = 0; i < sqs->len; i++) {
         uint64_t key = key_of(sqs->arrivals[i].body);
@@ -939,7 +939,6 @@ static void check_far(struct world *w, int far)
             violated(w, "P9: %s got a record that was never written", q->name);
         twice += times[key] > 0;
         distinct += times[key]++ == 0;
-        altered += sqs->arrivals[i].altered;
     }
     free(times);
     if (distinct + q->counts[MESSAGE_PARKED] + q->counts[MESSAGE_HELD] < q->counts[MESSAGE_SENT] + q->counts[MESSAGE_PARKED] + q->counts[MESSAGE_HELD] ||

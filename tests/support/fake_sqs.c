@@ -139,6 +139,7 @@ static void take(struct fake_sqs *q, const json_t *entry, struct instant now, bo
     struct fake_arrival *a;
 
     q->taken++;
+    q->altered += altered;
     if (q->fifo && (text_in(entry, "MessageGroupId")[0] == '\0' || deduplication[0] == '\0'))
         complain(q, "an entry for a FIFO queue without MessageGroupId or MessageDeduplicationId");
     if (q->fifo && known(q, deduplication, now.wall_ms))
@@ -147,7 +148,7 @@ static void take(struct fake_sqs *q, const json_t *entry, struct instant now, bo
     a = &q->arrivals[q->len++];
     *a = (struct fake_arrival){.body = memory_strdup(text_in(entry, "MessageBody")), .group = memory_strdup(text_in(entry, "MessageGroupId")),
                                .id = memory_strdup(text_in(json_object_get(json_object_get(entry, "MessageAttributes"), "stream2sqs.id"), "StringValue")),
-                               .deduplication = memory_strdup(deduplication), .at_ms = now.wall_ms, .altered = altered};
+                               .deduplication = memory_strdup(deduplication), .at_ms = now.wall_ms};
 }
 
 static json_t *successful(const json_t *entry, bool altered, uint64_t number)

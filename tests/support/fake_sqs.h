@@ -42,7 +42,6 @@ struct fake_arrival {
     char *group;    /* "" : none */
     char *deduplication;
     int64_t at_ms;
-    bool altered;
 };
 
 struct fake_sqs {
@@ -56,6 +55,7 @@ struct fake_sqs {
     struct fake_arrival *arrivals;
     size_t len;
     uint64_t taken;                  /* entries stored or recognised as duplicates */
+    uint64_t altered;                /* of those, with a wrong MD5 */
     uint64_t requests;
     uint64_t entries;
     char complaint[300];             /* the client broke a rule of SQS; "": it did not */
