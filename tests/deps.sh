@@ -7,6 +7,9 @@ packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev lib
     libcmocka-dev python3 python3-venv shellcheck strace)
 # a newer Node.js than Debian's does, too
 command -v npm >/dev/null || packages+=(nodejs npm)
+# AWS's own matcher of event patterns is a Java library
+command -v javac >/dev/null || packages+=(default-jdk-headless)
+command -v mvn >/dev/null || packages+=(maven)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: not a Debian system; install what these packages hold: ${packages[*]}" >&2

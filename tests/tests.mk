@@ -11,6 +11,22 @@ $(BUILD)/tests/sim/sim: $(BUILD)/tests/sim/sim.o $(SUPPORT_OBJECTS) $(BUILD)/lib
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
 
+# Our event patterns against AWS's own matcher.
+$(BUILD)/tests/ruler/ours: $(BUILD)/tests/ruler/ours.o $(BUILD)/libcore.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/ruler/done: tests/ruler/pom.xml tests/ruler/RulerOracle.java
+	$(call say,MAVEN,$@)
+	$(Q)mkdir -p $(@D) && mvn -q -B -f tests/ruler/pom.xml dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D))/lib
+	$(Q)javac -cp '$(@D)/lib/*' -d $(@D) tests/ruler/RulerOracle.java
+	$(Q)touch $@
+
+RULER_CASES ?= 40000
+RULER_SEED ?= 1
+ruler: $(BUILD)/tests/ruler/ours $(BUILD)/ruler/done ## filters against AWS's Event Ruler: RULER_SEED=n, RULER_CASES=n
+	$(Q)python3 tests/ruler/differential.py $< '$(BUILD)/ruler:$(BUILD)/ruler/lib/*' $(RULER_SEED) $(RULER_CASES)
+
 # The fake AWS over HTTP: from its sources at once, as a folder of objects would have the program's own name.
 FAKE_AWS := $(wildcard tests/fake_aws_server/*.c) $(addprefix tests/support/,fake_aws.c fake_faults.c fake_page.c fake_record.c fake_stream.c)
 $(BUILD)/tests/fake_aws_server: $(FAKE_AWS) $(wildcard tests/fake_aws_server/*.h) tests/support/fake_aws.h tests/support/fake_internal.h $(BUILD)/libcore.a
@@ -29,7 +45,7 @@ bench: deps ## ratios to the limit program and to peers; BENCH=quick|normal|full
 
 .SECONDARY:
 
-.PHONY: deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench
+.PHONY: ruler deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -99,6 +115,7 @@ check: deps ## everything
 	$(Q)$(MAKE) check-asan
 	$(Q)$(MAKE) sim
 	$(Q)$(MAKE) planted
+	$(Q)$(MAKE) ruler
 	$(Q)$(MAKE) e2e
 	$(Q)$(MAKE) e2e-asan
 	@echo "check: all is well"

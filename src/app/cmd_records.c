@@ -15,11 +15,11 @@ static void note_record(void *context, const struct stored_record *record)
     json_array_append_new(l->list, reading_record(l->reading, record, l->payload));
 }
 
-static void note_state(void *context, int64_t queue, int64_t message)
+static void note_state(void *context, int64_t queue, int64_t message, enum no_message why)
 {
     struct listing *l = context;
     struct message_row row;
-    const char *state = "pruned";
+    const char *state = no_message_name(why);
 
     if (message && ledger_message_find(l->reading->db, message, &row)) {
         state = message_state_name(row.state);

@@ -102,13 +102,13 @@ static void take_record(void *context, const struct stored_record *record)
     life->record = reading_record(life->reading, record, life->payload);
 }
 
-static void take_message(void *context, int64_t queue, int64_t message)
+static void take_message(void *context, int64_t queue, int64_t message, enum no_message why)
 {
     struct life *life = context;
     json_t *one = message ? reading_message(life->reading, message) : NULL;
 
     if (one == NULL)
-        one = json_pack("{s:s,s:s}", "queue", reading_queue(life->reading, queue), "state", "pruned");
+        one = json_pack("{s:s,s:s}", "queue", reading_queue(life->reading, queue), "state", no_message_name(why));
     json_array_append_new(life->messages, one);
 }
 

@@ -4,6 +4,7 @@
 #include "app/config_internal.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "codec/event_pattern.h"
 #include "codec/sqs_wire.h"
 
 #include <arpa/inet.h>
@@ -222,10 +223,13 @@ static void set_text(struct loading *l, const struct option *o, void *owner, con
     *field = memory_strdup(text);
 }
 
+/* The one option of this type is a filter. */
 static void set_json(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
 {
     char **field = (char **)(void *)((char *)owner + o->offset);
     struct scanner j;
+    struct filter *filter;
+    struct error err = {0};
 
     scan_init(&j, slice_text(text));
     scan_skip(&j);
@@ -233,6 +237,12 @@ static void set_json(struct loading *l, const struct option *o, void *owner, con
         config_problem(l, where, "%s is no JSON: %s at byte %zu", o->name, j.error ? j.error : "something follows", scan_offset(&j));
         return;
     }
+    filter = filter_new(slice_text(text), &err);
+    if (filter == NULL) {
+        config_problem(l, where, "%s", err.text);
+        return;
+    }
+    filter_free(filter);
     free(*field);
     *field = memory_strdup(text);
 }

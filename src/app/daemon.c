@@ -48,6 +48,7 @@ struct daemon {
     struct stream_client *client;
     struct sqs_client *sqs_client;
     struct destination *destinations; /* one a queue of the configuration; zeroed: embedded */
+    struct filter **filters;          /* the same; NULL: every record */
     struct sqs_api *api;
     struct admin *admin;
     struct http_server *sqs_server;
@@ -301,9 +302,13 @@ static void fill_options(struct daemon *d)
     struct bridge_queue *queues = memory_zeroed(c->queue_count + 1, sizeof(*queues));
     struct bridge_source *sources = memory_zeroed(c->pipeline_count + 1, sizeof(*sources));
 
+    d->filters = memory_zeroed(c->queue_count + 1, sizeof(*d->filters));
+    for (size_t i = 0; i < c->queue_count; i++)
+        d->filters[i] = c->queues[i].filter ? filter_new(slice_text(c->queues[i].filter), NULL) : NULL; /* the configuration's check has compiled it before */
     for (size_t i = 0; i < c->queue_count; i++)
         queues[i] = (struct bridge_queue){.name = c->queues[i].name, .visibility_timeout_ms = c->queues[i].visibility_timeout_ms,
                                           .max_receive_count = c->queues[i].max_receive_count, .dead_letter_queue = c->queues[i].dead_letter_queue,
+                                          .filter = d->filters[i],
                                           .hold_key = c->queues[i].on_dead == CONFIG_DEAD_HOLD_KEY,
                                           .remote = c->queues[i].target == CONFIG_TARGET_SQS ? &d->destinations[i].pump : NULL};
     for (size_t i = 0; i < c->pipeline_count; i++)
@@ -431,6 +436,9 @@ static void unmake(struct daemon *d)
     for (size_t i = 0; i < d->config->queue_count && d->destinations; i++)
         destination_fini(&d->destinations[i]);
     free(d->destinations);
+    for (size_t i = 0; i < d->config->queue_count && d->filters; i++)
+        filter_free(d->filters[i]);
+    free(d->filters);
     credentials_fini(&d->credentials);
     endpoint_fini(&d->dynamodb);
     endpoint_fini(&d->streams);

@@ -329,3 +329,10 @@ void state_columns_choose(struct state_columns *columns, json_t *lines)
         columns->names[columns->len++] = name;
     }
 }
+
+const char *no_message_name(enum no_message why)
+{
+    static const char *const names[] = {[NO_MESSAGE_PRUNED] = "pruned", [NO_MESSAGE_FILTERED] = "filtered", [NO_MESSAGE_EITHER] = "filtered or pruned"};
+
+    return names[why];
+}

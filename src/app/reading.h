@@ -48,6 +48,8 @@ struct state_columns {
     size_t len;
 };
 void state_columns_choose(struct state_columns *columns, json_t *lines);
+/* "pruned", "filtered", "filtered or pruned" */
+const char *no_message_name(enum no_message why);
 /* The item's key as a person writes it: "o7", or "o7 / 12". */
 void append_key(struct buffer *out, json_t *keys);
 /* "2026-01-31T12:34:56.789Z"; 0: null. */

@@ -123,7 +123,7 @@ static void load_queues(struct bridge *b, struct instant now)
         struct queue *q = desk->queue;
 
         q->options = (struct queue_options){.visibility_timeout_ms = o->visibility_timeout_ms, .max_receive_count = o->max_receive_count,
-                                            .dead_letter_queue = target ? target->queue : NULL, .hold_key = o->hold_key};
+                                            .dead_letter_queue = target ? target->queue : NULL, .filter = o->filter, .hold_key = o->hold_key};
         if (q->remote != (o->remote != NULL)) { /* check_kinds has seen that it is empty */
             q->remote = o->remote != NULL;
             q->next_fresh = q->next_message;
@@ -195,9 +195,9 @@ static void check_kind(void *context, const struct queue_row *row)
         const struct bridge_queue *o = &kinds->options->queues[i];
 
         if (slice_is(row->name, o->name) && row->remote != (o->remote != NULL) && waiting > 0 && kinds->good)
-            kinds->good = error_set(kinds->err, ERROR_CONFIG, "the queue \"%s\" was %s until now, and %lld of its messages are not settled: let them be consumed "
-                                    "or drop them first, or give the new queue another name", o->name, row->remote ? "on another server" : "embedded",
-                                    (long long)waiting);
+            kinds->good = error_set(kinds->err, ERROR_CONFIG,
+                                    "the queue \"%s\" was %s until now, and %lld of its messages are not settled: let them be consumed or drop them first, "
+                                    "or give the new queue another name", o->name, row->remote ? "on another server" : "embedded", (long long)waiting);
     }
 }
 

@@ -7,13 +7,17 @@
 
 void intake_init(struct intake *in, struct database *db)
 {
-    *in = (struct intake){.db = db, .next_record = ledger_next_record(db)};
+    *in = (struct intake){.db = db, .next_record = ledger_next_record(db), .origins = {.db = db}};
 }
 
 void intake_fini(struct intake *in)
 {
     buffer_fini(&in->bloom);
     buffer_fini(&in->arena);
+    buffer_fini(&in->whole);
+    origins_fini(&in->origins);
+    free(in->stored);
+    in->stored = NULL;
 }
 
 static bool is_new(const struct shard_row *shard, const struct stream_record *record)
@@ -45,15 +49,36 @@ static void store_record(struct intake *in, int64_t shard, const struct stream_r
     record_add_to_bloom(&in->bloom, record, &in->arena);
 }
 
-/* One message a queue for each of the records [first, first + count). */
-static void fan_out(struct intake *in, const struct shard_row *shard, struct queue *q, int64_t first, int64_t count, struct instant now)
+/* Does the queue want the record? A filter may ask for eventSourceARN, which a stored record does not have. */
+static bool wanted(struct intake *in, const struct queue *q, int64_t shard, struct slice body)
+{
+    const struct filter *filter = q->options.filter;
+
+    if (filter == NULL)
+        return true;
+    if (filter_asks_for(filter, "eventSourceARN")) {
+        buffer_reset(&in->whole);
+        record_lambda_body(&in->whole, body, slice_text(origin_of(&in->origins, shard)->arn));
+        body = buffer_slice(&in->whole);
+    }
+    return filter_match(filter, body, &in->arena) >= 0;
+}
+
+/* One message a queue for each of the page's new records: those that are stored as [first, first + count). */
+static void fan_out(struct intake *in, const struct shard_row *shard, const struct stream_page *page, struct queue *q, int64_t first, int64_t count,
+                    struct instant now)
 {
     int64_t first_message = q->next_message;
+    int64_t given = 0;
 
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        if (!wanted(in, q, shard->id, page->records[in->stored[i]].body))
+            continue;
         queue_add(q, in->db, first + i, 0, now);
-    ledger_delivery_insert(in->db, first, q->id, first_message, count, 0);
-    ledger_tally_add(in->db, shard->id, q->id, shard->records_read, count, 0);
+        given++;
+    }
+    ledger_delivery_insert(in->db, first, q->id, first_message, given, count - given);
+    ledger_tally_add(in->db, shard->id, q->id, shard->records_read, given, count - given);
 }
 
 int64_t intake_page(struct intake *in, struct shard_row *shard, const struct stream_page *page, struct queue *const *queues, size_t queue_count,
@@ -69,6 +94,7 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
     intake_close(in); /* its records must follow each other */
     first = in->next_record;
     bloom_size(&in->bloom, page->len * 3);
+    in->stored = memory_resize(in->stored, (page->len + 1) * sizeof(*in->stored));
     row = (struct page_row){.id = first, .shard = shard->id, .after_sequence = before, .stored_at_ms = now.wall_ms};
     for (size_t i = 0; i < page->len; i++) {
         const struct stream_record *record = &page->records[i];
@@ -79,6 +105,7 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
         }
         if (!slice_present(shard->position) && record->created_ms != 0 && record->created_ms < not_before_ms)
             continue;
+        in->stored[in->next_record - first] = i;
         store_record(in, shard->id, record);
         row.first_sequence = slice_present(row.first_sequence) ? row.first_sequence : record->sequence_number;
         row.last_sequence = shard->position = record->sequence_number;
@@ -91,7 +118,7 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
     row.bloom = buffer_slice(&in->bloom);
     ledger_page_insert(in->db, &row);
     for (size_t i = 0; i < queue_count; i++)
-        fan_out(in, shard, queues[i], first, count, now);
+        fan_out(in, shard, page, queues[i], first, count, now);
     shard->records_read += count;
     return count;
 }

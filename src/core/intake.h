@@ -8,6 +8,7 @@
 #ifndef S2Q_CORE_INTAKE_H
 #define S2Q_CORE_INTAKE_H
 
+#include "core/origin.h"
 #include "core/queue.h"
 #include "core/record.h"
 
@@ -32,13 +33,16 @@ struct intake {
     struct sent_page sent;
     struct buffer bloom; /* scratch */
     struct buffer arena;
+    struct buffer whole;     /* a record with its eventSourceARN, for filters that ask for it */
+    struct origins origins;
+    size_t *stored;          /* where in the page each new record stands */
 };
 
 void intake_init(struct intake *in, struct database *db);
 void intake_fini(struct intake *in);
-/* Stores what is new in the page, one message in each queue. Updates *shard (position: a slice into the page; counts) but does not save it. Until the shard
- * has a position, records created before not_before_ms are passed over (start: latest); 0: none are. Returns the records stored, -1: sequence numbers do
- * not rise, nothing was stored. */
+/* Stores what is new in the page, one message in each queue whose filter lets it pass. Updates *shard (position: a slice into the page; counts) but does
+ * not save it. Until the shard has a position, records created before not_before_ms are passed over (start: latest); 0: none are. Returns the records
+ * stored, -1: sequence numbers do not rise, nothing was stored. */
 int64_t intake_page(struct intake *in, struct shard_row *shard, const struct stream_page *page, struct queue *const *queues, size_t queue_count,
                     int64_t not_before_ms, struct instant now);
 /* Stores a message that was sent; attributes: sqs_attributes_encode's form, or absent. Returns its id. */

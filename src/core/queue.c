@@ -244,8 +244,6 @@ static void go_out_again(struct queue *q, int64_t id, uint64_t key_hash, struct 
 
 struct releasing {
     struct queue *queue;
-    uint64_t key_hash;
-    bool all; /* whatever its key is */
     struct waiting {
         int64_t id;
         uint64_t key_hash;
@@ -257,33 +255,32 @@ static void note_held(void *context, int64_t id, enum message_state state, uint6
 {
     struct releasing *r = context;
 
-    if (state != MESSAGE_HELD || (!r->all && key_hash != r->key_hash))
+    if (state != MESSAGE_HELD || held_holds(&r->queue->held, key_hash, id))
         return;
     r->found = memory_resize(r->found, (r->len + 1) * sizeof(*r->found));
     r->found[r->len++] = (struct waiting){id, key_hash};
 }
 
-/* In the order in which they came. */
-static void release_held(struct database *db, struct releasing *r, struct instant now)
+/* Whatever no dead record holds any more goes on, in the order in which it came. */
+static void release_held(struct queue *q, struct database *db, struct instant now)
 {
-    enum message_state state = r->queue->remote ? MESSAGE_PENDING : MESSAGE_QUEUED;
+    enum message_state state = q->remote ? MESSAGE_PENDING : MESSAGE_QUEUED;
+    struct releasing r = {.queue = q};
 
-    ledger_troubled(db, r->queue->id, note_held, r);
-    for (size_t i = 0; i < r->len; i++) {
-        if (ledger_release(db, r->found[i].id, state, now.wall_ms) != 1)
+    ledger_troubled(db, q->id, note_held, &r);
+    for (size_t i = 0; i < r.len; i++) {
+        if (ledger_release(db, r.found[i].id, state, now.wall_ms) != 1)
             continue;
-        queue_count(r->queue, MESSAGE_HELD, state);
-        go_out_again(r->queue, r->found[i].id, r->found[i].key_hash, now);
+        queue_count(q, MESSAGE_HELD, state);
+        go_out_again(q, r.found[i].id, r.found[i].key_hash, now);
     }
-    free(r->found);
+    free(r.found);
 }
 
 static void no_longer_dead(struct queue *q, struct database *db, uint64_t key_hash, struct instant now)
 {
-    struct releasing r = {.queue = q, .key_hash = key_hash};
-
     if (q->options.hold_key && held_remove(&q->held, key_hash))
-        release_held(db, &r, now);
+        release_held(q, db, now);
 }
 
 static void note_dead(void *context, int64_t id, enum message_state state, uint64_t key_hash)
@@ -296,12 +293,10 @@ static void note_dead(void *context, int64_t id, enum message_state state, uint6
 
 void queue_load_held(struct queue *q, struct database *db, struct instant now)
 {
-    struct releasing r = {.queue = q, .all = true};
-
     if (q->options.hold_key)
         ledger_troubled(db, q->id, note_dead, q);
-    else if (q->counts[MESSAGE_HELD] > 0)
-        release_held(db, &r, now);
+    if (q->counts[MESSAGE_HELD] > 0) /* the policy may have changed, or an operator settled the dead while no daemon ran */
+        release_held(q, db, now);
 }
 
 bool queue_hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now)

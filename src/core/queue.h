@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "codec/event_pattern.h"
 #include "core/held.h"
 #include "store/ledger.h"
 
@@ -23,6 +24,7 @@ struct queue_options {
     int64_t visibility_timeout_ms;
     int64_t max_receive_count; /* 0: no limit */
     struct queue *dead_letter_queue; /* NULL: dead messages stay where they are, in state DEAD */
+    const struct filter *filter; /* which records it gets; NULL: all. Borrowed */
     bool hold_key;             /* later records of a dead or parked one's key wait until an operator has decided */
 };
 
@@ -75,7 +77,8 @@ struct received {
     int64_t root; /* the row whose id is the message id: the first of a chain of dead-letter copies */
 };
 /* Receives up to `max` messages, each hidden for visibility_ms, and hands them over one by one; one that `each` refuses (false, *err) cannot be
- * delivered as it is: it is parked. Messages that were received max_receive_count times already die instead. Never more in flight than SQS_IN_FLIGHT_MAX. Returns how many were received; 0 with *over_limit set when that was the cause. */
+ * delivered as it is: it is parked. Messages that were received max_receive_count times already die instead. Never more in flight than
+ * SQS_IN_FLIGHT_MAX. Returns how many were received; 0 with *over_limit set when that was the cause. */
 int queue_receive(struct queue *q, struct database *db, int max, int64_t visibility_ms, struct instant now,
                   bool (*each)(void *context, const struct received *received, struct error *err), void *context, bool *over_limit);
 /* Settles a message; one that is settled already, or not in this queue any more, changes nothing (deleting again succeeds in SQS). */

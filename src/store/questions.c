@@ -104,13 +104,32 @@ static int64_t message_of(struct database *db, int64_t first, int64_t end, int64
     return message;
 }
 
-void question_messages(struct database *db, int64_t page, int64_t record, void (*each)(void *context, int64_t queue, int64_t message), void *context)
+static int64_t messages_in(struct database *db, int64_t first, int64_t end)
+{
+    int64_t count = 0;
+
+    bind_i64(db, S(MESSAGE_RANGE_COUNT), 1, first);
+    bind_i64(db, S(MESSAGE_RANGE_COUNT), 2, end);
+    if (database_row(db, S(MESSAGE_RANGE_COUNT))) {
+        count = column_i64(db, S(MESSAGE_RANGE_COUNT), 0);
+        database_reset(db, S(MESSAGE_RANGE_COUNT));
+    }
+    return count;
+}
+
+void question_messages(struct database *db, int64_t page, int64_t record,
+                       void (*each)(void *context, int64_t queue, int64_t message, enum no_message why), void *context)
 {
     bind_i64(db, S(PAGE_DELIVERIES), 1, page);
     while (database_row(db, S(PAGE_DELIVERIES))) {
         int64_t first = column_i64(db, S(PAGE_DELIVERIES), 1);
+        int64_t count = column_i64(db, S(PAGE_DELIVERIES), 2);
+        int64_t filtered = column_i64(db, S(PAGE_DELIVERIES), 3);
+        int64_t message = message_of(db, first, first + count, record);
+        bool whole = message == 0 && messages_in(db, first, first + count) == count;
 
-        each(context, column_i64(db, S(PAGE_DELIVERIES), 0), message_of(db, first, first + column_i64(db, S(PAGE_DELIVERIES), 2), record));
+        each(context, column_i64(db, S(PAGE_DELIVERIES), 0), message,
+             filtered == 0 ? NO_MESSAGE_PRUNED : whole ? NO_MESSAGE_FILTERED : NO_MESSAGE_EITHER);
     }
 }
 

@@ -40,7 +40,14 @@ bool question_page(struct database *db, int64_t record, struct stored_page *page
 /* The oldest page; false: there is none. */
 bool question_first_page(struct database *db, struct stored_page *page);
 /* The messages that a record became: one a queue; 0: none (any more). */
-void question_messages(struct database *db, int64_t page, int64_t record, void (*each)(void *context, int64_t queue, int64_t message), void *context);
+enum no_message {
+    NO_MESSAGE_PRUNED,
+    NO_MESSAGE_FILTERED, /* the queue's filter did not want the record */
+    NO_MESSAGE_EITHER,   /* one of the two: other messages of its page are pruned */
+};
+/* message 0: there is none (any more), and why. */
+void question_messages(struct database *db, int64_t page, int64_t record,
+                       void (*each)(void *context, int64_t queue, int64_t message, enum no_message why), void *context);
 
 /* audit */
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
