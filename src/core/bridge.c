@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "store/questions.h"
 
 #include <stdlib.h>
 
@@ -659,6 +660,39 @@ bool bridge_move_dead_one(struct bridge *b, struct slice queue_name, struct slic
     b->changed = true;
     if (message_id_decode(&b->service.identity, message_id, &id) && QUEUE_OF_MESSAGE(id) == desk->queue->id)
         move->moved += move_one(b, desk->queue, id, move, now);
+    return true;
+}
+
+static void note_record_shard(void *context, const struct stored_record *record)
+{
+    *(int64_t *)context = record->shard;
+}
+
+static bool replay_one(struct bridge *b, struct queue *q, int64_t record, struct instant now)
+{
+    struct stored_page page;
+    int64_t first_message = q->next_message;
+    int64_t shard = 0;
+
+    if (!question_record(b->db, record, note_record_shard, &shard) || shard == 0 || !question_page(b->db, record, &page) ||
+        ledger_tally_replayed(b->db, shard, q->id, 1) != 1)
+        return false;
+    queue_replay(q, b->db, record, now);
+    ledger_delivery_insert(b->db, page.id, q->id, first_message, 1, 0);
+    return true;
+}
+
+bool bridge_replay(struct bridge *b, struct slice queue_name, const int64_t *records, size_t count, int64_t *replayed, struct instant now)
+{
+    struct desk *desk = service_find(&b->service, queue_name);
+
+    *replayed = 0;
+    if (desk == NULL)
+        return false;
+    database_begin(b->db);
+    b->changed = true;
+    for (size_t i = 0; i < count; i++)
+        *replayed += replay_one(b, desk->queue, records[i], now);
     return true;
 }
 

@@ -186,13 +186,10 @@ static void deduplicate(struct composed *c, const struct origin *origin, const s
 {
     unsigned char digest[SHA256_BYTES];
     struct buffer text = {0};
-    enum step_kind first = STEP_ENQUEUED;
-    int64_t at_ms;
     int again = redrives(row->history);
 
-    step_decode(row->history, 0, &first, &at_ms);
     buffer_printf(&text, "%s|%s|%.*s|%lld", origin->arn, origin->shard_id, SLICE_ARG(row->sequence_number), (long long)row->sub_sequence);
-    if (first == STEP_REPLAYED)
+    if (history_replayed(row->history))
         buffer_printf(&text, "|replay %lld", (long long)row->id);
     if (again > 0)
         buffer_printf(&text, "|redrive %d", again);
@@ -217,6 +214,8 @@ static void compose(struct pump *p, const struct message_row *row, struct compos
     add_attribute(c, SLICE("stream2sqs.shard"), slice_text(origin->shard_id));
     add_attribute(c, SLICE("stream2sqs.sequence_number"), row->sequence_number);
     add_attribute(c, SLICE("stream2sqs.event_id"), record_event_id(row->body));
+    if (history_replayed(row->history))
+        add_attribute(c, SLICE("stream2sqs.replayed"), SLICE("true"));
     if (p->options->fifo) {
         snprintf(c->group, sizeof(c->group), "%016llx", (unsigned long long)row->key_hash);
         c->message.group_id = slice_text(c->group);

@@ -55,6 +55,8 @@ static void stream_attributes(struct service *s, struct sqs_message *m, const st
     want(m, r, SLICE("stream2sqs.shard"), SLICE("String"), slice_text(origin->shard_id));
     want(m, r, SLICE("stream2sqs.sequence_number"), SLICE("String"), row->sequence_number);
     want(m, r, SLICE("stream2sqs.event_id"), SLICE("String"), record_event_id(row->body));
+    if (history_replayed(row->history))
+        want(m, r, SLICE("stream2sqs.replayed"), SLICE("String"), SLICE("true"));
 }
 
 static void sent_attributes(struct service *s, struct sqs_message *m, const struct sqs_request *r, const struct message_row *row)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/operations.h"
 
+#include "base/memory.h"
+
+#include <stdlib.h>
+
 static const char *move_dead(struct bridge *b, json_t *request, bool drop, struct instant now, json_t **answer)
 {
     struct slice queue = slice_text(json_string_value(json_object_get(request, "queue")));
@@ -23,6 +27,24 @@ static const char *move_dead(struct bridge *b, json_t *request, bool drop, struc
     return found ? NULL : "there is no such queue in this ledger";
 }
 
+static const char *replay(struct bridge *b, json_t *request, struct instant now, json_t **answer)
+{
+    struct slice queue = slice_text(json_string_value(json_object_get(request, "queue")));
+    json_t *records = json_object_get(request, "records");
+    int64_t *ids = memory_zeroed(json_array_size(records) + 1, sizeof(*ids));
+    int64_t replayed = 0;
+    bool found;
+    json_t *id;
+    size_t i;
+
+    json_array_foreach(records, i, id)
+        ids[i] = json_integer_value(id);
+    found = slice_present(queue) && bridge_replay(b, queue, ids, json_array_size(records), &replayed, now);
+    free(ids);
+    *answer = json_pack("{s:I,s:I}", "replayed", (json_int_t)replayed, "passed_over", (json_int_t)((int64_t)json_array_size(records) - replayed));
+    return found ? NULL : "there is no such queue in this ledger";
+}
+
 const char *operation_apply(struct bridge *b, struct slice operation, json_t *request, struct instant now, json_t **answer)
 {
     const char *wrong = "there is no such operation";
@@ -30,6 +52,8 @@ const char *operation_apply(struct bridge *b, struct slice operation, json_t *re
     *answer = NULL;
     if (slice_is(operation, "dead/redrive") || slice_is(operation, "dead/drop")) {
         wrong = move_dead(b, request, slice_is(operation, "dead/drop"), now, answer);
+    } else if (slice_is(operation, "replay")) {
+        wrong = replay(b, request, now, answer);
     } else if (slice_is(operation, "gaps/acknowledge")) {
         *answer = json_pack("{s:i}", "acknowledged", bridge_acknowledge_gaps(b, now));
         wrong = NULL;

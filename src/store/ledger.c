@@ -39,6 +39,14 @@ bool step_decode(struct slice history, size_t index, enum step_kind *kind, int64
     return true;
 }
 
+bool history_replayed(struct slice history)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+
+    return step_decode(history, 0, &kind, &at_ms) && kind == STEP_REPLAYED;
+}
+
 /* Runs a move whose parameter `at` is its step. */
 static int run_move(struct database *db, enum statement s, int at, enum step_kind kind, int64_t now_ms)
 {
@@ -356,12 +364,12 @@ void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t
     database_run(db, S(TALLY_ADD));
 }
 
-void ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count)
+int ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count)
 {
     bind_i64(db, S(TALLY_REPLAYED), 1, shard);
     bind_i64(db, S(TALLY_REPLAYED), 2, queue);
     bind_i64(db, S(TALLY_REPLAYED), 3, count);
-    database_run(db, S(TALLY_REPLAYED));
+    return database_run(db, S(TALLY_REPLAYED));
 }
 
 void ledger_message_insert(struct database *db, const struct new_message *message, int64_t now_ms)

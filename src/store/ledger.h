@@ -27,6 +27,9 @@ void step_encode(char out[STEP_BYTES], enum step_kind kind, int64_t at_ms);
 /* The step at `index` of a history; false: there is none. */
 bool step_decode(struct slice history, size_t index, enum step_kind *kind, int64_t *at_ms);
 
+/* Was the message enqueued by `replay`? */
+bool history_replayed(struct slice history);
+
 /* A secret or identity of this ledger's own; false: not there yet. */
 bool ledger_meta_get(struct database *db, const char *name, void *out, size_t bytes);
 void ledger_meta_put(struct database *db, const char *name, const void *value, size_t bytes);
@@ -134,7 +137,8 @@ void ledger_page_insert(struct database *db, const struct page_row *row);
 void ledger_delivery_insert(struct database *db, int64_t page, int64_t queue, int64_t first_message, int64_t message_count, int64_t filtered);
 /* Adds to what a shard gave a queue; since_records counts only when the row is new. */
 void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered);
-void ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count);
+/* Returns 0 if the shard never gave the queue anything. */
+int ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count);
 struct new_message {
     int64_t id;
     int64_t record;

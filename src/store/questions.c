@@ -117,20 +117,51 @@ static int64_t messages_in(struct database *db, int64_t first, int64_t end)
     return count;
 }
 
+/* What is known of a record in one queue: a page may have been given to it more than once (replay). */
+struct given {
+    int64_t queue; /* 0: none yet */
+    bool found;
+    enum no_message why;
+};
+
+static void end_of_queue(const struct given *g, void (*each)(void *context, int64_t queue, int64_t message, enum no_message why), void *context)
+{
+    if (g->queue != 0 && !g->found)
+        each(context, g->queue, 0, g->why);
+}
+
 void question_messages(struct database *db, int64_t page, int64_t record,
                        void (*each)(void *context, int64_t queue, int64_t message, enum no_message why), void *context)
 {
+    struct given g = {0};
+
     bind_i64(db, S(PAGE_DELIVERIES), 1, page);
     while (database_row(db, S(PAGE_DELIVERIES))) {
+        int64_t queue = column_i64(db, S(PAGE_DELIVERIES), 0);
         int64_t first = column_i64(db, S(PAGE_DELIVERIES), 1);
         int64_t count = column_i64(db, S(PAGE_DELIVERIES), 2);
         int64_t filtered = column_i64(db, S(PAGE_DELIVERIES), 3);
         int64_t message = message_of(db, first, first + count, record);
-        bool whole = message == 0 && messages_in(db, first, first + count) == count;
 
-        each(context, column_i64(db, S(PAGE_DELIVERIES), 0), message,
-             filtered == 0 ? NO_MESSAGE_PRUNED : whole ? NO_MESSAGE_FILTERED : NO_MESSAGE_EITHER);
+        if (queue != g.queue) {
+            bool whole = message == 0 && messages_in(db, first, first + count) == count;
+
+            end_of_queue(&g, each, context);
+            g = (struct given){.queue = queue, .why = filtered == 0 ? NO_MESSAGE_PRUNED : whole ? NO_MESSAGE_FILTERED : NO_MESSAGE_EITHER};
+        }
+        if (message == 0)
+            continue;
+        g.found = true;
+        each(context, queue, message, NO_MESSAGE_PRUNED);
     }
+    end_of_queue(&g, each, context);
+}
+
+void question_keys_after(struct database *db, int64_t record, void (*each)(void *context, int64_t record, uint64_t key_hash), void *context)
+{
+    bind_i64(db, S(RECORD_KEYS), 1, record);
+    while (database_row(db, S(RECORD_KEYS)))
+        each(context, column_i64(db, S(RECORD_KEYS), 0), (uint64_t)column_i64(db, S(RECORD_KEYS), 1));
 }
 
 /* ---- audit ---- */

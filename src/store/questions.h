@@ -27,6 +27,8 @@ void question_records(struct database *db, int64_t first, int64_t end, void (*ea
 void question_newest(struct database *db, int64_t before, int64_t limit, void (*each)(void *context, const struct stored_record *record), void *context);
 /* The ids of the shard's records of that sequence number (aggregated ones share one). */
 void question_by_sequence(struct database *db, int64_t shard, struct slice sequence_number, void (*each)(void *context, int64_t record), void *context);
+/* The records after this one that came from a stream, in order, with the hash of their item's key. */
+void question_keys_after(struct database *db, int64_t record, void (*each)(void *context, int64_t record, uint64_t key_hash), void *context);
 /* Every page's Bloom filter, oldest first. */
 void question_blooms(struct database *db, void (*each)(void *context, int64_t page, int64_t record_count, struct slice bloom), void *context);
 

@@ -109,7 +109,7 @@
                                "AND (m.state=5 OR m.state=8 OR m.state=10) AND m.origin IS NULL ORDER BY m.id")                          \
     /* pruning */                                                                                                                        \
     X(PAGE_NEXT, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id>=?1 ORDER BY id LIMIT 1")                          \
-    X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count,filtered FROM delivery WHERE page=?1")                                    \
+    X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count,filtered FROM delivery WHERE page=?1 ORDER BY queue,first_message")                                    \
     X(PRUNE_COUNT, false, "INSERT INTO pruned(shard,queue,state,message_count) SELECT ?1,?2,state,count(*) FROM message "                \
                           "WHERE id>=?3 AND id<?4 AND state IN (4,6,9) AND substr(history,-6)<?5 GROUP BY state "                          \
                           "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+excluded.message_count")            \
@@ -126,6 +126,7 @@
     X(RECORD_ONE, false, "SELECT id,shard,sequence_number,body,attributes FROM record WHERE id=?1")                                      \
     X(RECORD_RANGE, false, "SELECT id,shard,sequence_number,body,attributes FROM record WHERE id>=?1 AND id<?2 ORDER BY id")             \
     X(RECORD_NEWEST, false, "SELECT id,shard,sequence_number,body,attributes FROM record WHERE id<?1 ORDER BY id DESC LIMIT ?2")         \
+    X(RECORD_KEYS, false, "SELECT id,key_hash FROM record WHERE id>?1 AND shard IS NOT NULL ORDER BY id")                                \
     X(PAGE_OF_RECORD, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id<=?1 ORDER BY id DESC LIMIT 1")                \
     X(PAGE_BLOOMS, true, "SELECT id,record_count,bloom FROM page ORDER BY id")                                                           \
     X(PAGE_CHAIN, true, "SELECT shard,id,record_count,after_sequence,first_sequence,last_sequence FROM page WHERE shard IS NOT NULL ORDER BY id") \

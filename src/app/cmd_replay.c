@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/control.h"
+#include "app/output.h"
+#include "app/selection.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define IDS_A_CALL 500
+
+struct choosing {
+    const struct reading *reading;
+    struct selection *selection;
+    int64_t read_at_ms; /* of the page that is looked at */
+    int64_t *records;
+    size_t len;
+};
+
+static void look_at_record(void *context, const struct stored_record *record)
+{
+    struct choosing *c = context;
+    const struct shard_name *shard = reading_shard(c->reading, record->shard);
+    json_t *json;
+
+    if (record->shard == 0) /* SendMessage */
+        return;
+    json = c->selection->key ? reading_record(c->reading, record, false) : NULL;
+    if (selection_wants(c->selection, json, record->body, shard && shard->arn ? shard->arn : "", c->read_at_ms, "")) {
+        c->records = memory_resize(c->records, (c->len + 1) * sizeof(*c->records));
+        c->records[c->len++] = record->id;
+    }
+    json_decref(json);
+}
+
+/* Oldest first, so that the order per key stays. */
+static void look_at_page(void *context, int64_t page, int64_t record_count, struct slice bloom)
+{
+    struct choosing *c = context;
+    struct stored_page found;
+
+    (void)bloom;
+    if (!question_page(c->reading->db, page, &found) || found.stored_at_ms < c->selection->since_ms || found.stored_at_ms >= c->selection->before_ms)
+        return;
+    c->read_at_ms = found.stored_at_ms;
+    question_records(c->reading->db, page, page + record_count, look_at_record, c);
+}
+
+static bool replay_some(const char *ledger, const char *queue, const int64_t *records, size_t count, int64_t *replayed, struct error *err)
+{
+    json_t *ids = json_array();
+    json_t *answer = NULL;
+    json_t *request;
+    bool good;
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(ids, json_integer(records[i]));
+    request = json_pack("{s:s,s:o}", "queue", queue, "records", ids);
+    good = control_call(ledger, "replay", request, &answer, err);
+    if (good)
+        *replayed += json_integer_value(json_object_get(answer, "replayed"));
+    json_decref(request);
+    json_decref(answer);
+    return good;
+}
+
+static bool replay_all(const char *ledger, const char *queue, const struct choosing *c, int64_t rate, int64_t *replayed, struct error *err)
+{
+    size_t step = rate > 0 && rate < IDS_A_CALL ? (size_t)rate : IDS_A_CALL;
+
+    for (size_t i = 0; i < c->len; i += step) {
+        size_t count = c->len - i < step ? c->len - i : step;
+        int64_t ns = rate > 0 ? (int64_t)count * 1000000000 / rate : 0;
+        const struct timespec pause = {ns / 1000000000, ns % 1000000000};
+
+        if (!replay_some(ledger, queue, c->records + i, count, replayed, err))
+            return false;
+        if (ns > 0 && i + count < c->len)
+            nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static int say(const struct invocation *in, size_t chosen, int64_t replayed, bool dry_run)
+{
+    if (in->json)
+        print_json(json_pack("{s:I,s:I,s:b}", "chosen", (json_int_t)chosen, "replayed", (json_int_t)replayed, "dry_run", dry_run));
+    else if (dry_run)
+        printf("would be replayed: %zu (nothing was changed)\n", chosen);
+    else
+        printf("replayed: %lld of %zu\n", (long long)replayed, chosen);
+    return 0;
+}
+
+static int replay(const struct invocation *in, struct selection *selection)
+{
+    const char *queue = in->arguments[0];
+    bool dry_run = invocation_flag(in, "dry-run", 0) != NULL;
+    struct reading r;
+    struct choosing c = {.reading = &r, .selection = selection};
+    struct error err;
+    int64_t replayed = 0;
+    int64_t rate = 0;
+    char *ledger;
+    int status = 0;
+
+    if (!invocation_number(in, "rate", 1, 1000000, &rate))
+        return error_exit_status(ERROR_USAGE);
+    if (!reading_open(&r, in, &status))
+        return status;
+    if (reading_queue_id(&r, queue) == 0) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no queue \"%s\" in this ledger", queue);
+        reading_close(&r);
+        return invocation_fail(in, &err);
+    }
+    question_blooms(r.db, look_at_page, &c);
+    ledger = memory_strdup(r.config.ledger);
+    reading_close(&r);
+    status = dry_run || replay_all(ledger, queue, &c, rate, &replayed, &err) ? say(in, c.len, replayed, dry_run) : invocation_fail(in, &err);
+    free(c.records);
+    free(ledger);
+    return status;
+}
+
+static int run(struct invocation *in)
+{
+    struct selection selection;
+    struct error err;
+    int status;
+
+    if (!selection_init(&selection, in, &err))
+        status = invocation_fail(in, &err);
+    else if (in->argument_count != 1 || !selection_given(&selection))
+        status = invocation_usage(in, "name the queue, and which records: --key, --since, --before, --filter, or --all");
+    else
+        status = replay(in, &selection);
+    selection_fini(&selection);
+    return status;
+}
+
+static const struct command_flag flags[] = {
+    SELECTION_FLAGS,
+    {"dry-run", NULL, "say how many it would be, and change nothing"},
+    {"rate", "COUNT", "so many a second at most"},
+    {NULL, NULL, NULL},
+};
+
+const struct command cmd_replay = {
+    .name = "replay",
+    .arguments = "QUEUE",
+    .summary = "give records that the ledger has to a queue again",
+    .help = "Each becomes a new message, which says so in the attribute stream2sqs.replayed. Records outlive the stream's 24 hours: the ledger keeps them for\n"
+            "keep_settled after they are settled. The order per key stays.\n\n"
+            "  stream2sqs replay orders-events --key o7 --dry-run\n"
+            "  stream2sqs replay orders-events --since 2026-01-31T12:00:00Z --before 2026-01-31T13:00:00Z --rate 100",
+    .flags = flags,
+    .run = run,
+};
