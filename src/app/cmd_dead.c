@@ -526,7 +526,8 @@ static int run(struct invocation *in)
     if (strcmp(verb, "show") == 0)
         return show(in);
     if ((strcmp(verb, "redrive") == 0 || strcmp(verb, "drop") == 0) && (in->argument_count != 2 || !chosen(in)))
-        return invocation_usage(in, "name the queue that the messages died in, and --id MESSAGE-ID (may be repeated), --all, --key, --code, --since or --filter");
+        return invocation_usage(in, "name the queue that the messages died in, and --id MESSAGE-ID (may be repeated), --all, --key, --code, --since "
+                                    "or --filter");
     if (strcmp(verb, "redrive") == 0)
         return move(in, "dead/redrive", "sent back to their queue");
     if (strcmp(verb, "drop") == 0 && invocation_flag(in, "all", 0) && !invocation_flag(in, "yes", 0))

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "codec/event_pattern.h"
 #include "codec/sqs_wire.h"
+#include "core/message_form.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -185,9 +186,7 @@ static void set_enum(struct loading *l, const struct option *o, void *owner, con
 {
     int value = enum_value(o->values, text);
 
-    if (value < 0 && strcmp(o->name, "body") == 0 && (strcmp(text, "batch") == 0 || strcmp(text, "unmarshalled") == 0))
-        config_problem(l, where, "body: %s is not built yet; only lambda is", text);
-    else if (value < 0)
+    if (value < 0)
         config_problem(l, where, "%s is \"%s\": wanted one of %s", o->name, text, o->values);
     else
         memcpy((char *)owner + o->offset, &value, sizeof(value));
@@ -250,13 +249,14 @@ static void set_json(struct loading *l, const struct option *o, void *owner, con
 /* Is the option's field a text of its owner's? */
 static bool is_text(const struct option *o)
 {
-    return o->type == OPTION_TEXT || o->type == OPTION_ADDRESS || o->type == OPTION_JSON;
+    return o->type == OPTION_TEXT || o->type == OPTION_ADDRESS || o->type == OPTION_JSON || o->type == OPTION_LIST;
 }
 
 void option_set(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
 {
     switch (o->type) {
     case OPTION_TEXT:
+    case OPTION_LIST:
     case OPTION_ADDRESS:
         set_text(l, o, owner, text, where);
         break;
@@ -552,7 +552,14 @@ static void check_targets(struct loading *l)
 {
     for (size_t i = 0; i < l->config->queue_count; i++) {
         const struct config_queue *q = &l->config->queues[i];
+        struct message_form form;
+        struct error err;
 
+        if (!message_form_init(&form, (enum body_form)q->body, q->project, q->attributes, q->message_group, &err))
+            config_problem(l, q->where, "the queue \"%s\": %s", q->name, err.text);
+        message_form_fini(&form);
+        if (q->target == CONFIG_TARGET_EMBEDDED && (q->oversize != CONFIG_OVERSIZE_PARK || q->message_group))
+            config_problem(l, q->where, "the queue \"%s\" is embedded: oversize and message_group are of target: sqs", q->name);
         if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url))
             config_problem(l, q->where, "the queue \"%s\" is embedded: address, queue_region and endpoint_url are of target: sqs", q->name);
         if (q->target == CONFIG_TARGET_SQS && (q->max_receive_count > 0 || q->dead_letter_queue))

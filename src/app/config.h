@@ -17,6 +17,7 @@
 enum config_start { CONFIG_START_TRIM_HORIZON, CONFIG_START_LATEST };
 enum config_target { CONFIG_TARGET_EMBEDDED, CONFIG_TARGET_SQS };
 enum config_dead_policy { CONFIG_DEAD_CONTINUE, CONFIG_DEAD_HOLD_KEY };
+enum config_oversize { CONFIG_OVERSIZE_PARK, CONFIG_OVERSIZE_PROJECT };
 enum config_gap_policy { CONFIG_GAP_CONTINUE, CONFIG_GAP_STOP }; /* after a gap: go on with what is left, or stop reading that shard */
 
 struct config_queue {
@@ -24,7 +25,11 @@ struct config_queue {
     int64_t visibility_timeout_ms;
     int64_t max_receive_count; /* 0: no limit */
     char *dead_letter_queue;   /* NULL: dead messages stay in the queue, in state dead */
-    int body;                  /* lambda: the only form so far */
+    int body;                  /* enum body_form */
+    char *project;             /* "keys", or names of attributes that images keep; NULL: whole images */
+    char *attributes;          /* see message_form_init; NULL: the default */
+    char *message_group;
+    int oversize;              /* enum config_oversize */
     int target;                /* enum config_target */
     char *address;             /* of a queue on another server: name, URL or ARN; NULL: its name */
     char *region;              /* NULL: the address's, or the configuration's */

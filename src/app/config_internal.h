@@ -11,13 +11,13 @@
 #include <stddef.h>
 
 enum option_scope { SCOPE_TOP, SCOPE_PIPELINE, SCOPE_QUEUE };
-enum option_type { OPTION_TEXT, OPTION_ADDRESS, OPTION_DURATION, OPTION_SIZE, OPTION_COUNT, OPTION_BOOL, OPTION_ENUM, OPTION_JSON };
+enum option_type { OPTION_TEXT, OPTION_ADDRESS, OPTION_DURATION, OPTION_SIZE, OPTION_COUNT, OPTION_BOOL, OPTION_ENUM, OPTION_JSON, OPTION_LIST };
 
 struct option {
     enum option_scope scope;
     const char *name;
     enum option_type type;
-    size_t offset; /* of the field in its owner: char * for texts and JSON, int64_t for amounts (ms, bytes), bool, int for enums */
+    size_t offset; /* of the field in its owner: char * for texts, lists (with commas) and JSON, int64_t for amounts (ms, bytes), bool, int for enums */
     int64_t least;
     int64_t most;
     const char *default_text; /* "": none */

@@ -65,6 +65,15 @@
       "receives until a message is dead (0: no limit)")                                                                                  \
     X(QUEUE, "dead_letter_queue", TEXT, struct config_queue, dead_letter_queue, 0, 0, "", "NAME",                                        \
       "where dead messages go, with their full payload; made if missing")                                                                \
-    X(QUEUE, "body", ENUM, struct config_queue, body, 0, 0, "lambda", "lambda", "what a message holds: the record as a Lambda handler gets it")
+    X(QUEUE, "body", ENUM, struct config_queue, body, 0, 0, "lambda", "lambda|batch|unmarshalled",                                       \
+      "what a message holds: the record as a Lambda handler gets it, a whole event with that one record, or plain JSON")                 \
+    X(QUEUE, "project", LIST, struct config_queue, project, 0, 0, "", "keys|NAME,...",                                                   \
+      "smaller messages: only the key, or only these attributes of the images (and the key)")                                            \
+    X(QUEUE, "attributes", LIST, struct config_queue, attributes, 0, 0, "", "NAME,...",                                                  \
+      "message attributes: stream, shard, sequence_number, event_id (these four: the default), event_name, table, item.NAME, or none")   \
+    X(QUEUE, "message_group", TEXT, struct config_queue, message_group, 0, 0, "", "key|item.NAME",                                       \
+      "of a FIFO queue: what must stay in order: the item's key (default), or an attribute")                                             \
+    X(QUEUE, "oversize", ENUM, struct config_queue, oversize, 0, 0, "park", "park|project",                                              \
+      "of target sqs: a message longer than the queue takes is parked for an operator, or sent with its key alone")
 
 #endif

@@ -136,6 +136,23 @@ static void unknown(struct yaml *y, enum option_scope scope, const char *name, c
         config_problem(y->loading, where, "unknown option \"%.80s\"", name);
 }
 
+/* [a, b] is a,b. */
+static char *list_text(struct yaml *y, yaml_node_t *list)
+{
+    struct buffer out = {0};
+
+    for (yaml_node_item_t *item = list->data.sequence.items.start; item < list->data.sequence.items.top; item++) {
+        yaml_node_t *one = node_at(y, *item);
+
+        if (!wanted(y, one, YAML_SCALAR_NODE, "an element of the list"))
+            break;
+        if (item > list->data.sequence.items.start)
+            buffer_append_byte(&out, ',');
+        buffer_append(&out, scalar(one));
+    }
+    return buffer_take(&out);
+}
+
 /* One name and its value. Lists (pipelines, queues) are the caller's. */
 static void read_option(struct yaml *y, enum option_scope scope, void *owner, const char *name, yaml_node_t *value, const char *where)
 {
@@ -145,6 +162,13 @@ static void read_option(struct yaml *y, enum option_scope scope, void *owner, co
 
     if (o == NULL) {
         unknown(y, scope, name, where);
+        return;
+    }
+    if (o->type == OPTION_LIST && value->type == YAML_SEQUENCE_NODE) {
+        text = list_text(y, value);
+        where_is(y, value, value_where);
+        option_set(y->loading, o, owner, text, value_where);
+        free(text);
         return;
     }
     if (o->type != OPTION_JSON && !wanted(y, value, YAML_SCALAR_NODE, name))

@@ -49,6 +49,7 @@ struct daemon {
     struct sqs_client *sqs_client;
     struct destination *destinations; /* one a queue of the configuration; zeroed: embedded */
     struct filter **filters;          /* the same; NULL: every record */
+    struct message_form *forms;       /* the same */
     struct sqs_api *api;
     struct admin *admin;
     struct http_server *sqs_server;
@@ -296,6 +297,18 @@ static bool load_keys(struct daemon *d, struct error *err)
     return good;
 }
 
+static void make_form(struct daemon *d, size_t at)
+{
+    const struct config_queue *q = &d->config->queues[at];
+
+    if (!message_form_init(&d->forms[at], (enum body_form)q->body, q->project, q->attributes, q->message_group, NULL))
+        panic("a message's form passed the configuration's check, but cannot be made");
+    if (q->target != CONFIG_TARGET_SQS)
+        return;
+    d->destinations[at].pump.form = &d->forms[at];
+    d->destinations[at].pump.project_oversize = q->oversize == CONFIG_OVERSIZE_PROJECT;
+}
+
 static void fill_options(struct daemon *d)
 {
     const struct config *c = d->config;
@@ -303,12 +316,15 @@ static void fill_options(struct daemon *d)
     struct bridge_source *sources = memory_zeroed(c->pipeline_count + 1, sizeof(*sources));
 
     d->filters = memory_zeroed(c->queue_count + 1, sizeof(*d->filters));
+    d->forms = memory_zeroed(c->queue_count + 1, sizeof(*d->forms));
+    for (size_t i = 0; i < c->queue_count; i++)
+        make_form(d, i);
     for (size_t i = 0; i < c->queue_count; i++)
         d->filters[i] = c->queues[i].filter ? filter_new(slice_text(c->queues[i].filter), NULL) : NULL; /* the configuration's check has compiled it before */
     for (size_t i = 0; i < c->queue_count; i++)
         queues[i] = (struct bridge_queue){.name = c->queues[i].name, .visibility_timeout_ms = c->queues[i].visibility_timeout_ms,
                                           .max_receive_count = c->queues[i].max_receive_count, .dead_letter_queue = c->queues[i].dead_letter_queue,
-                                          .filter = d->filters[i],
+                                          .filter = d->filters[i], .form = &d->forms[i],
                                           .hold_key = c->queues[i].on_dead == CONFIG_DEAD_HOLD_KEY,
                                           .remote = c->queues[i].target == CONFIG_TARGET_SQS ? &d->destinations[i].pump : NULL};
     for (size_t i = 0; i < c->pipeline_count; i++)
@@ -439,6 +455,9 @@ static void unmake(struct daemon *d)
     for (size_t i = 0; i < d->config->queue_count && d->filters; i++)
         filter_free(d->filters[i]);
     free(d->filters);
+    for (size_t i = 0; i < d->config->queue_count && d->forms; i++)
+        message_form_fini(&d->forms[i]);
+    free(d->forms);
     credentials_fini(&d->credentials);
     endpoint_fini(&d->dynamodb);
     endpoint_fini(&d->streams);

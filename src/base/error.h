@@ -30,7 +30,8 @@ enum error_class {
     X(LEDGER_DAMAGED, CLASS_FATAL, 65, "ledger_damaged")   /* not a ledger, or a broken one */                                           \
     X(LEDGER_FULL, CLASS_RETRY, 73, "ledger_full")         /* the disk or the budget has no room */                                      \
     X(LEDGER_IO, CLASS_FATAL, 74, "ledger_io")             /* a read, write or sync of the ledger failed: outcome unknown (P7) */       \
-    X(SYSTEM, CLASS_FATAL, 71, "system")                   /* the operating system refused something */
+    X(SYSTEM, CLASS_FATAL, 71, "system")                   /* the operating system refused something */                                  \
+    X(TOO_LARGE, CLASS_REJECT, 65, "too_large")            /* a message that is longer than its queue takes */
 
 enum error_code {
 #define ERROR_CODE(code, class, exit_status, name) ERROR_##code,

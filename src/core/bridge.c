@@ -131,6 +131,7 @@ static void load_queues(struct bridge *b, struct instant now)
             q->changed = true;
         }
         desk->configured = i;
+        desk->form = o->form;
         if (o->remote)
             load_pump(b, desk, o->remote, now);
         queue_load_held(q, b->db, now);

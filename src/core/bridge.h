@@ -26,6 +26,7 @@ struct bridge_queue {
     int64_t visibility_timeout_ms;
     int64_t max_receive_count;     /* 0: no limit */
     const char *dead_letter_queue; /* NULL: none */
+    const struct message_form *form; /* what its messages look like; NULL: Lambda's form */
     const struct filter *filter;   /* which records it gets; NULL: all */
     bool hold_key;                 /* later records of a dead or parked one's key wait */
     const struct pump_options *remote; /* on another server; NULL: embedded */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pump.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/planted.h"
 #include "codec/sqs_client_wire.h"
 #include "core/parcels.h"
-#include "core/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ struct pump {
     int64_t usual_us;          /* the least latency of late */
     char trouble[TROUBLE_TEXT];
     struct pump_counts counts;
-    struct buffer body;        /* scratch */
+    struct composed composed;  /* scratch */
 };
 
 /* ---- making and loading ---- */
@@ -108,7 +108,7 @@ void pump_free(struct pump *p)
         free(batch);
     }
     parcels_fini(&p->parcels);
-    buffer_fini(&p->body);
+    composed_fini(&p->composed);
     free(p->url);
     free(p);
 }
@@ -120,11 +120,23 @@ struct reading {
     int64_t count;
 };
 
+/* Messages of one group wait for each other. The key's hash stands for the key; a group by another attribute is looked up. */
+static uint64_t group_hash(struct pump *p, int64_t id, uint64_t key_hash)
+{
+    struct message_row row;
+
+    if (!p->options->fifo || p->options->form == NULL || !slice_present(p->options->form->group) || !ledger_message_find(p->db, id, &row))
+        return key_hash;
+    message_form_group(p->options->form, row.body, &p->composed);
+    ledger_message_end(p->db);
+    return hash_bytes(slice_text(p->composed.group));
+}
+
 static void note_pending(void *context, int64_t id, uint64_t key_hash)
 {
     struct reading *r = context;
 
-    parcels_add(&r->pump->parcels, id, key_hash, false, 0);
+    parcels_add(&r->pump->parcels, id, group_hash(r->pump, id, key_hash), false, 0);
     r->pump->cursor = id + 1;
     r->count++;
 }
@@ -146,28 +158,28 @@ static void read_ahead(struct pump *p)
 void pump_send(struct pump *p, int64_t id)
 {
     struct message_row row;
+    uint64_t key_hash;
 
     if (id_map_find(&p->parcels.all, id) != NULL || !ledger_message_find(p->db, id, &row))
         return;
-    parcels_add(&p->parcels, id, row.key_hash, true, 0);
+    key_hash = row.key_hash;
     ledger_message_end(p->db);
+    parcels_add(&p->parcels, id, group_hash(p, id, key_hash), true, 0);
 }
 
 /* ---- what is sent ---- */
 
-struct composed {
-    struct sqs_outgoing message; /* its texts are in the row, the origin, and the pump's scratch */
-    struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
-    char id[MESSAGE_ID_TEXT];
-    char group[17];
-    char deduplication[2 * SHA256_BYTES + 24];
-};
-
-static void add_attribute(struct composed *c, struct slice name, struct slice value)
+static const struct message_form *form_of(const struct pump *p)
 {
-    if (slice_present(value) && value.len > 0)
-        c->attributes[c->message.attribute_count++] = (struct sqs_attribute){name, SLICE("String"), value};
+    return p->options->form ? p->options->form : &message_form_default;
 }
+
+/* A message that is made, with the texts that only live as long. */
+struct outgoing {
+    struct sqs_outgoing message;
+    char id[MESSAGE_ID_TEXT];
+    char deduplication[2 * SHA256_BYTES + 1];
+};
 
 static int redrives(struct slice history)
 {
@@ -182,7 +194,7 @@ static int redrives(struct slice history)
 
 /* From the record's identity, so that the same record is never taken twice within SQS's five minutes, whoever sends it; but what an operator sends again on
  * purpose has to pass. */
-static void deduplicate(struct composed *c, const struct origin *origin, const struct message_row *row)
+static void deduplicate(struct outgoing *o, const struct origin *origin, const struct message_row *row)
 {
     unsigned char digest[SHA256_BYTES];
     struct buffer text = {0};
@@ -194,33 +206,58 @@ static void deduplicate(struct composed *c, const struct origin *origin, const s
     if (again > 0)
         buffer_printf(&text, "|redrive %d", again);
     sha256(buffer_slice(&text), digest);
-    hex_encode(digest, sizeof(digest), c->deduplication);
-    c->message.deduplication_id = slice_text(c->deduplication);
+    hex_encode(digest, sizeof(digest), o->deduplication);
+    o->message.deduplication_id = slice_text(o->deduplication);
     buffer_fini(&text);
 }
 
-static void compose(struct pump *p, const struct message_row *row, struct composed *c)
+static bool compose(struct pump *p, const struct message_form *form, bool projected, const struct message_row *row, struct outgoing *o, struct error *err)
 {
     const struct origin *origin = origin_of(p->origins, row->shard);
+    struct composed *c = &p->composed;
 
-    buffer_reset(&p->body);
-    record_lambda_body(&p->body, row->body, slice_text(origin->arn));
+    buffer_reset(&c->body);
+    c->attribute_count = 0;
+    if (!message_form_body(form, row->body, origin, &c->body, err))
+        return false;
     if (!PLANTED(CHARACTERS_RAW))
-        sqs_escape_refused(&p->body);
-    c->message = (struct sqs_outgoing){.body = buffer_slice(&p->body), .attributes = c->attributes};
-    message_id_encode(p->identity, row->id, c->id);
-    add_attribute(c, SLICE("stream2sqs.id"), slice_text(c->id));
-    add_attribute(c, SLICE("stream2sqs.stream"), slice_text(origin->arn));
-    add_attribute(c, SLICE("stream2sqs.shard"), slice_text(origin->shard_id));
-    add_attribute(c, SLICE("stream2sqs.sequence_number"), row->sequence_number);
-    add_attribute(c, SLICE("stream2sqs.event_id"), record_event_id(row->body));
+        sqs_escape_refused(&c->body);
+    message_id_encode(p->identity, row->id, o->id);
+    composed_add(c, SLICE("stream2sqs.id"), SLICE("String"), slice_text(o->id));
     if (history_replayed(row->history))
-        add_attribute(c, SLICE("stream2sqs.replayed"), SLICE("true"));
+        composed_add(c, SLICE("stream2sqs.replayed"), SLICE("String"), SLICE("true"));
+    if (projected)
+        composed_add(c, SLICE("stream2sqs.oversize"), SLICE("String"), SLICE("projected"));
+    message_form_attributes(form, row->body, row->sequence_number, origin, c);
+    o->message = (struct sqs_outgoing){.body = buffer_slice(&c->body), .attributes = c->attributes, .attribute_count = c->attribute_count};
     if (p->options->fifo) {
-        snprintf(c->group, sizeof(c->group), "%016llx", (unsigned long long)row->key_hash);
-        c->message.group_id = slice_text(c->group);
-        deduplicate(c, origin, row);
+        message_form_group(form, row->body, c);
+        o->message.group_id = slice_text(c->group);
+        deduplicate(o, origin, row);
     }
+    return true;
+}
+
+/* In the queue's form; when that is too large and the policy says so, with the key alone. False: it cannot be sent, *err says why. */
+static bool compose_to_fit(struct pump *p, const struct message_row *row, struct outgoing *o, struct error *err)
+{
+    const struct message_form *form = form_of(p);
+    struct message_form keys_only = *form;
+    size_t bytes;
+
+    if (!compose(p, form, false, row, o, err))
+        return false;
+    bytes = sqs_outgoing_bytes(&o->message);
+    if ((int64_t)bytes <= p->message_bytes_max)
+        return true;
+    keys_only.project = true;
+    keys_only.projected_count = 0;
+    if (p->options->project_oversize && compose(p, &keys_only, true, row, o, err) && (int64_t)sqs_outgoing_bytes(&o->message) <= p->message_bytes_max) {
+        p->counts.projected++;
+        return true;
+    }
+    return error_set(err, ERROR_TOO_LARGE, "the message has %zu bytes with its attributes, and the queue takes %lld", bytes,
+                     (long long)p->message_bytes_max);
 }
 
 /* ---- batches ---- */
@@ -244,34 +281,18 @@ static void park(struct pump *p, struct parcel *parcel, struct slice code, struc
 
 enum adding { ADDED, NOT_SENT /* settled: parked, held, or not pending any more */, NO_ROOM };
 
-static enum adding too_large(struct pump *p, struct parcel *parcel, size_t bytes, struct instant now)
+static enum adding add_message(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, const struct outgoing *o, size_t *bytes)
 {
-    char text[200];
-
-    snprintf(text, sizeof(text), "the message has %zu bytes with its attributes, and the queue takes %lld", bytes, (long long)p->message_bytes_max);
-    park(p, parcel, SLICE("TooLarge"), slice_text(text), now);
-    return NOT_SENT;
-}
-
-static enum adding add_row(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, const struct message_row *row, size_t *bytes)
-{
-    struct composed c;
     unsigned char digest[MD5_BYTES];
-    size_t size;
+    size_t size = sqs_outgoing_bytes(&o->message);
 
-    compose(p, row, &c);
-    size = sqs_outgoing_bytes(&c.message);
-    if ((int64_t)size > p->message_bytes_max) {
-        *bytes = size;
-        return NOT_SENT;
-    }
     if (batch->count > 0 && *bytes + size > p->batch_bytes_max && !PLANTED(BATCH_UNSPLIT))
         return NO_ROOM;
     *bytes += size;
-    md5(c.message.body, digest);
+    md5(o->message.body, digest);
     hex_encode(digest, sizeof(digest), batch->body_md5[batch->count]);
-    sqs_attributes_md5(c.attributes, c.message.attribute_count, batch->attributes_md5[batch->count]);
-    sqs_send_entry(request, batch->count, &c.message);
+    sqs_attributes_md5(o->message.attributes, o->message.attribute_count, batch->attributes_md5[batch->count]);
+    sqs_send_entry(request, batch->count, &o->message);
     batch->parcels[batch->count++] = parcel;
     return ADDED;
 }
@@ -279,25 +300,25 @@ static enum adding add_row(struct pump *p, struct batch *batch, struct buffer *r
 static enum adding add(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, size_t *bytes, struct instant now)
 {
     struct message_row row;
+    struct outgoing o;
+    struct error err = {0};
     enum adding outcome = NOT_SENT;
-    size_t before = *bytes;
 
-    if (ledger_message_find(p->db, parcel->id, &row)) {
-        if (row.state == MESSAGE_PENDING && !queue_hold(p->queue, p->db, &row, now)) {
-            outcome = add_row(p, batch, request, parcel, &row, bytes);
-            ledger_message_end(p->db);
-            if (outcome == NOT_SENT) {
-                size_t size = *bytes;
-
-                *bytes = before;
-                return too_large(p, parcel, size, now);
-            }
-            return outcome;
-        }
-        ledger_message_end(p->db);
+    if (!ledger_message_find(p->db, parcel->id, &row)) {
+        parcels_settle(&p->parcels, parcel);
+        return NOT_SENT;
     }
+    if (row.state == MESSAGE_PENDING && !queue_hold(p->queue, p->db, &row, now)) {
+        if (compose_to_fit(p, &row, &o, &err))
+            outcome = add_message(p, batch, request, parcel, &o, bytes);
+        ledger_message_end(p->db);
+        if (err.text[0])
+            park(p, parcel, slice_text(error_name(err.code)), slice_text(err.text), now);
+        return outcome;
+    }
+    ledger_message_end(p->db);
     parcels_settle(&p->parcels, parcel);
-    return outcome;
+    return NOT_SENT;
 }
 
 static struct batch *fill(struct pump *p, struct buffer *request, struct instant now)

@@ -22,6 +22,7 @@
 #define S2Q_CORE_PUMP_H
 
 #include "core/identity.h"
+#include "core/message_form.h"
 #include "core/origin.h"
 #include "core/queue.h"
 #include "core/target.h"
@@ -32,6 +33,8 @@ struct pump_options {
     const char *owner;    /* account id; NULL: the credentials' own */
     bool fifo;
     int64_t requests_max; /* on their way at the same time; 0: 32 */
+    const struct message_form *form; /* NULL: Lambda's */
+    bool project_oversize; /* what is too large goes with its key alone, and says so; else it is parked */
 };
 
 struct pump;
@@ -66,6 +69,7 @@ struct pump_counts {
     uint64_t throttled; /* requests and entries */
     uint64_t unknown;   /* entries whose outcome is not known: sent again */
     uint64_t parked;
+    uint64_t projected; /* too large: sent with the key alone */
     int64_t window;     /* requests that may be on their way at present */
     int64_t latency_us; /* of a request, smoothed */
 };

@@ -30,6 +30,8 @@ void service_fini(struct service *s)
     origins_fini(&s->origins);
     buffer_fini(&s->body);
     buffer_fini(&s->arena);
+    composed_fini(&s->composed);
+    s->composed = (struct composed){0};
 }
 
 /* ---- receiving ---- */
@@ -46,17 +48,27 @@ static void want(struct sqs_message *m, const struct sqs_request *r, struct slic
         m->attributes[m->attribute_count++] = (struct sqs_attribute){name, type, value};
 }
 
-/* Every message from a stream carries the record's identity, so that a consumer has an idempotency key. */
-static void stream_attributes(struct service *s, struct sqs_message *m, const struct sqs_request *r, const struct message_row *row)
+/* A dead letter looks as the message that died. */
+static const struct message_form *form_of(const struct service *s, int64_t root)
 {
-    const struct origin *origin = origin_of(&s->origins, row->shard);
+    for (size_t i = 0; i < s->desk_count; i++)
+        if (s->desks[i].queue->id == QUEUE_OF_MESSAGE(root) && s->desks[i].form)
+            return s->desks[i].form;
+    return &message_form_default;
+}
 
-    want(m, r, SLICE("stream2sqs.stream"), SLICE("String"), slice_text(origin->arn));
-    want(m, r, SLICE("stream2sqs.shard"), SLICE("String"), slice_text(origin->shard_id));
-    want(m, r, SLICE("stream2sqs.sequence_number"), SLICE("String"), row->sequence_number);
-    want(m, r, SLICE("stream2sqs.event_id"), SLICE("String"), record_event_id(row->body));
+/* Every message from a stream carries the record's identity, unless told otherwise, so that a consumer has an idempotency key. */
+static void stream_attributes(struct service *s, struct sqs_message *m, const struct sqs_request *r, const struct message_row *row,
+                              const struct message_form *form)
+{
+    struct composed *c = &s->composed;
+
+    c->attribute_count = 0;
+    message_form_attributes(form, row->body, row->sequence_number, origin_of(&s->origins, row->shard), c);
     if (history_replayed(row->history))
-        want(m, r, SLICE("stream2sqs.replayed"), SLICE("String"), SLICE("true"));
+        composed_add(c, SLICE("stream2sqs.replayed"), SLICE("String"), SLICE("true"));
+    for (size_t i = 0; i < c->attribute_count; i++)
+        want(m, r, c->attributes[i].name, c->attributes[i].type, c->attributes[i].value);
 }
 
 static void sent_attributes(struct service *s, struct sqs_message *m, const struct sqs_request *r, const struct message_row *row)
@@ -115,16 +127,16 @@ static bool deliver(void *context, const struct received *received, struct error
                             .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(s, received), .receive_count = received->receive_count,
                             .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
 
-    (void)err;
     message_id_encode(&s->identity, received->root, id);
     receipt_handle_encode(&s->identity, row->id, received->receive_count, handle);
     m.receipt_handle = slice_text(handle);
     if (row->shard != 0) {
         buffer_reset(&s->body);
-        record_lambda_body(&s->body, row->body, slice_text(origin_of(&s->origins, row->shard)->arn));
+        if (!message_form_body(form_of(s, received->root), row->body, origin_of(&s->origins, row->shard), &s->body, err))
+            return false;
         m.body = buffer_slice(&s->body);
         if (r->all_attributes || r->name_count > 0)
-            stream_attributes(s, &m, r, row);
+            stream_attributes(s, &m, r, row, form_of(s, received->root));
     } else {
         sent_attributes(s, &m, r, row);
     }

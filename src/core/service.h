@@ -9,6 +9,7 @@
 #include "codec/sqs_wire.h"
 #include "core/identity.h"
 #include "core/intake.h"
+#include "core/message_form.h"
 #include "core/origin.h"
 
 /* One request and its answer. Its memory is its owner's; from the moment that it is applied until its answer is handed back, or it is forgotten, it
@@ -28,6 +29,7 @@ struct exchange {
 struct desk {
     struct queue *queue;
     struct pump *pump; /* sends its messages to the server that it is on; NULL: embedded */
+    const struct message_form *form; /* of its messages */
     size_t configured; /* of a queue with a pump: its place in the options */
     struct exchange *first;
     struct exchange *last;
@@ -52,6 +54,7 @@ struct service {
     struct service_counts counts;
     struct buffer body;         /* scratch */
     struct buffer arena;
+    struct composed composed;
 };
 
 struct desk *service_find(const struct service *s, struct slice queue_name);

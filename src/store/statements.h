@@ -109,7 +109,8 @@
                                "AND (m.state=5 OR m.state=8 OR m.state=10) AND m.origin IS NULL ORDER BY m.id")                          \
     /* pruning */                                                                                                                        \
     X(PAGE_NEXT, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id>=?1 ORDER BY id LIMIT 1")                          \
-    X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count,filtered FROM delivery WHERE page=?1 ORDER BY queue,first_message")                                    \
+    X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count,filtered FROM delivery WHERE page=?1 "                           \
+                              "ORDER BY queue,first_message")                                                                            \
     X(PRUNE_COUNT, false, "INSERT INTO pruned(shard,queue,state,message_count) SELECT ?1,?2,state,count(*) FROM message "                \
                           "WHERE id>=?3 AND id<?4 AND state IN (4,6,9) AND substr(history,-6)<?5 GROUP BY state "                          \
                           "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+excluded.message_count")            \

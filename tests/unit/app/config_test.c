@@ -67,9 +67,12 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"account_id: \"12\"\n", "account_id: \"12\": wanted 12 digits\n"},
         {"queues:\n  - name: q.fifo\n", "c.yaml:2: queue \"q.fifo\": embedded FIFO queues are not built yet (FIFO queues of target sqs are)\n"},
         {"pipelines:\n  - stream: kinesis:t\n    queues: [q]\n", "c.yaml:2: stream \"kinesis:t\": Kinesis is not built yet; DynamoDB Streams is\n"},
-        {"queues:\n  - name: q\n    target: sns\n    body: batch\n    address: other\n",
+        {"queues:\n  - name: q\n    target: sns\n    body: xml\n    address: other\n    attributes: [stream, item.AWS.x]\n    filter: {a: [{prefx: x}]}\n",
          "c.yaml:3: target is \"sns\": wanted one of embedded|sqs\n"
-         "c.yaml:4: body: batch is not built yet; only lambda is\n"
+         "c.yaml:4: body is \"xml\": wanted one of lambda|batch|unmarshalled\n"
+         "c.yaml:7: filter at a, byte 15: unknown operator \"prefx\": wanted one of prefix, suffix, anything-but, numeric, exists, equals-ignore-case, "
+         "wildcard, cidr\n"
+         "c.yaml:2: the queue \"q\": SQS takes no message attribute named \"AWS.x\" (letters, digits, _ - and single dots, not beginning with AWS.)\n"
          "c.yaml:2: the queue \"q\" is embedded: address, queue_region and endpoint_url are of target: sqs\n"},
         {"queues:\n  - name: q\n    target: sqs\n    max_receive_count: 3\n",
          "c.yaml:2: the queue \"q\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)\n"},

@@ -139,7 +139,7 @@ static void world_put(struct world *w, int count, int keys)
         struct record_row row = {.id = w->next_record, .shard = w->shard, .key_hash = (uint64_t)(w->next_record % keys) + 1};
 
         snprintf(sequence, sizeof(sequence), "%lld", (long long)w->next_record);
-        buffer_printf(&body, "{\"eventID\":\"e-%s\",\"pad\":\"", sequence);
+        buffer_printf(&body, "{\"eventID\":\"e-%s\",\"dynamodb\":{\"Keys\":{\"pk\":{\"N\":\"%lld\"}}},\"pad\":\"", sequence, (long long)row.key_hash);
         for (size_t k = 0; k < w->body_bytes; k++)
             buffer_append_byte(&body, 'x');
         buffer_printf(&body, "%s\",\"number\":%s}", w->tail ? w->tail : "", sequence);
@@ -561,7 +561,7 @@ static void assert_order_per_group(const struct world *w)
     int64_t last[64] = {0};
 
     for (size_t i = 0; i < w->sqs.len; i++) {
-        uint64_t group = strtoull(w->sqs.arrivals[i].group, NULL, 16);
+        uint64_t group = strtoull(w->sqs.arrivals[i].group, NULL, 10);
 
         assert_true(group < COUNT_OF(last));
         assert_true(number_of(&w->sqs.arrivals[i]) >= last[group]);
