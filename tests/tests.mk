@@ -87,7 +87,12 @@ $(BUILD)/node/done: tests/package.json
 	$(Q)mkdir -p $(BUILD)/node && cp $< $(BUILD)/node/ && npm install --prefix $(BUILD)/node --no-audit --no-fund --loglevel=error
 	$(Q)touch $@
 
-e2e: $(BUILD)/stream2sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done ## the binary against real servers and SDKs
+$(BUILD)/peers/done: tests/peers/pom.xml
+	$(call say,MAVEN,$@)
+	$(Q)mkdir -p $(@D) && mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(@D))/lib
+	$(Q)touch $@
+
+e2e: $(BUILD)/stream2sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done $(BUILD)/peers/done ## the binary against real servers and SDKs
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/e2e
 
 unit: $(UNIT_TESTS) ## the unit tests

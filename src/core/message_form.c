@@ -355,8 +355,8 @@ bool message_form_body(const struct message_form *f, struct slice record, const 
         buffer_append_text(out, "]}");
     if (scan_end(&w.json))
         return true;
-    return error_set(err, ERROR_INPUT, "the record cannot be brought into this form: %s, at byte %zu of it", w.json.error ? w.json.error : "something follows it",
-                     scan_offset(&w.json));
+    return error_set(err, ERROR_INPUT, "the record cannot be brought into this form: %s, at byte %zu of it",
+                     w.json.error ? w.json.error : "something follows it", scan_offset(&w.json));
 }
 
 /* ---- attributes ---- */

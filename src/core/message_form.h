@@ -38,8 +38,8 @@ struct message_form {
 /* Lambda's form with the default attributes, for queues of which the configuration says nothing. */
 extern const struct message_form message_form_default;
 
-/* projection: NULL (whole images), "keys", or names of top-level attributes; attributes: NULL for the default (stream, shard, sequence_number, event_id), "none", or
- * a list of stream, shard, sequence_number, event_id, event_name, table and item.NAME; group: NULL or "key", or item.NAME. Lists have commas. */
+/* projection: NULL (whole images), "keys", or names of top-level attributes; attributes: NULL for the default (stream, shard, sequence_number, event_id),
+ * "none", or a list of stream, shard, sequence_number, event_id, event_name, table and item.NAME; group: NULL or "key", or item.NAME. Lists have commas. */
 MUST_USE bool message_form_init(struct message_form *f, enum body_form body, const char *projection, const char *attributes, const char *group,
                                 struct error *err);
 void message_form_fini(struct message_form *f);

@@ -487,7 +487,7 @@ static void settle_taken(struct pump *p, const struct batch *batch, size_t at, c
     struct parcel *parcel = batch->parcels[at];
 
     if (!PLANTED(MD5_IGNORED) && (!agrees(r->body_md5, batch->body_md5[at]) || !agrees(r->attributes_md5, batch->attributes_md5[at]))) {
-        park(p, parcel, SLICE("Md5Mismatch"), SLICE("the server took the message, but its MD5 of it is another: what arrived is not what was sent. "
+        park(p, parcel, SLICE("md5_mismatch"), SLICE("the server took the message, but its MD5 of it is another: what arrived is not what was sent. "
              "It is not sent again by itself, since each try would add another altered copy"), now);
         return;
     }
@@ -507,7 +507,7 @@ static void settle_failed(struct pump *p, struct parcel *parcel, const struct sq
     case TARGET_TOO_LONG:
         if (slice_present(r->message))
             json_unescape(&text, r->message);
-        park(p, parcel, slice_present(r->code) ? r->code : SLICE("Refused"), text.len > 0 ? buffer_slice(&text) : SLICE("the server gave no reason"), now);
+        park(p, parcel, slice_present(r->code) ? r->code : SLICE("refused"), text.len > 0 ? buffer_slice(&text) : SLICE("the server gave no reason"), now);
         buffer_fini(&text);
         return;
     case TARGET_THROTTLED:

@@ -48,9 +48,9 @@ def answers(url):
 class Server:
     """A process that dies with this one."""
 
-    def __init__(self, arguments, log, env=None):
+    def __init__(self, arguments, log, env=None, directory=None):
         self.log = open(log, "ab")
-        self.process = subprocess.Popen([str(a) for a in arguments], env=env, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([str(a) for a in arguments], env=env, cwd=directory, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
 
     def stop(self, how=signal.SIGTERM, seconds=20):
         if self.process.poll() is None:
@@ -74,6 +74,39 @@ class Ministack(Server):
         super().__init__([program], directory / "ministack.log", dict(os.environ, BIND_HOST="127.0.0.1", GATEWAY_PORT=str(self.port)))
         try:
             wait_until("ministack", lambda: answers(self.url + "/_ministack/ready"), process=self.process)
+        except Exception:
+            self.stop()
+            raise
+
+
+class Fauxqs(Server):
+    """An SQS-compatible server in Node.js."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        log = directory / "fauxqs.log"
+        super().__init__(["node", ROOT / "tests/peers/fauxqs.mjs", self.port], log, directory=BUILD / "node")
+        try:
+            wait_until("fauxqs", lambda: "ready" in log.read_text(), process=self.process)
+        except Exception:
+            self.stop()
+            raise
+
+
+class Elasticmq(Server):
+    """An SQS-compatible server in Scala."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        log = directory / "elasticmq.log"
+        (directory / "elasticmq.conf").write_text(f"""include classpath("application.conf")
+node-address {{ host = "127.0.0.1", port = {self.port} }}
+rest-sqs {{ bind-hostname = "127.0.0.1", bind-port = {self.port} }}
+rest-stats {{ enabled = false }}
+""")
+        super().__init__(["java", f"-Dconfig.file={directory}/elasticmq.conf", "-cp", f"{BUILD}/peers/lib/*", "org.elasticmq.server.Main"], log)
+        try:
+            wait_until("ElasticMQ", lambda: "started" in log.read_text(), 60, self.process)
         except Exception:
             self.stop()
             raise
