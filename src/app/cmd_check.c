@@ -43,7 +43,7 @@ static void print_plan(const struct config *config, bool offline)
             printf("%s -> %s after %lld receives\n", config->queues[i].name, config->queues[i].dead_letter_queue,
                    (long long)config->queues[i].max_receive_count);
     printf("%sgood%s: the configuration%s\n", style_on(STYLE_GOOD), style_off(),
-           config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials and the streams");
+           config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials, the streams and the queues");
 }
 
 static int run(struct invocation *in)
@@ -75,7 +75,7 @@ const struct command cmd_check = {
     .name = "check",
     .arguments = "",
     .summary = "say all that is wrong with a configuration, without running it",
-    .help = "Reads the configuration as `run` would, says every mistake with its place, and asks AWS for each stream.\n\n"
+    .help = "Reads the configuration as `run` would, says every mistake with its place, and asks AWS for each stream, and for each queue there.\n\n"
             "  stream2sqs check --config stream2sqs.yaml",
     .flags = flags,
     .takes_options = true,

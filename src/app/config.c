@@ -608,6 +608,14 @@ static void check(struct loading *l)
     check_dead_letter_queues(l);
 }
 
+bool config_needs_sqs(const struct config *config)
+{
+    for (size_t i = 0; i < config->queue_count; i++)
+        if (config->queues[i].target == CONFIG_TARGET_SQS)
+            return true;
+    return false;
+}
+
 bool config_load(struct config *config, const struct command_line *line, const char *(*lookup)(const char *), struct buffer *problems)
 {
     struct loading l = {.config = config, .problems = problems};

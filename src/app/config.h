@@ -96,6 +96,9 @@ void config_options(void (*each)(void *context, const char *flag, const char *ta
 /* The name of `candidates` (NULL-terminated) that is nearest to what was written; NULL: none is near. */
 const char *nearest_name(const char *written, const char *const *candidates);
 
+/* Is any of its queues on another server? */
+bool config_needs_sqs(const struct config *config);
+
 /* "127.0.0.1:9324", "[::1]:0", "localhost:80": is the host this machine's own? */
 bool config_loopback(const char *address);
 

@@ -239,14 +239,6 @@ static bool open_ledger(struct daemon *d, struct error *err)
     return true;
 }
 
-static bool needs_sqs(const struct config *config)
-{
-    for (size_t i = 0; i < config->queue_count; i++)
-        if (config->queues[i].target == CONFIG_TARGET_SQS)
-            return true;
-    return false;
-}
-
 static bool find_destinations(struct daemon *d, struct error *err)
 {
     d->destinations = memory_zeroed(d->config->queue_count + 1, sizeof(*d->destinations));
@@ -268,10 +260,10 @@ static bool find_aws(struct daemon *d, struct error *err)
     if (d->profile == NULL)
         return false;
     region = d->config->region ? d->config->region : region_find(d->profile, environment_lookup);
-    if (region == NULL && (d->config->pipeline_count > 0 || needs_sqs(d->config)))
+    if (region == NULL && (d->config->pipeline_count > 0 || config_needs_sqs(d->config)))
         return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region (for a local server any will do)");
     d->options.region = region ? region : "us-east-1";
-    if (d->config->pipeline_count == 0 && !needs_sqs(d->config))
+    if (d->config->pipeline_count == 0 && !config_needs_sqs(d->config))
         return true;
     return credentials_find(&d->credentials, d->profile, environment_lookup, err) && find_destinations(d, err) &&
            endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) &&

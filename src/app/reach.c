@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/reach.h"
 
+#include "app/destination.h"
+#include "aws/sqs_client.h"
 #include "aws/stream_client.h"
 #include "base/clock.h"
 #include "codec/digest.h"
+#include "codec/sqs_client_wire.h"
 #include "codec/stream_wire.h"
 #include "core/source.h"
 
@@ -80,6 +83,84 @@ static bool ask_all(const struct config *config, struct loop *loop, const struct
     return true;
 }
 
+/* ---- queues on other servers ---- */
+
+struct queue_question {
+    bool answered;
+    const char *action;
+    const struct config_queue *queue;
+    struct buffer url;
+    struct buffer *problems;
+};
+
+static void queue_answered(void *context, const struct target_answer *answer)
+{
+    struct queue_question *q = *(struct queue_question **)context;
+    enum target_verdict verdict;
+    char trouble[TROUBLE_TEXT];
+
+    q->answered = true;
+    if (target_answer_failed(answer, &verdict, trouble))
+        buffer_printf(q->problems, "%s: the queue \"%s\": sqs:%s: %s\n", q->queue->where, q->queue->name, q->action, trouble);
+    else if (strcmp(q->action, "GetQueueUrl") == 0 && !sqs_queue_url_decode(answer->body, &q->url))
+        buffer_printf(q->problems, "%s: the queue \"%s\": the answer to GetQueueUrl is malformed\n", q->queue->where, q->queue->name);
+}
+
+static void ask_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q, const char *action)
+{
+    struct target_call call = {.action = action, .timeout_ms = 10000};
+
+    q->action = action;
+    q->answered = false;
+    if (strcmp(action, "GetQueueUrl") == 0)
+        sqs_get_queue_url(&call.body, slice_text(to->name), slice_text(to->owner));
+    else
+        sqs_get_queue_attributes(&call.body, buffer_slice(&q->url));
+    sqs_client_start(client, &to->sqs, &call, clock_now().wall_ms);
+    while (!q->answered)
+        loop_wait(loop, -1);
+}
+
+/* Is the queue there, and may it be looked at? Whether it may be sent to is seen by sending only. */
+static void reach_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q)
+{
+    if (to->url)
+        buffer_append_text(&q->url, to->url);
+    else
+        ask_queue(loop, client, to, q, "GetQueueUrl");
+    if (q->url.len > 0)
+        ask_queue(loop, client, to, q, "GetQueueAttributes");
+    buffer_fini(&q->url);
+}
+
+static bool ask_queues(const struct config *config, struct loop *loop, const struct credentials *credentials, const char *region,
+                       const struct aws_profile *profile, struct buffer *problems, struct error *err)
+{
+    struct queue_question *current = NULL;
+    struct sqs_client *client = sqs_client_new(loop, queue_answered, &current, err);
+
+    if (client == NULL)
+        return false;
+    for (size_t i = 0; i < config->queue_count; i++) {
+        struct queue_question q = {.queue = &config->queues[i], .problems = problems};
+        struct destination to;
+        struct error wrong;
+
+        if (config->queues[i].target != CONFIG_TARGET_SQS)
+            continue;
+        current = &q;
+        if (!destination_find(&to, &config->queues[i], region, profile, environment_lookup, &wrong)) {
+            buffer_printf(problems, "%s\n", wrong.text);
+        } else {
+            to.sqs.credentials = credentials;
+            reach_queue(loop, client, &to, &q);
+        }
+        destination_fini(&to);
+    }
+    sqs_client_free(client);
+    return true;
+}
+
 static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, struct buffer *problems, struct error *err)
 {
     const char *region = config->region ? config->region : region_find(profile, environment_lookup);
@@ -95,7 +176,7 @@ static bool ask_with_credentials(const struct config *config, const struct aws_p
     else if (credentials_find(&credentials, profile, environment_lookup, err) &&
              endpoint_find(&dynamodb, AWS_DYNAMODB, region, profile, environment_lookup, err) &&
              endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err) && (loop = loop_new(err)) != NULL)
-        good = ask_all(config, loop, &options, problems, err);
+        good = ask_all(config, loop, &options, problems, err) && ask_queues(config, loop, &credentials, region, profile, problems, err);
     loop_free(loop);
     credentials_fini(&credentials);
     endpoint_fini(&dynamodb);
@@ -108,7 +189,7 @@ bool reach(const struct config *config, struct buffer *problems)
     struct aws_profile *profile;
     struct error err;
 
-    if (config->pipeline_count == 0)
+    if (config->pipeline_count == 0 && !config_needs_sqs(config))
         return true;
     digest_init();
     profile = aws_profile_load(config->profile, environment_lookup, &err);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The actions are those that core/reader.c, core/source.c and core/pump.c make calls of; tests/e2e/test_policy.py holds them against each other.
+ */
+#include "app/command.h"
+#include "app/destination.h"
+#include "core/source.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* ARNs of this account: 000000000000 stands for one that was not said. */
+static const char *account_of(const struct config *config)
+{
+    return strcmp(config->account_id, "000000000000") == 0 ? "*" : config->account_id;
+}
+
+static json_t *statement(const char *name, json_t *actions, json_t *resources)
+{
+    return json_pack("{s:s,s:s,s:o,s:o}", "Sid", name, "Effect", "Allow", "Action", actions, "Resource", resources);
+}
+
+static void add_arn(json_t *list, const struct buffer *arn)
+{
+    json_t *text = json_stringn(arn->ptr, arn->len);
+    json_t *known;
+    size_t i;
+
+    json_array_foreach(list, i, known)
+        if (json_equal(known, text))
+            break;
+    if (i == json_array_size(list))
+        json_array_append_new(list, text);
+    else
+        json_decref(text);
+}
+
+static void add_stream(const struct config *config, const char *region, const char *stream, json_t *tables, json_t *streams)
+{
+    struct buffer arn = {0};
+
+    if (source_is_arn(stream)) {
+        buffer_append_text(&arn, stream);
+        add_arn(streams, &arn);
+        buffer_fini(&arn);
+        return;
+    }
+    buffer_printf(&arn, "arn:%s:dynamodb:%s:%s:table/%s", aws_partition(region), region, account_of(config), stream);
+    add_arn(tables, &arn);
+    buffer_append_text(&arn, "/stream/*");
+    add_arn(streams, &arn);
+    buffer_fini(&arn);
+}
+
+static bool add_queue(const struct config *config, const struct config_queue *queue, const char *region, const struct aws_profile *profile, json_t *queues,
+                      struct error *err)
+{
+    struct destination to;
+    struct buffer arn = {0};
+    bool good = destination_find(&to, queue, region, profile, environment_lookup, err);
+
+    if (good) {
+        buffer_printf(&arn, "arn:%s:sqs:%s:%s:%s", aws_partition(to.region), to.region, to.owner ? to.owner : account_of(config), to.name);
+        add_arn(queues, &arn);
+    }
+    buffer_fini(&arn);
+    destination_fini(&to);
+    return good;
+}
+
+static json_t *policy(const struct config *config, const char *region, const struct aws_profile *profile, struct error *err)
+{
+    json_t *statements = json_array();
+    json_t *tables = json_array();
+    json_t *streams = json_array();
+    json_t *queues = json_array();
+    bool good = true;
+
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        add_stream(config, region, config->pipelines[i].stream, tables, streams);
+    for (size_t i = 0; i < config->queue_count && good; i++)
+        if (config->queues[i].target == CONFIG_TARGET_SQS)
+            good = add_queue(config, &config->queues[i], region, profile, queues, err);
+    if (json_array_size(tables) > 0) {
+        json_array_append_new(statements, statement("FindTheStreamsOfTables", json_pack("[s]", "dynamodb:DescribeTable"), json_incref(tables)));
+        json_array_append_new(statements, statement("FindStreamsThatTablesHadMeanwhile", json_pack("[s]", "dynamodb:ListStreams"), json_pack("[s]", "*")));
+    }
+    if (json_array_size(streams) > 0)
+        json_array_append_new(statements, statement("ReadStreams", json_pack("[s,s,s]", "dynamodb:DescribeStream", "dynamodb:GetShardIterator",
+                                                                            "dynamodb:GetRecords"), json_incref(streams)));
+    if (json_array_size(queues) > 0)
+        json_array_append_new(statements, statement("SendToQueues", json_pack("[s,s,s]", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:SendMessage"),
+                                                    json_incref(queues)));
+    json_decref(tables);
+    json_decref(streams);
+    json_decref(queues);
+    if (good)
+        return json_pack("{s:s,s:o}", "Version", "2012-10-17", "Statement", statements);
+    json_decref(statements);
+    return NULL;
+}
+
+static int print_policy(const struct invocation *in, const struct config *config)
+{
+    struct error err;
+    struct aws_profile *profile = aws_profile_load(config->profile, environment_lookup, &err);
+    const char *region = config->region ? config->region : profile ? region_find(profile, environment_lookup) : NULL;
+    json_t *document = NULL;
+
+    if (profile && region == NULL)
+        error_set(&err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region");
+    else if (profile)
+        document = policy(config, region, profile, &err);
+    aws_profile_free(profile);
+    if (document == NULL)
+        return invocation_fail(in, &err);
+    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    putchar('\n');
+    json_decref(document);
+    return 0;
+}
+
+static int run(struct invocation *in)
+{
+    struct config config;
+    int status;
+
+    if (!invocation_config(in, &config))
+        return error_exit_status(ERROR_CONFIG);
+    status = print_policy(in, &config);
+    config_fini(&config);
+    return status;
+}
+
+static const struct command_flag flags[] = {
+    {NULL, NULL, NULL},
+};
+
+const struct command cmd_policy = {
+    .name = "policy",
+    .arguments = "",
+    .summary = "print the least IAM policy that a configuration needs",
+    .help = "Nothing is asked of AWS. An account that the configuration does not say is *: say account_id, or queues by ARN.\n\n"
+            "  stream2sqs policy --config stream2sqs.yaml --account-id 123456789012",
+    .flags = flags,
+    .takes_options = true,
+    .run = run,
+};
