@@ -6,12 +6,15 @@
 
 #include "base/memory.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -27,6 +30,8 @@ struct request {
     struct buffer body;
     size_t answer_max;
     bool too_long;
+    bool not_local; /* the address was none that local_only allows */
+    bool secret;
     uint64_t token;
     struct http_answer answer;
     char failure[CURL_ERROR_SIZE];
@@ -34,17 +39,28 @@ struct request {
     struct request *previous;
 };
 
+/* A call that was not made, and why. */
+struct withheld {
+    struct withheld *next;
+    uint64_t token;
+    char *failure;
+};
+
 struct http_client {
     struct loop *loop;
     CURLM *multi;
     struct watch timer;
+    struct watch bell; /* an eventfd: there are calls withheld */
+    struct withheld *withheld;
+    struct withheld **withheld_last;
     struct request *active;
     struct request *idle;
     size_t active_count;
     size_t idle_count;
     void (*done)(void *context, const struct http_answer *answer);
     void *context;
-    const char *ca_bundle; /* AWS_CA_BUNDLE, or NULL */
+    char *ca_bundle; /* NULL: the system's */
+    char *no_proxy;  /* NULL: the environment's alone */
 };
 
 /* ---- what libcurl tells us ---- */
@@ -112,6 +128,64 @@ static void timer_ready(struct watch *w, uint32_t events)
     collect(c);
 }
 
+/* ---- addresses ---- */
+
+static bool v4_local(uint32_t address)
+{
+    return address >> 24 == 127 || address == 0xa9fea9fe || address == 0xa9feaa02 || address == 0xa9feaa17;
+}
+
+bool http_address_local(const struct sockaddr *address)
+{
+    static const struct in6_addr metadata[] = {
+        {{{0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}}},
+        {{{0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x23}}},
+    };
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    uint32_t mapped;
+
+    if (address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof(v4));
+        return v4_local(ntohl(v4.sin_addr.s_addr));
+    }
+    if (address->sa_family != AF_INET6)
+        return false;
+    memcpy(&v6, address, sizeof(v6));
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+        memcpy(&mapped, &v6.sin6_addr.s6_addr[12], sizeof(mapped));
+        return v4_local(ntohl(mapped));
+    }
+    return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || memcmp(&v6.sin6_addr, &metadata[0], sizeof(metadata[0])) == 0 ||
+           memcmp(&v6.sin6_addr, &metadata[1], sizeof(metadata[1])) == 0;
+}
+
+/* Once a name is resolved, before the connection: so what was judged is what is connected to, whatever the name server says next. */
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct request *r = context;
+
+    (void)purpose;
+    if (http_address_local(&address->addr))
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    r->not_local = true;
+    return CURL_SOCKET_BAD;
+}
+
+#define NEVER_PROXIED "localhost,127.0.0.0/8,::1,169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254,fd00:ec2::23"
+
+/* The environment's list and ours; "*" alone stands for every host, and means nothing in a longer list. */
+static char *no_proxy_list(void)
+{
+    const char *given = getenv("no_proxy") ? getenv("no_proxy") : getenv("NO_PROXY");
+    struct buffer list = {0};
+
+    if (given && strcmp(given, "*") == 0)
+        return memory_strdup(given);
+    buffer_printf(&list, "%s%s" NEVER_PROXIED, given ? given : "", given && given[0] ? "," : "");
+    return buffer_take(&list);
+}
+
 /* ---- requests ---- */
 
 static size_t on_body(char *data, size_t one, size_t len, void *context)
@@ -164,14 +238,13 @@ static void set_once(struct http_client *c, struct request *r)
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 256L * 1024);
-    if (c->ca_bundle)
-        curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_bundle);
+    curl_easy_setopt(e, CURLOPT_NOPROXY, c->no_proxy);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
 }
 
 static struct request *request_take(struct http_client *c)
@@ -207,6 +280,16 @@ static void request_free(struct request *r)
     free(r);
 }
 
+static void wipe(struct request *r)
+{
+    if (r->sent.ptr)
+        explicit_bzero(r->sent.ptr, r->sent.cap);
+    if (r->body.ptr)
+        explicit_bzero(r->body.ptr, r->body.cap);
+    for (struct curl_slist *h = r->headers; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+}
+
 static void request_release(struct http_client *c, struct request *r)
 {
     if (r->previous)
@@ -216,6 +299,8 @@ static void request_release(struct http_client *c, struct request *r)
     if (r->next)
         r->next->previous = r->previous;
     c->active_count--;
+    if (r->secret)
+        wipe(r);
     curl_slist_free_all(r->headers); /* holds a signature */
     r->headers = NULL;
     if (c->idle_count >= POOL_MAX) {
@@ -227,28 +312,71 @@ static void request_release(struct http_client *c, struct request *r)
     c->idle_count++;
 }
 
+static bool has_header(const char *const *headers, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; headers[i]; i++)
+        if (strncasecmp(headers[i], name, len) == 0 && headers[i][len] == ':')
+            return true;
+    return false;
+}
+
+static void set_method(struct request *r, const char *method)
+{
+    bool get = method && strcmp(method, "GET") == 0;
+
+    curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, NULL);
+    if (get) {
+        curl_easy_setopt(r->easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
+    curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->sent.ptr ? r->sent.ptr : "");
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->sent.len);
+    curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, method); /* NULL: POST */
+}
+
+static void set_route(struct http_client *c, struct request *r, const struct http_call *call)
+{
+    bool direct = call->local_only || strncasecmp(call->url, "https://", 8) != 0;
+
+    curl_easy_setopt(r->easy, CURLOPT_URL, call->url);
+    curl_easy_setopt(r->easy, CURLOPT_PROXY, direct ? "" : NULL); /* NULL: the environment's */
+    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, call->local_only ? on_open : NULL);
+    curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, call->local_only ? 1L : 0L); /* a kept connection was judged by nobody */
+    curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(call->connect_timeout_ms ? call->connect_timeout_ms : CONNECT_TIMEOUT_MS));
+    curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
+    if (c->ca_bundle) {
+        curl_easy_setopt(r->easy, CURLOPT_CAINFO, c->ca_bundle);
+        curl_easy_setopt(r->easy, CURLOPT_PROXY_CAINFO, c->ca_bundle);
+    }
+}
+
 void http_client_start(struct http_client *c, const struct http_call *call)
 {
     struct request *r = request_take(c);
 
     r->token = call->token;
     r->answer_max = call->answer_max;
-    r->too_long = false;
+    r->too_long = r->not_local = false;
+    r->secret = call->secret;
     r->answer = (struct http_answer){.token = call->token};
     r->failure[0] = '\0';
     buffer_reset(&r->body);
     buffer_reset(&r->sent);
     buffer_append(&r->sent, call->body);
+    if (call->secret)
+        buffer_reserve(&r->body, call->answer_max); /* growing would leave copies behind */
     r->headers = curl_slist_append(NULL, "Expect:"); /* no extra round trip */
     r->headers = curl_slist_append(r->headers, "Accept:");
     for (size_t i = 0; call->headers[i]; i++)
         r->headers = curl_slist_append(r->headers, call->headers[i]);
-    curl_easy_setopt(r->easy, CURLOPT_URL, call->url);
+    if (!has_header(call->headers, "Content-Type"))
+        r->headers = curl_slist_append(r->headers, "Content-Type:"); /* none, instead of libcurl's own */
     curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
-    curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->sent.ptr ? r->sent.ptr : "");
-    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->sent.len);
-    curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
+    set_method(r, call->method);
+    set_route(c, r, call);
     if (curl_multi_add_handle(c->multi, r->easy) != CURLM_OK) /* sets a timer: nothing happens before the loop runs */
         panic("curl_multi_add_handle failed");
 }
@@ -260,6 +388,15 @@ static bool never_left(CURL *easy, CURLcode result)
 
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
     return result != CURLE_OK && sent == 0;
+}
+
+static const char *words_for(const struct request *r, CURLcode result)
+{
+    if (r->too_long)
+        return "the answer is longer than expected";
+    if (r->not_local)
+        return "the address is neither loopback nor one at which AWS serves credentials";
+    return r->failure[0] ? r->failure : curl_easy_strerror(result);
 }
 
 static void finish(struct http_client *c, struct request *r, CURLcode result)
@@ -274,7 +411,7 @@ static void finish(struct http_client *c, struct request *r, CURLcode result)
     } else {
         r->answer.has_crc32 = false;
         r->answer.unsent = never_left(r->easy, result);
-        r->answer.failure = r->too_long ? "the answer is longer than expected" : r->failure[0] ? r->failure : curl_easy_strerror(result);
+        r->answer.failure = words_for(r, result);
     }
     c->done(c->context, &r->answer);
     request_release(c, r);
@@ -296,24 +433,85 @@ static void collect(struct http_client *c)
     }
 }
 
+/* ---- calls that are not made ---- */
+
+void http_client_withhold(struct http_client *c, uint64_t token, const char *failure)
+{
+    struct withheld *w = memory_zeroed(1, sizeof(*w));
+
+    *w = (struct withheld){.token = token, .failure = memory_strdup(failure)};
+    *c->withheld_last = w;
+    c->withheld_last = &w->next;
+    if (eventfd_write(c->bell.fd, 1) != 0)
+        panic("eventfd: %s", strerror(errno));
+}
+
+static void bell_rings(struct watch *bell, uint32_t events)
+{
+    struct http_client *c = bell->context;
+    struct withheld *list = c->withheld;
+    eventfd_t count;
+
+    (void)events;
+    eventfd_read(bell->fd, &count);
+    c->withheld = NULL; /* what `done` withholds rings again */
+    c->withheld_last = &c->withheld;
+    while (list) {
+        struct withheld *w = list;
+        const struct http_answer answer = {.token = w->token, .failure = w->failure, .unsent = true, .withheld = true};
+
+        list = w->next;
+        c->done(c->context, &answer);
+        free(w->failure);
+        free(w);
+    }
+}
+
+static void forget_withheld(struct http_client *c)
+{
+    struct withheld *w;
+
+    while ((w = c->withheld) != NULL) {
+        c->withheld = w->next;
+        free(w->failure);
+        free(w);
+    }
+}
+
 /* ---- the client ---- */
+
+static bool make_parts(struct http_client *c)
+{
+    c->timer = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .ready = timer_ready, .context = c};
+    c->bell = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = bell_rings, .context = c};
+    return c->timer.fd >= 0 && c->bell.fd >= 0 && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (c->multi = curl_multi_init()) != NULL;
+}
+
+static void close_parts(struct http_client *c)
+{
+    if (c->timer.fd >= 0)
+        close(c->timer.fd);
+    if (c->bell.fd >= 0)
+        close(c->bell.fd);
+    free(c->ca_bundle);
+    free(c->no_proxy);
+    free(c);
+}
 
 struct http_client *http_client_new(struct loop *loop, void (*done)(void *context, const struct http_answer *answer), void *context,
                                     struct error *err)
 {
     struct http_client *c = memory_zeroed(1, sizeof(*c));
-    const char *bundle = getenv("AWS_CA_BUNDLE");
 
     c->loop = loop;
     c->done = done;
     c->context = context;
-    c->ca_bundle = bundle && bundle[0] ? bundle : NULL;
-    c->timer = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .ready = timer_ready, .context = c};
-    if (c->timer.fd < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (c->multi = curl_multi_init()) == NULL) {
+    c->withheld_last = &c->withheld;
+    c->no_proxy = no_proxy_list();
+    http_client_set_ca_bundle(c, NULL);
+    if (!make_parts(c)) {
         error_set(err, ERROR_SYSTEM, "cannot start the HTTP client: %s", strerror(errno));
-        if (c->timer.fd >= 0)
-            close(c->timer.fd);
-        free(c);
+        close_parts(c);
         return NULL;
     }
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -323,7 +521,16 @@ struct http_client *http_client_new(struct loop *loop, void (*done)(void *contex
     curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
     curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     loop_watch(loop, &c->timer, EPOLLIN);
+    loop_watch(loop, &c->bell, EPOLLIN);
     return c;
+}
+
+void http_client_set_ca_bundle(struct http_client *c, const char *path)
+{
+    const char *bundle = getenv("AWS_CA_BUNDLE");
+
+    free(c->ca_bundle);
+    c->ca_bundle = memory_strdup(bundle && bundle[0] ? bundle : path);
 }
 
 void http_client_free(struct http_client *c)
@@ -342,8 +549,9 @@ void http_client_free(struct http_client *c)
     }
     curl_multi_cleanup(c->multi);
     loop_unwatch(c->loop, &c->timer);
-    close(c->timer.fd);
-    free(c);
+    loop_unwatch(c->loop, &c->bell);
+    forget_withheld(c);
+    close_parts(c);
     curl_global_cleanup();
 }
 

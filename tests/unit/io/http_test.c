@@ -390,6 +390,8 @@ static void addresses_are_told_apart(void **state)
 struct answers {
     int count;
     int status;
+    bool withheld;
+    bool unsent;
     char body[200];
     char failure[200];
     uint32_t crc32;
@@ -404,6 +406,8 @@ static void on_answer(void *context, const struct http_answer *a)
     answers->status = a->status;
     answers->crc32 = a->has_crc32 ? a->crc32 : 0;
     answers->date_ms = a->server_date_ms;
+    answers->withheld = a->withheld;
+    answers->unsent = a->unsent;
     assert_int_equal(a->token, 42);
     if (a->status)
         snprintf(answers->body, sizeof(answers->body), "%.*s", SLICE_ARG(a->body));
@@ -416,16 +420,18 @@ struct rude {
     struct watch connection;
     struct loop *loop;
     const char *what;
+    char heard[4096];
 };
 
 static void rude_heard(struct watch *c, uint32_t events)
 {
     struct rude *r = c->context;
-    char text[4096];
+    ssize_t n = recv(c->fd, r->heard, sizeof(r->heard) - 1, 0);
 
     (void)events;
-    if (recv(c->fd, text, sizeof(text), 0) < 0)
+    if (n < 0)
         return;
+    r->heard[n] = '\0';
     if (r->what == NULL)
         return;
     assert_int_equal(send(c->fd, r->what, strlen(r->what), MSG_NOSIGNAL), strlen(r->what));
@@ -443,40 +449,66 @@ static void rude_accept(struct watch *w, uint32_t events)
     loop_watch(r->loop, &r->connection, EPOLLIN);
 }
 
-static struct answers call(const char *what, int64_t timeout_ms, bool listen_at_all)
+static void rude_init(struct rude *r, const char *what, bool listen_at_all, char url[64])
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
-    struct rude rude = {.what = what, .connection.fd = -1};
-    struct answers answers = {0};
-    const char *headers[] = {"X-A: b", NULL};
-    struct http_call http = {.headers = headers, .body = SLICE("{}"), .timeout_ms = timeout_ms, .answer_max = 100, .token = 42};
-    struct http_client *client;
     struct error err;
-    char url[64];
 
-    rude.loop = loop_new(&err);
-    rude.listener = (struct watch){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .ready = rude_accept, .context = &rude};
-    assert_int_equal(bind(rude.listener.fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(rude.listener.fd, (struct sockaddr *)&address, &len), 0);
+    *r = (struct rude){.what = what, .connection.fd = -1};
+    r->loop = loop_new(&err);
+    r->listener = (struct watch){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .ready = rude_accept, .context = r};
+    assert_int_equal(bind(r->listener.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(r->listener.fd, (struct sockaddr *)&address, &len), 0);
     if (listen_at_all) {
-        listen(rude.listener.fd, 4);
-        loop_watch(rude.loop, &rude.listener, EPOLLIN);
+        listen(r->listener.fd, 4);
+        loop_watch(r->loop, &r->listener, EPOLLIN);
     }
-    client = http_client_new(rude.loop, on_answer, &answers, &err);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-    http.url = url;
-    http_client_start(client, &http);
+    snprintf(url, 64, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+}
+
+static void rude_fini(struct rude *r)
+{
+    if (r->connection.fd >= 0)
+        close(r->connection.fd);
+    close(r->listener.fd);
+    loop_free(r->loop);
+}
+
+static void wait_for(struct loop *loop, struct answers *answers, int count)
+{
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; answers->count < count && clock_now().mono_ms < end;)
+        loop_wait(loop, 100);
+    assert_int_equal(answers->count, count);
+}
+
+/* One call by a client of its own. */
+static struct answers one_call(struct rude *r, const struct http_call *http)
+{
+    struct answers answers = {0};
+    struct error err;
+    struct http_client *client = http_client_new(r->loop, on_answer, &answers, &err);
+
+    http_client_start(client, http);
     assert_int_equal(answers.count, 0); /* never inside the call */
-    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; answers.count == 0 && clock_now().mono_ms < end;)
-        loop_wait(rude.loop, 100);
-    assert_int_equal(answers.count, 1);
+    wait_for(r->loop, &answers, 1);
     assert_int_equal(http_client_active(client), 0);
     http_client_free(client);
-    if (rude.connection.fd >= 0)
-        close(rude.connection.fd);
-    close(rude.listener.fd);
-    loop_free(rude.loop);
+    return answers;
+}
+
+static struct answers call(const char *what, int64_t timeout_ms, bool listen_at_all)
+{
+    const char *headers[] = {"X-A: b", NULL};
+    struct http_call http = {.headers = headers, .body = SLICE("{}"), .timeout_ms = timeout_ms, .answer_max = 100, .token = 42};
+    struct answers answers;
+    struct rude rude;
+    char url[64];
+
+    rude_init(&rude, what, listen_at_all, url);
+    http.url = url;
+    answers = one_call(&rude, &http);
+    rude_fini(&rude);
     return answers;
 }
 
@@ -522,6 +554,158 @@ static void the_client_reads_crc_and_date_and_gives_up_in_time(void **state)
     assert_non_null(strstr(a.failure, "onnect"));
 }
 
+#define SHORT_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+/* One client for all: a pooled request must not keep the method of the one before. */
+static void the_client_knows_get_put_and_post(void **state)
+{
+    static const struct {
+        const char *method;
+        const char *body;
+        const char *first_line;
+        const char *last; /* what the request ends with */
+    } cases[] = {
+        {NULL, "{}", "POST / HTTP/1.1\r\n", "\r\n\r\n{}"},
+        {"GET", "", "GET / HTTP/1.1\r\n", "\r\n\r\n"},
+        {"PUT", "whole", "PUT / HTTP/1.1\r\n", "\r\n\r\nwhole"},
+        {"PUT", "", "PUT / HTTP/1.1\r\n", "\r\n\r\n"},
+        {"GET", "", "GET / HTTP/1.1\r\n", "\r\n\r\n"},
+        {"POST", "x", "POST / HTTP/1.1\r\n", "\r\n\r\nx"},
+    };
+    const char *headers[] = {"X-A: b", NULL};
+    struct answers answers = {0};
+    struct http_client *client;
+    struct rude rude;
+    struct error err;
+    char url[64];
+
+    (void)state;
+    rude_init(&rude, SHORT_ANSWER, true, url);
+    client = http_client_new(rude.loop, on_answer, &answers, &err);
+    for (int i = 0; i < (int)COUNT_OF(cases); i++) {
+        const struct http_call http = {.url = url, .method = cases[i].method, .headers = headers, .body = slice_text(cases[i].body), .timeout_ms = 3000,
+                                       .answer_max = 100, .token = 42, .secret = i % 2 == 0};
+
+        http_client_start(client, &http);
+        wait_for(rude.loop, &answers, i + 1);
+        assert_int_equal(answers.status, 200);
+        if (!slice_starts_with(slice_text(rude.heard), slice_text(cases[i].first_line)) ||
+            !slice_ends_with(slice_text(rude.heard), slice_text(cases[i].last)) || strstr(rude.heard, "X-A: b\r\n") == NULL)
+            fail_msg("case %d: %s", i, rude.heard);
+        assert_null(strstr(rude.heard, "Content-Type"));
+        assert_true((strstr(rude.heard, "Content-Length: ") != NULL) == (cases[i].method == NULL || strcmp(cases[i].method, "GET") != 0));
+    }
+    http_client_free(client);
+    rude_fini(&rude);
+}
+
+static void a_call_withheld_is_answered_from_the_loop(void **state)
+{
+    struct answers answers = {0};
+    struct http_client *client;
+    struct loop *loop;
+    struct error err;
+
+    (void)state;
+    loop = loop_new(&err);
+    client = http_client_new(loop, on_answer, &answers, &err);
+    http_client_withhold(client, 42, "no credentials");
+    http_client_withhold(client, 42, "none yet");
+    assert_int_equal(answers.count, 0);
+    wait_for(loop, &answers, 2);
+    assert_string_equal(answers.failure, "none yet");
+    assert_true(answers.withheld && answers.unsent && answers.status == 0);
+    http_client_withhold(client, 42, "dropped with the client");
+    http_client_free(client);
+    assert_int_equal(answers.count, 2);
+    loop_free(loop);
+}
+
+static void addresses_of_this_machine_and_of_metadata_are_known(void **state)
+{
+    static const struct {
+        const char *address;
+        bool local;
+    } cases[] = {
+        {"127.0.0.1", true}, {"127.255.0.9", true}, {"169.254.169.254", true}, {"169.254.170.2", true}, {"169.254.170.23", true},
+        {"169.254.169.253", false}, {"169.254.170.3", false}, {"10.0.0.1", false}, {"128.0.0.1", false}, {"0.0.0.0", false},
+        {"::1", true}, {"::ffff:127.0.0.1", true}, {"::ffff:10.0.0.1", false}, {"fd00:ec2::254", true}, {"fd00:ec2::23", true},
+        {"fd00:ec2::24", false}, {"fe80::1", false}, {"::", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET};
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+        bool is_v6 = strchr(cases[i].address, ':') != NULL;
+
+        assert_int_equal(inet_pton(is_v6 ? AF_INET6 : AF_INET, cases[i].address, is_v6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr), 1);
+        if (http_address_local(is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4) != cases[i].local)
+            fail_msg("%s", cases[i].address);
+    }
+}
+
+static void a_local_call_goes_nowhere_else(void **state)
+{
+    const char *headers[] = {NULL};
+    struct http_call http = {.url = "http://192.0.2.1:80/", .method = "GET", .headers = headers, .timeout_ms = 3000, .answer_max = 100, .token = 42,
+                             .local_only = true};
+    struct answers answers;
+    struct rude rude;
+    char by_name[80];
+    char url[64];
+
+    (void)state;
+    rude_init(&rude, SHORT_ANSWER, true, url);
+    answers = one_call(&rude, &http);
+    assert_non_null(strstr(answers.failure, "neither loopback nor"));
+    assert_true(answers.unsent);
+    snprintf(by_name, sizeof(by_name), "http://localhost:%s", strrchr(url, ':') + 1); /* judged once resolved */
+    http.url = by_name;
+    answers = one_call(&rude, &http);
+    assert_int_equal(answers.status, 200);
+    rude_fini(&rude);
+}
+
+/* The rude server as HTTPS_PROXY: what is for elsewhere reaches it as CONNECT, what is for this machine never. */
+static void proxies_are_for_what_is_far_away(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *no_proxy;
+        const char *heard; /* by the proxy; "" : nothing */
+    } cases[] = {
+        {"https://sqs.eu-west-1.amazonaws.com/", NULL, "CONNECT sqs.eu-west-1.amazonaws.com:443 HTTP/1.1\r\n"},
+        {"https://localhost:1/", NULL, ""},
+        {"https://127.0.0.2:1/", NULL, ""},
+        {"http://127.0.0.1:1/", NULL, ""},
+        {"https://sub.example.invalid/", "example.org, .example.invalid", ""},
+        {"https://sub.example.invalid/", "*", ""},
+        {"https://sub.example.invalid/", "other.invalid", "CONNECT sub.example.invalid:443"},
+    };
+    const char *headers[] = {NULL};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct http_call http = {.url = cases[i].url, .headers = headers, .timeout_ms = 3000, .answer_max = 100, .token = 42};
+        struct answers answers;
+        struct rude rude;
+        char url[64];
+
+        rude_init(&rude, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", true, url);
+        setenv("HTTPS_PROXY", url, 1);
+        if (cases[i].no_proxy)
+            setenv("NO_PROXY", cases[i].no_proxy, 1);
+        answers = one_call(&rude, &http);
+        unsetenv("HTTPS_PROXY");
+        unsetenv("NO_PROXY");
+        assert_int_equal(answers.status, 0);
+        if (cases[i].heard[0] ? !slice_starts_with(slice_text(rude.heard), slice_text(cases[i].heard)) : rude.heard[0] != '\0')
+            fail_msg("case %zu: the proxy heard \"%s\"", i, rude.heard);
+        rude_fini(&rude);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +718,11 @@ int main(void)
         cmocka_unit_test(addresses_are_told_apart),
         cmocka_unit_test(the_client_gives_whole_answers_or_none),
         cmocka_unit_test(the_client_reads_crc_and_date_and_gives_up_in_time),
+        cmocka_unit_test(the_client_knows_get_put_and_post),
+        cmocka_unit_test(a_call_withheld_is_answered_from_the_loop),
+        cmocka_unit_test(addresses_of_this_machine_and_of_metadata_are_known),
+        cmocka_unit_test(a_local_call_goes_nowhere_else),
+        cmocka_unit_test(proxies_are_for_what_is_far_away),
     };
 
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
