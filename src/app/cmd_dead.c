@@ -434,7 +434,11 @@ static int print_moved(const struct moving *m, const char *done, size_t supersed
     json_t *id;
 
     if (m->in->json) {
-        print_json(json_pack("{s:I,s:O,s:I}", "moved", (json_int_t)m->moved, "not_dead", m->not_dead, "superseded", (json_int_t)superseded));
+        json_t *out = json_pack("{s:I,s:O}", "moved", (json_int_t)m->moved, "not_dead", m->not_dead);
+
+        if (superseded > 0)
+            json_object_set_new(out, "superseded", json_integer((json_int_t)superseded));
+        print_json(out);
     } else {
         printf("%s: %lld\n", done, (long long)m->moved);
         json_array_foreach(m->not_dead, i, id)
