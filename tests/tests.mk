@@ -42,10 +42,15 @@ BENCH ?= normal
 bench: deps ## ratios to the limit program and to peers; BENCH=quick|normal|full; also as build/bench.json
 	$(Q)$(MAKE) all $(BUILD)/tests/bench/limit $(BUILD)/tests/bench/sqs_load $(BUILD)/venv/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/bench.py $(BENCH)
+	$(Q)$(MAKE) bench-send
+
+bench-send: ## its second half: from a stream to another server, beside a loop with boto3
+	$(Q)$(MAKE) all $(BUILD)/tests/bench/null_sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done
+	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/send.py $(BENCH)
 
 .SECONDARY:
 
-.PHONY: ruler deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench
+.PHONY: ruler deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench bench-send
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
