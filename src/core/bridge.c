@@ -150,12 +150,53 @@ static void load_feed(struct bridge *b, struct feed *feed, const struct bridge_s
     feed->source = source_new(b->db, &b->intake, o->name, &options, random_next(&b->random), now);
 }
 
+/* ---- queues that are added later ---- */
+
+struct subscribing {
+    struct bridge *bridge;
+    const struct bridge_source *source;
+    const struct feed *feed;
+    int64_t *streams; /* of the source */
+    size_t len;
+};
+
+static void note_stream(void *context, const struct stream_row *row)
+{
+    struct subscribing *s = context;
+
+    if (!slice_is(row->source, s->source->name))
+        return;
+    s->streams = memory_resize(s->streams, (s->len + 1) * sizeof(*s->streams));
+    s->streams[s->len++] = row->id;
+}
+
+/* What the shard has read so far was before this queue's time: it gets what comes from now on, and the rest by `replay` if that is wanted. */
+static void subscribe(void *context, const struct shard_row *row)
+{
+    struct subscribing *s = context;
+
+    for (size_t i = 0; i < s->len; i++)
+        for (size_t k = 0; k < s->source->queue_count && s->streams[i] == row->stream; k++)
+            ledger_tally_add(s->bridge->db, row->id, s->feed->queues[k]->id, row->records_read, 0, 0);
+}
+
+static void subscribe_queues(struct bridge *b, const struct feed *feed, const struct bridge_source *o)
+{
+    struct subscribing s = {.bridge = b, .source = o, .feed = feed};
+
+    ledger_streams(b->db, note_stream, &s);
+    ledger_shards(b->db, subscribe, &s);
+    free(s.streams);
+}
+
 static void load(struct bridge *b, struct instant now)
 {
     load_queues(b, now);
     intake_init(&b->intake, b->db);
-    for (size_t i = 0; i < b->options->source_count; i++)
+    for (size_t i = 0; i < b->options->source_count; i++) {
         load_feed(b, &b->feeds[i], &b->options->sources[i], now);
+        subscribe_queues(b, &b->feeds[i], &b->options->sources[i]);
+    }
     b->calls = 0;
     b->epoch++;
 }

@@ -382,30 +382,6 @@ void ledger_message_insert(struct database *db, const struct new_message *messag
     run_move(db, S(MESSAGE_INSERT), 5, message->step, now_ms);
 }
 
-/* ---- subscriptions ---- */
-
-void ledger_subscriptions(struct database *db, void (*each)(void *context, const struct subscription_row *row), void *context)
-{
-    while (database_row(db, S(SUBSCRIPTION_ALL))) {
-        struct subscription_row row = {
-            .source = column_slice(db, S(SUBSCRIPTION_ALL), 0),
-            .queue = column_i64(db, S(SUBSCRIPTION_ALL), 1),
-            .next_record = column_i64(db, S(SUBSCRIPTION_ALL), 2),
-        };
-
-        each(context, &row);
-    }
-}
-
-void ledger_subscription_put(struct database *db, const struct subscription_row *row, int64_t now_ms)
-{
-    bind_text(db, S(SUBSCRIPTION_PUT), 1, row->source);
-    bind_i64(db, S(SUBSCRIPTION_PUT), 2, row->queue);
-    bind_optional(db, S(SUBSCRIPTION_PUT), 3, row->next_record);
-    bind_i64(db, S(SUBSCRIPTION_PUT), 4, now_ms);
-    database_run(db, S(SUBSCRIPTION_PUT));
-}
-
 /* ---- moves ---- */
 
 int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64_t due_at_ms, int64_t now_ms)

@@ -149,15 +149,6 @@ struct new_message {
 };
 void ledger_message_insert(struct database *db, const struct new_message *message, int64_t now_ms);
 
-/* Which queues a source feeds. next_record: the first record that the queue has not been given; 0: it has caught up. */
-struct subscription_row {
-    struct slice source;
-    int64_t queue;
-    int64_t next_record;
-};
-void ledger_subscriptions(struct database *db, void (*each)(void *context, const struct subscription_row *row), void *context);
-void ledger_subscription_put(struct database *db, const struct subscription_row *row, int64_t now_ms);
-
 /* Moves; each returns how many rows moved. */
 int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64_t due_at_ms, int64_t now_ms);
 int ledger_receive_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);

@@ -154,14 +154,6 @@ static const char *const steps[] = {
     "  at_ms INTEGER NOT NULL"
     ");"
 
-    "CREATE TABLE subscription("         /* which queues a source feeds */
-    "  source TEXT NOT NULL,"
-    "  queue INTEGER NOT NULL,"
-    "  next_record INTEGER,"             /* records from here on are still to be given to it; NULL: it has caught up, pages go to it as they come */
-    "  created_at_ms INTEGER NOT NULL,"
-    "  PRIMARY KEY(source,queue)"
-    ") WITHOUT ROWID;"
-
     "CREATE TABLE delivery_2("           /* a queue may get messages of one page twice: `replay` */
     "  page INTEGER NOT NULL,"
     "  queue INTEGER NOT NULL,"

@@ -91,10 +91,6 @@
     X(FAULT_GET, false, "SELECT code,text,at_ms FROM fault WHERE message=?1")                                                            \
     X(FAULT_PRUNE, false, "DELETE FROM fault WHERE message>=?1 AND message<?2 "                                                          \
                           "AND NOT EXISTS(SELECT 1 FROM message m WHERE m.id=fault.message)")                                            \
-    /* subscriptions */                                                                                                                  \
-    X(SUBSCRIPTION_ALL, true, "SELECT source,queue,next_record FROM subscription")                                                       \
-    X(SUBSCRIPTION_PUT, false, "INSERT INTO subscription(source,queue,next_record,created_at_ms) VALUES(?1,?2,?3,?4) "                   \
-                               "ON CONFLICT(source,queue) DO UPDATE SET next_record=excluded.next_record")                               \
     X(MESSAGE_REMOVE_COPY, false, "DELETE FROM message WHERE id=?1 AND origin IS NOT NULL")                                              \
     /* messages: reading */                                                                                                              \
     X(MESSAGE_FRESH, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                             \

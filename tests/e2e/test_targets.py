@@ -225,6 +225,20 @@ def test_records_are_replayed_as_new_messages_that_say_so(table, make_bridge, pe
     assert steps == ["enqueued", "sent", "enqueued by replay", "sent"]
 
 
+def test_a_queue_that_is_added_later_starts_now_and_gets_the_rest_by_replay(table, make_bridge, tmp_path):
+    bridge = make_bridge("--config", write_config(tmp_path, table.name, {"name": "old"})).start()
+    put_numbered(table, 0, 40)
+    wait_until("all are read", lambda: queue_of(bridge, "old")["queued"] == 40)
+    bridge.stop()
+    write_config(tmp_path, table.name, {"name": "old"}, {"name": "new"})
+    bridge.start()
+    assert queue_of(bridge, "new")["queued"] == 0
+    assert bridge.json("replay", "new", "--all")["replayed"] == 40
+    put_numbered(table, 40, 5)
+    wait_until("the rest is read", lambda: queue_of(bridge, "new")["queued"] == 45)
+    assert bridge.json("audit")["verdict"] == "whole"
+
+
 def test_a_redrive_warns_of_newer_versions(table, make_bridge, queue):
     bridge = make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", 1, "--visibility-timeout", "1s").start()
     table.put("a", "b", v={"N": "1"})
