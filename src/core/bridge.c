@@ -150,53 +150,12 @@ static void load_feed(struct bridge *b, struct feed *feed, const struct bridge_s
     feed->source = source_new(b->db, &b->intake, o->name, &options, random_next(&b->random), now);
 }
 
-/* ---- queues that are added later ---- */
-
-struct subscribing {
-    struct bridge *bridge;
-    const struct bridge_source *source;
-    const struct feed *feed;
-    int64_t *streams; /* of the source */
-    size_t len;
-};
-
-static void note_stream(void *context, const struct stream_row *row)
-{
-    struct subscribing *s = context;
-
-    if (!slice_is(row->source, s->source->name))
-        return;
-    s->streams = memory_resize(s->streams, (s->len + 1) * sizeof(*s->streams));
-    s->streams[s->len++] = row->id;
-}
-
-/* What the shard has read so far was before this queue's time: it gets what comes from now on, and the rest by `replay` if that is wanted. */
-static void subscribe(void *context, const struct shard_row *row)
-{
-    struct subscribing *s = context;
-
-    for (size_t i = 0; i < s->len; i++)
-        for (size_t k = 0; k < s->source->queue_count && s->streams[i] == row->stream; k++)
-            ledger_tally_add(s->bridge->db, row->id, s->feed->queues[k]->id, row->records_read, 0, 0);
-}
-
-static void subscribe_queues(struct bridge *b, const struct feed *feed, const struct bridge_source *o)
-{
-    struct subscribing s = {.bridge = b, .source = o, .feed = feed};
-
-    ledger_streams(b->db, note_stream, &s);
-    ledger_shards(b->db, subscribe, &s);
-    free(s.streams);
-}
-
 static void load(struct bridge *b, struct instant now)
 {
     load_queues(b, now);
     intake_init(&b->intake, b->db);
-    for (size_t i = 0; i < b->options->source_count; i++) {
+    for (size_t i = 0; i < b->options->source_count; i++)
         load_feed(b, &b->feeds[i], &b->options->sources[i], now);
-        subscribe_queues(b, &b->feeds[i], &b->options->sources[i]);
-    }
     b->calls = 0;
     b->epoch++;
 }
@@ -710,14 +669,59 @@ static void note_record_shard(void *context, const struct stored_record *record)
     *(int64_t *)context = record->shard;
 }
 
+/* A queue that was added later, and has been given nothing of the shard yet. */
+struct subscribing {
+    struct bridge *bridge;
+    const struct queue *queue;
+    int64_t shard;
+    int64_t stream;
+    int64_t records_read;
+    bool fed; /* the shard's stream feeds the queue */
+};
+
+static void note_shard(void *context, const struct shard_row *row)
+{
+    struct subscribing *s = context;
+
+    if (row->id != s->shard)
+        return;
+    s->stream = row->stream;
+    s->records_read = row->records_read;
+}
+
+static void note_stream(void *context, const struct stream_row *row)
+{
+    struct subscribing *s = context;
+
+    for (size_t i = 0; i < s->bridge->options->source_count && row->id == s->stream; i++) {
+        const struct bridge_source *source = &s->bridge->options->sources[i];
+
+        for (size_t k = 0; k < source->queue_count && slice_is(row->source, source->name); k++)
+            s->fed = s->fed || s->bridge->feeds[i].queues[k] == s->queue;
+    }
+}
+
+/* From now on it gets what the shard reads; what was read before is replayed, or is not. False: its stream does not feed the queue. */
+static bool subscribe(struct bridge *b, const struct queue *q, int64_t shard)
+{
+    struct subscribing s = {.bridge = b, .queue = q, .shard = shard};
+
+    ledger_shards(b->db, note_shard, &s);
+    ledger_streams(b->db, note_stream, &s);
+    if (s.fed)
+        ledger_subscribe(b->db, shard, q->id, s.records_read);
+    return s.fed;
+}
+
 static bool replay_one(struct bridge *b, struct queue *q, int64_t record, struct instant now)
 {
     struct stored_page page;
     int64_t first_message = q->next_message;
     int64_t shard = 0;
 
-    if (!question_record(b->db, record, note_record_shard, &shard) || shard == 0 || !question_page(b->db, record, &page) ||
-        ledger_tally_replayed(b->db, shard, q->id, 1) != 1)
+    if (!question_record(b->db, record, note_record_shard, &shard) || shard == 0 || !question_page(b->db, record, &page))
+        return false;
+    if (ledger_tally_replayed(b->db, shard, q->id, 1) != 1 && (!subscribe(b, q, shard) || ledger_tally_replayed(b->db, shard, q->id, 1) != 1))
         return false;
     queue_replay(q, b->db, record, now);
     ledger_delivery_insert(b->db, page.id, q->id, first_message, 1, 0);

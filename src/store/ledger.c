@@ -364,6 +364,14 @@ void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t
     database_run(db, S(TALLY_ADD));
 }
 
+void ledger_subscribe(struct database *db, int64_t shard, int64_t queue, int64_t since_records)
+{
+    bind_i64(db, S(TALLY_SUBSCRIBE), 1, shard);
+    bind_i64(db, S(TALLY_SUBSCRIBE), 2, queue);
+    bind_i64(db, S(TALLY_SUBSCRIBE), 3, since_records);
+    database_run(db, S(TALLY_SUBSCRIBE));
+}
+
 int ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count)
 {
     bind_i64(db, S(TALLY_REPLAYED), 1, shard);

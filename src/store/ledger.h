@@ -137,6 +137,8 @@ void ledger_page_insert(struct database *db, const struct page_row *row);
 void ledger_delivery_insert(struct database *db, int64_t page, int64_t queue, int64_t first_message, int64_t message_count, int64_t filtered);
 /* Adds to what a shard gave a queue; since_records counts only when the row is new. */
 void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered);
+/* The queue gets what the shard reads from now on. Writes nothing if it does already. */
+void ledger_subscribe(struct database *db, int64_t shard, int64_t queue, int64_t since_records);
 /* Returns 0 if the shard never gave the queue anything. */
 int ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count);
 struct new_message {

@@ -36,6 +36,7 @@
     X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state IN (1,2) ORDER BY id LIMIT 1")                         \
     X(TALLY_ADD, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,?4,?5) "                         \
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
+    X(TALLY_SUBSCRIBE, false, "INSERT OR IGNORE INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,0,0)")           \
     X(TALLY_REPLAYED, false, "UPDATE tally SET replayed=replayed+?3 WHERE shard=?1 AND queue=?2")                                        \
     X(TALLY_ALL, true, "SELECT shard,queue,since_records,assigned,filtered,replayed FROM tally ORDER BY shard,queue")                             \
     /* streams and shards */                                                                                                             \
