@@ -31,6 +31,7 @@
 #define REQUEST_MEMORY_MAX (128 * 1024 * 1024)
 #define REQUEST_TIMEOUT_S 60                    /* long polls last 20 s, and their clients keep connections */
 #define ADMIN_CONNECTIONS 64
+#define METADATA_WAIT_MS 8000
 #define STOP_GRACE_MS 100                       /* for the last answers to leave */
 #define TROUBLE_LOG_MS 60000                    /* the same trouble is said again after so long */
 
@@ -42,7 +43,8 @@ struct daemon {
     struct bridge_options options;
     struct bridge *bridge;
     struct aws_profile *profile;
-    struct credentials credentials;
+    struct credential_set *credentials;
+    const char *ca_bundle;
     struct endpoint dynamodb;
     struct endpoint streams;
     struct stream_client *client;
@@ -247,9 +249,25 @@ static bool find_destinations(struct daemon *d, struct error *err)
             continue;
         if (!destination_find(&d->destinations[i], &d->config->queues[i], d->options.region, d->profile, environment_lookup, err))
             return false;
-        d->destinations[i].sqs.credentials = &d->credentials;
+        d->destinations[i].sqs.credentials = credential_set_default(d->credentials);
     }
     return true;
+}
+
+/* A source that is configured may be slow or down: the streams wait for it, and say so. With none at all there is nothing to start for, unless this is an
+ * EC2 instance with a role: that is asked first. */
+static bool find_credentials(struct daemon *d, struct error *err)
+{
+    struct credential_options options = {.loop = d->loop, .profile = d->profile, .region = d->options.region, .lookup = environment_lookup,
+                                         .clock = clock_now};
+    struct credential_provider *provider;
+
+    random_secret(&options.seed, sizeof(options.seed));
+    d->credentials = credential_set_new(&options, err);
+    if (d->credentials == NULL)
+        return false;
+    provider = credential_set_default(d->credentials);
+    return !credential_provider_by_default(provider) || credential_provider_wait(provider, METADATA_WAIT_MS, err);
 }
 
 static bool find_aws(struct daemon *d, struct error *err)
@@ -265,7 +283,7 @@ static bool find_aws(struct daemon *d, struct error *err)
     d->options.region = region ? region : "us-east-1";
     if (d->config->pipeline_count == 0 && !config_needs_sqs(d->config))
         return true;
-    return credentials_find(&d->credentials, d->profile, environment_lookup, err) && find_destinations(d, err) &&
+    return ca_bundle_find(&d->ca_bundle, d->profile, environment_lookup, err) && find_credentials(d, err) && find_destinations(d, err) &&
            endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) &&
            endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err);
 }
@@ -351,14 +369,15 @@ static void target_answered(void *context, const struct target_answer *answer)
 
 static bool make_core(struct daemon *d, struct error *err)
 {
-    const struct stream_client_options client = {&d->credentials, d->options.region, &d->dynamodb, &d->streams};
+    struct stream_client_options client = {.region = d->options.region, .dynamodb = &d->dynamodb, .streams = &d->streams, .ca_bundle = d->ca_bundle};
 
+    client.credentials = d->credentials ? credential_set_default(d->credentials) : NULL;
     fill_options(d);
     d->bridge = bridge_new(d->db, &d->options, clock_now(), err);
     if (d->bridge == NULL)
         return false;
     d->client = stream_client_new(d->loop, &client, stream_answered, d, err);
-    d->sqs_client = sqs_client_new(d->loop, target_answered, d, err);
+    d->sqs_client = sqs_client_new(d->loop, d->ca_bundle, target_answered, d, err);
     return d->client != NULL && d->sqs_client != NULL;
 }
 
@@ -450,7 +469,7 @@ static void unmake(struct daemon *d)
     for (size_t i = 0; i < d->config->queue_count && d->forms; i++)
         message_form_fini(&d->forms[i]);
     free(d->forms);
-    credentials_fini(&d->credentials);
+    credential_set_free(d->credentials);
     endpoint_fini(&d->dynamodb);
     endpoint_fini(&d->streams);
     aws_profile_free(d->profile);

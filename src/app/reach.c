@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 
+#define CREDENTIALS_WAIT_MS 70000 /* a credential_process has a minute */
+
 /* One question to AWS, and what came back. */
 struct question {
     bool answered;
@@ -133,11 +135,11 @@ static void reach_queue(struct loop *loop, struct sqs_client *client, const stru
     buffer_fini(&q->url);
 }
 
-static bool ask_queues(const struct config *config, struct loop *loop, const struct credentials *credentials, const char *region,
+static bool ask_queues(const struct config *config, struct loop *loop, const struct stream_client_options *options,
                        const struct aws_profile *profile, struct buffer *problems, struct error *err)
 {
     struct queue_question *current = NULL;
-    struct sqs_client *client = sqs_client_new(loop, queue_answered, &current, err);
+    struct sqs_client *client = sqs_client_new(loop, options->ca_bundle, queue_answered, &current, err);
 
     if (client == NULL)
         return false;
@@ -149,10 +151,10 @@ static bool ask_queues(const struct config *config, struct loop *loop, const str
         if (config->queues[i].target != CONFIG_TARGET_SQS)
             continue;
         current = &q;
-        if (!destination_find(&to, &config->queues[i], region, profile, environment_lookup, &wrong)) {
+        if (!destination_find(&to, &config->queues[i], options->region, profile, environment_lookup, &wrong)) {
             buffer_printf(problems, "%s\n", wrong.text);
         } else {
-            to.sqs.credentials = credentials;
+            to.sqs.credentials = options->credentials;
             reach_queue(loop, client, &to, &q);
         }
         destination_fini(&to);
@@ -161,24 +163,40 @@ static bool ask_queues(const struct config *config, struct loop *loop, const str
     return true;
 }
 
+/* ---- all of it ---- */
+
+static struct credential_set *find_credentials(struct loop *loop, const struct aws_profile *profile, const char *region, struct error *err)
+{
+    struct credential_options options = {.loop = loop, .profile = profile, .region = region, .lookup = environment_lookup, .clock = clock_now};
+    struct credential_set *set = credential_set_new(&options, err);
+
+    if (set && credential_provider_wait(credential_set_default(set), CREDENTIALS_WAIT_MS, err))
+        return set;
+    credential_set_free(set);
+    return NULL;
+}
+
 static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, struct buffer *problems, struct error *err)
 {
     const char *region = config->region ? config->region : region_find(profile, environment_lookup);
-    struct credentials credentials = {0};
+    struct credential_set *credentials = NULL;
     struct endpoint dynamodb = {0};
     struct endpoint streams = {0};
-    struct stream_client_options options = {&credentials, region, &dynamodb, &streams};
-    struct loop *loop = NULL;
+    struct stream_client_options options = {.region = region, .dynamodb = &dynamodb, .streams = &streams};
+    struct loop *loop = loop_new(err);
     bool good = false;
 
-    if (region == NULL)
+    if (loop && region == NULL)
         error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region (for a local server any will do)");
-    else if (credentials_find(&credentials, profile, environment_lookup, err) &&
+    else if (loop && ca_bundle_find(&options.ca_bundle, profile, environment_lookup, err) &&
+             (credentials = find_credentials(loop, profile, region, err)) != NULL &&
              endpoint_find(&dynamodb, AWS_DYNAMODB, region, profile, environment_lookup, err) &&
-             endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err) && (loop = loop_new(err)) != NULL)
-        good = ask_all(config, loop, &options, problems, err) && ask_queues(config, loop, &credentials, region, profile, problems, err);
+             endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err)) {
+        options.credentials = credential_set_default(credentials);
+        good = ask_all(config, loop, &options, problems, err) && ask_queues(config, loop, &options, profile, problems, err);
+    }
+    credential_set_free(credentials);
     loop_free(loop);
-    credentials_fini(&credentials);
     endpoint_fini(&dynamodb);
     endpoint_fini(&streams);
     return good;

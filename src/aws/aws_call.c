@@ -11,19 +11,39 @@
 #define SKEW_MAX_MS (24 * 3600 * INT64_C(1000))
 #define SKEW_LEAST_MS 1000
 
-void clock_skew_learn(struct clock_skew *skew, const struct http_answer *answer, int64_t now_wall_ms)
+void clock_skew_learn_error(struct clock_skew *skew, struct slice error_name, const struct http_answer *answer, int64_t now_wall_ms)
 {
     int64_t ms = answer->server_date_ms - now_wall_ms;
-    struct slice name;
-    struct slice message;
 
-    if (answer->server_date_ms == 0 || answer->status == 200 || !aws_error_decode(answer->body, &name, &message) ||
-        verdict_judge(name, answer->status) != VERDICT_SKEWED)
+    if (answer->server_date_ms == 0 || verdict_judge(error_name, answer->status) != VERDICT_SKEWED)
         return;
     if (llabs(ms) < SKEW_LEAST_MS || llabs(ms) > SKEW_MAX_MS || llabs(ms - skew->ms) < SKEW_LEAST_MS)
         return;
     skew->ms = ms;
     log_warning("this machine's clock differs from AWS's: signing with theirs", LOG_FIELDS(LOG_INT("skew_ms", ms)));
+}
+
+/* Names that say that the keys themselves are of no use (any more): docs.aws.amazon.com/general/latest/gr/CommonErrors.html */
+static bool refuses_keys(struct slice error_name)
+{
+    static const char *const names[] = {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (slice_is(error_name, names[i]))
+            return true;
+    return false;
+}
+
+void aws_call_learn(const struct http_answer *answer, struct clock_skew *skew, int64_t now_wall_ms)
+{
+    struct slice name;
+    struct slice message;
+
+    if (answer->status == 0 || answer->status == 200 || !aws_error_decode(answer->body, &name, &message))
+        return;
+    clock_skew_learn_error(skew, name, answer, now_wall_ms);
+    if (answer->tag && refuses_keys(name))
+        credential_provider_refused(answer->tag);
 }
 
 /* The path of the endpoint's URL, for the canonical request. */
@@ -35,13 +55,45 @@ static struct slice path_of(const char *url)
     return path ? slice_text(path) : SLICE("/");
 }
 
-static void append_header(struct buffer *texts, size_t *offset, const char *name, struct slice value)
+#define HEADERS_MAX 6
+
+struct headers {
+    struct header signed_part[HEADERS_MAX];
+    size_t count;
+};
+
+static void add(struct headers *h, const char *name, struct slice value)
+{
+    if (slice_present(value))
+        h->signed_part[h->count++] = (struct header){slice_text(name), value};
+}
+
+static void append_line(struct buffer *texts, size_t *offset, struct slice name, struct slice value)
 {
     *offset = texts->len;
-    buffer_append_text(texts, name);
+    buffer_append(texts, name);
     buffer_append_text(texts, ": ");
     buffer_append(texts, value);
     buffer_append_byte(texts, '\0');
+}
+
+/* The headers as texts, and off it goes. */
+static void start(struct http_client *http, const struct aws_call *call, const struct headers *h, struct slice authorization)
+{
+    struct buffer texts = {0};
+    size_t offsets[HEADERS_MAX + 1];
+    const char *lines[HEADERS_MAX + 2] = {0};
+    const struct http_call http_call = {.url = call->url, .headers = lines, .body = call->body, .timeout_ms = call->timeout_ms,
+                                        .answer_max = call->answer_max, .secret = call->secret, .token = call->token, .tag = call->tag};
+
+    for (size_t i = 0; i < h->count; i++)
+        append_line(&texts, &offsets[i], h->signed_part[i].name, h->signed_part[i].value);
+    append_line(&texts, &offsets[h->count], SLICE("Authorization"), authorization);
+    for (size_t i = 0; i <= h->count; i++)
+        lines[i] = texts.ptr + offsets[i];
+    http_client_start(http, &http_call);
+    explicit_bzero(texts.ptr, texts.cap);
+    buffer_fini(&texts);
 }
 
 void aws_call_start(struct http_client *http, const struct aws_call *call, const struct clock_skew *skew, int64_t now_wall_ms)
@@ -49,37 +101,33 @@ void aws_call_start(struct http_client *http, const struct aws_call *call, const
     const struct credentials *credentials = call->credentials;
     struct sigv4_keys keys = {slice_text(credentials->access_key_id), slice_text(credentials->secret), slice_text(credentials->session_token)};
     int64_t at_ms = now_wall_ms + skew->ms;
-    struct buffer texts = {0};
     struct buffer authorization = {0};
-    const char *headers[7] = {0};
-    size_t offsets[6];
-    size_t count = 4 + (credentials->session_token != NULL);
+    struct headers h = {.count = 0};
     char stamp[17];
-    struct header signed_headers[] = {
-        {SLICE("host"), slice_text(call->host)},
-        {SLICE("content-type"), SLICE("application/x-amz-json-1.0")},
-        {SLICE("x-amz-target"), slice_text(call->target)},
-        {SLICE("x-amz-date"), slice_from(stamp, 16)},
-        {SLICE("x-amz-security-token"), slice_text(credentials->session_token)},
-    };
-    struct sigv4_request request = {.method = SLICE("POST"), .path = path_of(call->url), .query = SLICE(""), .body = call->body,
-                                    .headers = signed_headers, .header_count = count};
-    struct http_call http_call = {.url = call->url, .headers = headers, .body = call->body, .timeout_ms = call->timeout_ms,
-                                  .answer_max = call->answer_max, .token = call->token};
+    struct sigv4_request request = {.method = SLICE("POST"), .path = path_of(call->url), .query = SLICE(""), .body = call->body};
 
     sigv4_stamp(at_ms, stamp);
+    add(&h, "Host", slice_text(call->host));
+    add(&h, "Content-Type", slice_text(call->content_type ? call->content_type : "application/x-amz-json-1.0"));
+    add(&h, "X-Amz-Target", slice_text(call->target));
+    add(&h, "X-Amz-Date", slice_from(stamp, 16));
+    add(&h, "X-Amz-Security-Token", slice_text(credentials->session_token));
+    request.headers = h.signed_part;
+    request.header_count = h.count;
     sigv4_sign(&authorization, &request, &keys, slice_text(call->region), slice_text(call->service), at_ms);
-    append_header(&texts, &offsets[0], "Host", signed_headers[0].value);
-    append_header(&texts, &offsets[1], "Content-Type", signed_headers[1].value);
-    append_header(&texts, &offsets[2], "X-Amz-Target", signed_headers[2].value);
-    append_header(&texts, &offsets[3], "X-Amz-Date", signed_headers[3].value);
-    append_header(&texts, &offsets[4], "Authorization", buffer_slice(&authorization));
-    if (credentials->session_token)
-        append_header(&texts, &offsets[5], "X-Amz-Security-Token", signed_headers[4].value);
-    for (size_t i = 0; i < count + 1; i++)
-        headers[i] = texts.ptr + offsets[i];
-    http_client_start(http, &http_call);
-    explicit_bzero(texts.ptr, texts.len);
-    buffer_fini(&texts);
+    start(http, call, &h, buffer_slice(&authorization));
     buffer_fini(&authorization);
+}
+
+void aws_call_start_as(struct http_client *http, struct aws_call *call, struct credential_provider *provider, const struct clock_skew *skew,
+                       int64_t now_wall_ms)
+{
+    const char *why;
+
+    call->credentials = credential_provider_get(provider, &why);
+    call->tag = provider;
+    if (call->credentials)
+        aws_call_start(http, call, skew, now_wall_ms);
+    else
+        http_client_withhold(http, call->token, why);
 }

@@ -5,8 +5,10 @@
 #include "base/memory.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 static const struct {
     const char *variable; /* AWS_ENDPOINT_URL_... */
@@ -18,17 +20,26 @@ static const struct {
     [AWS_DYNAMODB_STREAMS] = {"AWS_ENDPOINT_URL_DYNAMODB_STREAMS", "dynamodb_streams", "streams.dynamodb", "dynamodb"},
     [AWS_KINESIS] = {"AWS_ENDPOINT_URL_KINESIS", "kinesis", "kinesis", "kinesis"},
     [AWS_SQS] = {"AWS_ENDPOINT_URL_SQS", "sqs", "sqs", "sqs"},
+    [AWS_S3] = {"AWS_ENDPOINT_URL_S3", "s3", "s3", "s3"},
+    [AWS_STS] = {"AWS_ENDPOINT_URL_STS", "sts", "sts", "sts"},
+    [AWS_SSO] = {"AWS_ENDPOINT_URL_SSO", "sso", "portal.sso", NULL}, /* not signed */
 };
 
-/* By the region's prefix: botocore's endpoints.json. */
-static const struct {
+/* By the region's prefix: botocore's partitions.json. */
+static const struct partition {
     const char *prefix;
     const char *suffix;
+    const char *dual_suffix; /* of dual-stack addresses */
     const char *name;
 } partitions[] = {
-    {"cn-", "amazonaws.com.cn", "aws-cn"},      {"us-gov-", "amazonaws.com", "aws-us-gov"},  {"us-iso-", "c2s.ic.gov", "aws-iso"},
-    {"us-isob-", "sc2s.sgov.gov", "aws-iso-b"}, {"eu-isoe-", "cloud.adc-e.uk", "aws-iso-e"}, {"us-isof-", "csp.hci.ic.gov", "aws-iso-f"},
-    {"eusc-", "amazonaws.eu", "aws-eusc"},      {"", "amazonaws.com", "aws"},
+    {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "aws-cn"},
+    {"us-gov-", "amazonaws.com", "api.aws", "aws-us-gov"},
+    {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "aws-iso"},
+    {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "aws-iso-b"},
+    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "aws-iso-e"},
+    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "aws-iso-f"},
+    {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "aws-eusc"},
+    {"", "amazonaws.com", "api.aws", "aws"},
 };
 
 static size_t partition_of(const char *region)
@@ -114,14 +125,24 @@ bool endpoint_from_url(struct endpoint *out, const char *url, const char *source
     return true;
 }
 
+/* A switch of the environment, or of the profile. */
+static bool read_switch(bool *out, const char *variable, const char *name, const struct aws_profile *profile, const char *(*lookup)(const char *),
+                        struct error *err)
+{
+    const char *given = lookup(variable);
+    const char *value = given ? given : aws_profile_get(profile, NULL, name);
+
+    *out = value && strcasecmp(value, "true") == 0;
+    if (value == NULL || *out || strcasecmp(value, "false") == 0)
+        return true;
+    return error_set(err, ERROR_CONFIG, "%s is \"%s\": wanted true or false", given ? variable : name, value);
+}
+
 /* The setting that names this service's endpoint, and where it stands; NULL: none. */
 static const char *configured(enum aws_service service, const struct aws_profile *profile, const char *(*lookup)(const char *), const char **source)
 {
-    const char *ignore = lookup("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     const char *url;
 
-    if (ignore && strcasecmp(ignore, "true") == 0)
-        return NULL;
     *source = services[service].variable;
     if ((url = lookup(*source)) != NULL)
         return url;
@@ -135,23 +156,66 @@ static const char *configured(enum aws_service service, const struct aws_profile
     return aws_profile_get(profile, NULL, "endpoint_url");
 }
 
-bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
-                   const char *(*lookup)(const char *), struct error *err)
+static bool partition_is(const struct partition *p, const char *const *names)
 {
-    const char *source = NULL;
-    const char *url = configured(service, profile, lookup, &source);
+    for (; *names; names++)
+        if (strcmp(p->name, *names) == 0)
+            return true;
+    return false;
+}
+
+/* AWS's own host, by the rules that the SDKs have for each service (botocore's endpoint-rule-set-1.json). */
+static void append_host(struct buffer *out, enum aws_service service, const char *region, bool fips, bool dual)
+{
+    static const char *const dashed[] = {"aws", "aws-cn", "aws-us-gov", NULL}; /* where streams-dynamodb is the dual-stack name */
+    const struct partition *p = &partitions[partition_of(region)];
+    const char *prefix = services[service].prefix;
+
+    if (service == AWS_S3) {
+        buffer_printf(out, "s3%s%s.%s.%s", fips ? "-fips" : "", dual ? ".dualstack" : "", region, p->suffix);
+        return;
+    }
+    if (fips && !dual && strcmp(p->name, "aws-us-gov") == 0)
+        fips = false; /* GovCloud's plain addresses are FIPS */
+    if (service == AWS_DYNAMODB_STREAMS && dual && partition_is(p, dashed))
+        prefix = "streams-dynamodb";
+    buffer_printf(out, "%s%s.%s.%s", prefix, fips ? "-fips" : "", region, dual ? p->dual_suffix : p->suffix);
+}
+
+static bool own_address(struct endpoint *out, enum aws_service service, const char *region, bool fips, bool dual, struct error *err)
+{
     struct buffer text = {0};
 
-    *out = (struct endpoint){0};
-    if (!region_valid(region))
-        return error_set(err, ERROR_CONFIG, "\"%s\" is no region: give one such as eu-west-1", region);
-    if (url)
-        return endpoint_from_url(out, url, source, err);
-    buffer_printf(&text, "%s.%s.%s", services[service].prefix, region, partitions[partition_of(region)].suffix);
+    if (fips && service == AWS_S3 && strcmp(aws_partition(region), "aws-cn") == 0)
+        return error_set(err, ERROR_CONFIG, "S3 has no FIPS endpoint in China (%s): unset AWS_USE_FIPS_ENDPOINT", region);
+    append_host(&text, service, region, fips, dual);
     out->host = buffer_take(&text);
     buffer_printf(&text, "https://%s", out->host);
     out->url = buffer_take(&text);
     return true;
+}
+
+bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
+                   const char *(*lookup)(const char *), struct error *err)
+{
+    const char *source = NULL;
+    const char *url;
+    bool ignore;
+    bool fips;
+    bool dual;
+
+    *out = (struct endpoint){0};
+    if (!region_valid(region))
+        return error_set(err, ERROR_CONFIG, "\"%s\" is no region: give one such as eu-west-1", region);
+    if (!read_switch(&ignore, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls", profile, lookup, err) ||
+        !read_switch(&fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", profile, lookup, err) ||
+        !read_switch(&dual, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", profile, lookup, err))
+        return false;
+    url = ignore ? NULL : configured(service, profile, lookup, &source);
+    if (url && (fips || dual))
+        return error_set(err, ERROR_CONFIG, "%s and %s: an address that is set has no %s form; take one of the two away", source,
+                         fips ? "use_fips_endpoint" : "use_dualstack_endpoint", fips ? "FIPS" : "dual-stack");
+    return url ? endpoint_from_url(out, url, source, err) : own_address(out, service, region, fips, dual, err);
 }
 
 void endpoint_fini(struct endpoint *e)
@@ -159,4 +223,14 @@ void endpoint_fini(struct endpoint *e)
     free(e->url);
     free(e->host);
     *e = (struct endpoint){0};
+}
+
+bool ca_bundle_find(const char **out, const struct aws_profile *profile, const char *(*lookup)(const char *), struct error *err)
+{
+    const char *given = lookup("AWS_CA_BUNDLE");
+
+    *out = given ? given : aws_profile_get(profile, NULL, "ca_bundle");
+    if (*out == NULL || access(*out, R_OK) == 0)
+        return true;
+    return error_set(err, ERROR_CONFIG, "cannot read %s, which %s names: %s", *out, given ? "AWS_CA_BUNDLE" : "the profile's ca_bundle", strerror(errno));
 }

@@ -4,7 +4,9 @@
  *
  * Order (docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html): AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's
  * `services` section, the profile's endpoint_url, then AWS's own address for the region (also aws-cn and the other partitions).
- * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true skips all but the last.
+ * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true (or the profile's ignore_configured_endpoint_urls) skips all but the last.
+ * AWS's own addresses follow AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT (or use_fips_endpoint and use_dualstack_endpoint of the profile); with an
+ * address that was set they are an error, as in the SDKs. STS is always the region's own, never sts.amazonaws.com of old.
  */
 #ifndef S2Q_AWS_ENDPOINT_H
 #define S2Q_AWS_ENDPOINT_H
@@ -12,7 +14,7 @@
 #include "aws/credentials.h"
 #include "base/error.h"
 
-enum aws_service { AWS_DYNAMODB, AWS_DYNAMODB_STREAMS, AWS_KINESIS, AWS_SQS };
+enum aws_service { AWS_DYNAMODB, AWS_DYNAMODB_STREAMS, AWS_KINESIS, AWS_SQS, AWS_S3, AWS_STS, AWS_SSO };
 
 struct endpoint {
     char *url;  /* "https://streams.dynamodb.eu-west-1.amazonaws.com", no trailing slash; a path in the URL is kept */
@@ -26,6 +28,9 @@ MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, cons
 /* The endpoint of a URL that an option names; `source` is what error texts call it. */
 MUST_USE bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err);
 void endpoint_fini(struct endpoint *e);
+/* AWS_CA_BUNDLE, or the profile's ca_bundle: the CA certificates to trust instead of the system's. *out: NULL when neither is set; borrowed. False: *err, the
+ * file cannot be read. */
+MUST_USE bool ca_bundle_find(const char **out, const struct aws_profile *profile, const char *(*lookup)(const char *), struct error *err);
 /* "aws", "aws-cn", ...: the second part of an ARN in that region. */
 const char *aws_partition(const char *region);
 /* "dynamodb", "kinesis", "sqs": the name in a signature's scope (DynamoDB Streams signs as dynamodb). */

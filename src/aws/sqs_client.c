@@ -21,13 +21,13 @@ static void done(void *context, const struct http_answer *answer)
 {
     struct sqs_client *c = context;
     struct target_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
-                                .unsent = answer->unsent};
+                                .unsent = answer->unsent, .withheld = answer->withheld};
 
-    clock_skew_learn(&c->skew, answer, clock_now().wall_ms);
+    aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);
 }
 
-struct sqs_client *sqs_client_new(struct loop *loop, void (*answered)(void *context, const struct target_answer *answer), void *context,
+struct sqs_client *sqs_client_new(struct loop *loop, const char *ca_bundle, void (*answered)(void *context, const struct target_answer *answer), void *context,
                                   struct error *err)
 {
     struct sqs_client *c = memory_zeroed(1, sizeof(*c));
@@ -35,8 +35,10 @@ struct sqs_client *sqs_client_new(struct loop *loop, void (*answered)(void *cont
     c->answered = answered;
     c->context = context;
     c->http = http_client_new(loop, done, c, err);
-    if (c->http)
+    if (c->http) {
+        http_client_set_ca_bundle(c->http, ca_bundle);
         return c;
+    }
     free(c);
     return NULL;
 }
@@ -52,11 +54,11 @@ void sqs_client_free(struct sqs_client *c)
 void sqs_client_start(struct sqs_client *c, const struct sqs_destination *to, struct target_call *call, int64_t now_wall_ms)
 {
     char target[64];
-    const struct aws_call aws = {.url = to->endpoint->url, .host = to->endpoint->host, .target = target,
-                                 .service = aws_service_signing_name(AWS_SQS), .region = to->region, .credentials = to->credentials,
+    struct aws_call aws = {.url = to->endpoint->url, .host = to->endpoint->host, .target = target,
+                                 .service = aws_service_signing_name(AWS_SQS), .region = to->region,
                                  .body = buffer_slice(&call->body), .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
 
     snprintf(target, sizeof(target), "AmazonSQS.%s", call->action);
-    aws_call_start(c->http, &aws, &c->skew, now_wall_ms);
+    aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
     target_call_fini(call);
 }

@@ -5,7 +5,7 @@
 #ifndef S2Q_AWS_SQS_CLIENT_H
 #define S2Q_AWS_SQS_CLIENT_H
 
-#include "aws/credentials.h"
+#include "aws/credential_provider.h"
 #include "aws/endpoint.h"
 #include "core/target.h"
 #include "io/http_client.h"
@@ -14,12 +14,12 @@
 struct sqs_destination {
     const struct endpoint *endpoint;
     const char *region;
-    const struct credentials *credentials;
+    struct credential_provider *credentials; /* while it has none, calls are answered with its words */
 };
 
 struct sqs_client;
-/* `answered` is called inside loop_wait, once per call. NULL: *err. */
-struct sqs_client *sqs_client_new(struct loop *loop, void (*answered)(void *context, const struct target_answer *answer), void *context,
+/* `answered` is called inside loop_wait, once per call. ca_bundle: NULL for the system's. NULL: *err. */
+struct sqs_client *sqs_client_new(struct loop *loop, const char *ca_bundle, void (*answered)(void *context, const struct target_answer *answer), void *context,
                                   struct error *err);
 void sqs_client_free(struct sqs_client *c);
 /* Takes the call's body. */

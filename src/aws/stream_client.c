@@ -22,9 +22,9 @@ static void done(void *context, const struct http_answer *answer)
 {
     struct stream_client *c = context;
     struct stream_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
-                                .has_crc32 = answer->has_crc32, .crc32 = answer->crc32};
+                                .withheld = answer->withheld, .has_crc32 = answer->has_crc32, .crc32 = answer->crc32};
 
-    clock_skew_learn(&c->skew, answer, clock_now().wall_ms);
+    aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);
 }
 
@@ -37,8 +37,10 @@ struct stream_client *stream_client_new(struct loop *loop, const struct stream_c
     c->answered = answered;
     c->context = context;
     c->http = http_client_new(loop, done, c, err);
-    if (c->http)
+    if (c->http) {
+        http_client_set_ca_bundle(c->http, options->ca_bundle);
         return c;
+    }
     free(c);
     return NULL;
 }
@@ -55,11 +57,10 @@ void stream_client_start(struct stream_client *c, struct stream_call *call, int6
 {
     bool dynamodb = slice_starts_with(slice_text(call->target), SLICE("DynamoDB_"));
     const struct endpoint *endpoint = dynamodb ? c->options.dynamodb : c->options.streams;
-    const struct aws_call aws = {.url = endpoint->url, .host = endpoint->host, .target = call->target,
+    struct aws_call aws = {.url = endpoint->url, .host = endpoint->host, .target = call->target,
                                  .service = aws_service_signing_name(AWS_DYNAMODB), .region = c->options.region,
-                                 .credentials = c->options.credentials, .body = buffer_slice(&call->body), .timeout_ms = CALL_TIMEOUT_MS,
-                                 .answer_max = ANSWER_MAX, .token = call->token};
+                                 .body = buffer_slice(&call->body), .timeout_ms = CALL_TIMEOUT_MS, .answer_max = ANSWER_MAX, .token = call->token};
 
-    aws_call_start(c->http, &aws, &c->skew, now_wall_ms);
+    aws_call_start_as(c->http, &aws, c->options.credentials, &c->skew, now_wall_ms);
     buffer_fini(&call->body);
 }

@@ -6,16 +6,17 @@
 #ifndef S2Q_AWS_STREAM_CLIENT_H
 #define S2Q_AWS_STREAM_CLIENT_H
 
-#include "aws/credentials.h"
+#include "aws/credential_provider.h"
 #include "aws/endpoint.h"
 #include "core/stream_call.h"
 #include "io/http_client.h"
 
 struct stream_client_options {
-    const struct credentials *credentials;
+    struct credential_provider *credentials; /* while it has none, calls are answered with its words */
     const char *region;
     const struct endpoint *dynamodb;
     const struct endpoint *streams;
+    const char *ca_bundle; /* NULL: the system's */
 };
 
 struct stream_client;

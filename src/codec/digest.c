@@ -75,6 +75,11 @@ void md5(struct slice data, unsigned char out[MD5_BYTES])
     digest(digests.md5, data, out);
 }
 
+void sha1(struct slice data, unsigned char out[SHA1_BYTES])
+{
+    must(EVP_Digest(data.ptr, data.len, out, NULL, EVP_sha1(), NULL));
+}
+
 /* ---- HMAC (RFC 2104) with its two states computed ahead ---- */
 
 #define HMAC_BLOCK 64

@@ -11,6 +11,7 @@
 
 #define SHA256_BYTES 32
 #define MD5_BYTES 16
+#define SHA1_BYTES 20
 
 /* Fetches the algorithms and makes the contexts; safe to call again. Panics if OpenSSL lacks one of them. */
 void digest_init(void);
@@ -29,6 +30,8 @@ void hmac_key_sign(const struct hmac_key *key, struct slice data, unsigned char 
 /* One-time HMAC-SHA256. */
 void hmac_sha256(struct slice secret, struct slice data, unsigned char out[SHA256_BYTES]);
 void md5(struct slice data, unsigned char out[MD5_BYTES]);
+/* For the names of files that other tools chose, never for security. */
+void sha1(struct slice data, unsigned char out[SHA1_BYTES]);
 /* CRC-32 of zlib and x-amz-crc32 (polynomial 0xEDB88320), fast enough for a MiB a page (slice-by-8 or zlib's). */
 uint32_t crc32_of(struct slice data);
 

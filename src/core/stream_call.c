@@ -76,6 +76,8 @@ bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verd
         snprintf(trouble, TROUBLE_TEXT, "the answer does not match its x-amz-crc32");
     } else if (answer->status == 200) {
         return false;
+    } else if (answer->withheld) {
+        snprintf(trouble, TROUBLE_TEXT, "no AWS credentials: %s", answer->failure);
     } else if (answer->status == 0) {
         snprintf(trouble, TROUBLE_TEXT, "no answer: %s (is the endpoint right, and up?)", answer->failure ? answer->failure : "the connection was cut");
     } else if (aws_error_decode(answer->body, &name, &message)) {

@@ -132,6 +132,10 @@ bool target_answer_failed(const struct target_answer *answer, enum target_verdic
     *verdict = TARGET_RETRY;
     if (answer->status >= 200 && answer->status < 300)
         return false;
+    if (answer->withheld) {
+        snprintf(trouble, TROUBLE_TEXT, "no AWS credentials: %s", answer->failure);
+        return true;
+    }
     if (answer->status == 0) {
         snprintf(trouble, TROUBLE_TEXT, "no answer: %s (is the endpoint right, and up?)", answer->failure ? answer->failure : "the connection was cut");
         return true;

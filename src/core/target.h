@@ -28,6 +28,7 @@ struct target_answer {
     struct slice query_error; /* the x-amzn-query-error header; absent: none */
     const char *failure;      /* status 0: why, for people */
     bool unsent;              /* status 0: nothing of the request left this machine (no connection) */
+    bool withheld;            /* status 0: there are no credentials to make the call with; `failure` says why */
 };
 
 /* What an answer that is not a success means. */

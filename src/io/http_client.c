@@ -361,7 +361,7 @@ void http_client_start(struct http_client *c, const struct http_call *call)
     r->answer_max = call->answer_max;
     r->too_long = r->not_local = false;
     r->secret = call->secret;
-    r->answer = (struct http_answer){.token = call->token};
+    r->answer = (struct http_answer){.token = call->token, .tag = call->tag};
     r->failure[0] = '\0';
     buffer_reset(&r->body);
     buffer_reset(&r->sent);
@@ -508,7 +508,6 @@ struct http_client *http_client_new(struct loop *loop, void (*done)(void *contex
     c->context = context;
     c->withheld_last = &c->withheld;
     c->no_proxy = no_proxy_list();
-    http_client_set_ca_bundle(c, NULL);
     if (!make_parts(c)) {
         error_set(err, ERROR_SYSTEM, "cannot start the HTTP client: %s", strerror(errno));
         close_parts(c);
@@ -527,10 +526,8 @@ struct http_client *http_client_new(struct loop *loop, void (*done)(void *contex
 
 void http_client_set_ca_bundle(struct http_client *c, const char *path)
 {
-    const char *bundle = getenv("AWS_CA_BUNDLE");
-
     free(c->ca_bundle);
-    c->ca_bundle = memory_strdup(bundle && bundle[0] ? bundle : path);
+    c->ca_bundle = memory_strdup(path);
 }
 
 void http_client_free(struct http_client *c)

@@ -28,10 +28,12 @@ struct http_call {
     bool secret;                /* what is sent and what is answered is wiped from memory after `done` */
     size_t answer_max;          /* bytes; a longer answer fails the call */
     uint64_t token;             /* given back */
+    void *tag;                  /* given back */
 };
 
 struct http_answer {
     uint64_t token;
+    void *tag;
     int status;            /* 0: no answer; see `failure` */
     struct slice body;     /* borrowed until the callback returns */
     const char *failure;   /* status 0: libcurl's words ("Connection refused", ...), else NULL */
@@ -42,8 +44,7 @@ struct http_answer {
     int64_t server_date_ms; /* from the Date header; 0: none */
 };
 
-/* `done` is called once per call, inside loop_wait, never inside http_client_start. TLS peers are verified by the bundle that AWS_CA_BUNDLE names, else by
- * the system's. */
+/* `done` is called once per call, inside loop_wait, never inside http_client_start. */
 struct http_client *http_client_new(struct loop *loop, void (*done)(void *context, const struct http_answer *answer), void *context,
                                     struct error *err);
 /* Drops calls under way without calling `done`. */
@@ -51,7 +52,7 @@ void http_client_free(struct http_client *c);
 void http_client_start(struct http_client *c, const struct http_call *call);
 /* A call that is not made: `done` is told why (copied), inside loop_wait. */
 void http_client_withhold(struct http_client *c, uint64_t token, const char *failure);
-/* The CA certificates to trust instead of the system's, for calls started from now on (AWS_CA_BUNDLE wins). NULL: the system's. Copied. */
+/* The CA certificates to trust instead of the system's, for calls started from now on. NULL: the system's. Copied. */
 void http_client_set_ca_bundle(struct http_client *c, const char *path);
 /* Calls under way. */
 size_t http_client_active(const struct http_client *c);

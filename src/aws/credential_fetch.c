@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aws/credential_fetch.h"
+
+#include "aws/endpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "codec/form.h"
+#include "codec/shell_words.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ANSWER_MAX (64 * 1024)
+#define STS_TIMEOUT_MS 20000
+#define LOCAL_CONNECT_MS 1000 /* metadata is one hop away: whoever does not answer at once is not there */
+#define LOCAL_TIMEOUT_MS 5000
+#define REMOTE_TIMEOUT_MS 10000
+#define PROCESS_TIMEOUT_MS 60000
+#define TOKEN_FILE_MAX 65536
+#define WORDS_MAX 300
+#define IMDS_ROLES "/latest/meta-data/iam/security-credentials/"
+
+/* ---- outcomes ---- */
+
+static void fail(struct fetch *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void fail(struct fetch *f, const char *format, ...)
+{
+    struct error err;
+    char text[900];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    error_set(&err, ERROR_CREDENTIALS, "%s: %s", f->source->name, text);
+    f->done(f, NULL, 0, &err);
+}
+
+static int64_t issuer_now(const struct fetch *f, const struct http_answer *answer)
+{
+    return answer->server_date_ms ? answer->server_date_ms : f->tools->clock().wall_ms;
+}
+
+static void succeed(struct fetch *f, struct issued *issued, int64_t issuer_now_ms)
+{
+    f->done(f, issued, issuer_now_ms, NULL);
+    issued_fini(issued);
+}
+
+/* The words of somebody else, for an error text: one line, printable, not too long. */
+static void append_words(struct buffer *out, struct slice words)
+{
+    words = slice_trim(words);
+    words.len = slice_index(words, '\n');
+    text_append_printable(out, slice_from(words.ptr, words.len < WORDS_MAX ? words.len : WORDS_MAX));
+}
+
+static bool no_answer(struct fetch *f, const char *whom, const struct http_answer *answer)
+{
+    if (answer->status == 0)
+        fail(f, "no answer from %s: %s", whom, answer->failure);
+    return answer->status == 0;
+}
+
+/* An answer that is an error with JSON, or anything else, in it. */
+static void fail_by_status(struct fetch *f, const char *whom, const struct http_answer *answer, const char *advice)
+{
+    struct buffer message = {0};
+    struct buffer words = {0};
+
+    json_error_decode(&message, answer->body);
+    append_words(&words, buffer_slice(&message));
+    fail(f, "%s answered with HTTP status %d%s%s%s", whom, answer->status, words.len > 0 ? ": " : "", words.len > 0 ? words.ptr : "", advice);
+    buffer_fini(&message);
+    buffer_fini(&words);
+}
+
+/* ---- files ---- */
+
+/* The trimmed contents. False: `done` was told. */
+static bool read_token(struct fetch *f, const char *path, struct buffer *out)
+{
+    FILE *file = fopen(path, "re");
+    bool good;
+
+    if (file == NULL) {
+        fail(f, "cannot read %s: %s", path, strerror(errno));
+        return false;
+    }
+    setvbuf(file, NULL, _IONBF, 0); /* no copy in stdio's buffer */
+    buffer_reserve(out, TOKEN_FILE_MAX);
+    out->len = fread(out->ptr, 1, TOKEN_FILE_MAX, file);
+    out->ptr[out->len] = '\0';
+    good = !ferror(file) && out->len < TOKEN_FILE_MAX && slice_trim(buffer_slice(out)).len > 0;
+    fclose(file);
+    if (!good)
+        fail(f, "%s is empty, longer than 64 KiB, or cannot be read", path);
+    return good;
+}
+
+static void wipe(struct buffer *b)
+{
+    if (b->ptr)
+        explicit_bzero(b->ptr, b->cap);
+    buffer_fini(b);
+}
+
+static bool header_safe(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] < ' ' || s.ptr[i] > '~')
+            return false;
+    return true;
+}
+
+/* ---- calls ---- */
+
+static void get(struct fetch *f, const char *url, const char *header, struct slice value, bool local)
+{
+    struct buffer line = {0};
+    const char *headers[] = {"Accept: application/json", NULL, NULL};
+    const struct http_call call = {.url = url, .method = "GET", .headers = headers, .timeout_ms = local ? LOCAL_TIMEOUT_MS : REMOTE_TIMEOUT_MS,
+                                   .connect_timeout_ms = local ? LOCAL_CONNECT_MS : 0, .answer_max = ANSWER_MAX, .local_only = local, .secret = true,
+                                   .token = f->token};
+
+    if (slice_present(value)) {
+        buffer_reserve(&line, strlen(header) + 2 + value.len);
+        buffer_printf(&line, "%s: %.*s", header, SLICE_ARG(value));
+        headers[1] = line.ptr;
+    }
+    http_client_start(f->tools->http, &call);
+    wipe(&line);
+}
+
+/* ---- STS ---- */
+
+static struct role_request role_request(const struct credential_source *s)
+{
+    return (struct role_request){.role_arn = s->role_arn, .session_name = s->session_name, .external_id = s->external_id, .duration_s = s->duration_s};
+}
+
+static bool sts_endpoint(struct fetch *f, struct endpoint *endpoint)
+{
+    struct error err;
+
+    if (f->tools->region == NULL)
+        fail(f, "no AWS region, and so no STS to ask: set AWS_REGION, or say --region");
+    else if (!endpoint_find(endpoint, AWS_STS, f->tools->region, f->tools->profile, f->tools->lookup, &err))
+        fail(f, "%s", err.text);
+    else
+        return true;
+    return false;
+}
+
+static void role_begin(struct fetch *f, const struct credentials *base)
+{
+    const struct role_request request = role_request(f->source);
+    struct endpoint endpoint = {0};
+    struct buffer body = {0};
+    struct aws_call call = {.service = "sts", .region = f->tools->region, .content_type = "application/x-www-form-urlencoded; charset=utf-8",
+                            .credentials = base, .timeout_ms = STS_TIMEOUT_MS, .answer_max = ANSWER_MAX, .secret = true, .token = f->token};
+
+    if (!sts_endpoint(f, &endpoint))
+        return;
+    assume_role_encode(&body, &request);
+    call.url = endpoint.url;
+    call.host = endpoint.host;
+    call.body = buffer_slice(&body);
+    aws_call_start(f->tools->http, &call, &f->tools->skew, f->tools->clock().wall_ms);
+    wipe(&body);
+    endpoint_fini(&endpoint);
+}
+
+static void web_identity_begin(struct fetch *f, const struct credentials *base)
+{
+    static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded; charset=utf-8", NULL};
+    const struct role_request request = role_request(f->source);
+    struct endpoint endpoint = {0};
+    struct buffer token = {0};
+    struct buffer body = {0};
+    struct http_call call = {.headers = headers, .timeout_ms = STS_TIMEOUT_MS, .answer_max = ANSWER_MAX, .secret = true, .token = f->token};
+
+    (void)base;
+    if (read_token(f, f->source->token_file, &token) && sts_endpoint(f, &endpoint)) {
+        buffer_reserve(&body, 3 * token.len + 8192); /* all of it escaped: growing would leave copies behind */
+        assume_role_with_web_identity_encode(&body, &request, slice_trim(buffer_slice(&token)));
+        call.url = endpoint.url;
+        call.body = buffer_slice(&body);
+        http_client_start(f->tools->http, &call);
+    }
+    wipe(&token);
+    wipe(&body);
+    endpoint_fini(&endpoint);
+}
+
+static void sts_fail(struct fetch *f, const struct http_answer *answer)
+{
+    struct buffer code = {0};
+    struct buffer message = {0};
+    struct buffer words = {0};
+
+    if (sts_error_decode(answer->body, &code, &message)) {
+        clock_skew_learn_error(&f->tools->skew, buffer_slice(&code), answer, f->tools->clock().wall_ms);
+        append_words(&words, buffer_slice(&code));
+        buffer_append_text(&words, ": ");
+        append_words(&words, buffer_slice(&message));
+        fail(f, "STS refused the role %s: %s", f->source->role_arn, words.ptr);
+    } else {
+        fail_by_status(f, "STS", answer, "");
+    }
+    buffer_fini(&code);
+    buffer_fini(&message);
+    buffer_fini(&words);
+}
+
+static void sts_answered(struct fetch *f, const struct http_answer *answer)
+{
+    struct issued issued;
+    const char *error;
+
+    if (no_answer(f, "STS", answer))
+        return;
+    if (answer->status != 200)
+        sts_fail(f, answer);
+    else if (sts_answer_decode(&issued, answer->body, &error))
+        succeed(f, &issued, issuer_now(f, answer));
+    else
+        fail(f, "STS's answer is malformed: %s", error);
+}
+
+/* ---- SSO ---- */
+
+static void sso_begin(struct fetch *f, const struct credentials *base)
+{
+    const struct credential_source *s = f->source;
+    struct endpoint endpoint = {0};
+    struct buffer file = {0};
+    struct buffer token = {0};
+    struct buffer url = {0};
+    int64_t expires_ms = 0;
+    const char *error;
+    struct error err;
+
+    (void)base;
+    if (access(s->token_file, F_OK) != 0)
+        fail(f, "nobody is logged in: run %s", s->sso_login);
+    else if (!read_token(f, s->token_file, &file))
+        ; /* told */
+    else if (!sso_token_decode(&token, &expires_ms, buffer_slice(&file), &error))
+        fail(f, "%s is malformed (%s): run %s", s->token_file, error, s->sso_login);
+    else if (expires_ms <= f->tools->clock().wall_ms)
+        fail(f, "the SSO session has expired: run %s", s->sso_login);
+    else if (!header_safe(buffer_slice(&token)))
+        fail(f, "%s has control characters in its token: run %s", s->token_file, s->sso_login);
+    else if (!endpoint_find(&endpoint, AWS_SSO, s->sso_region, f->tools->profile, f->tools->lookup, &err))
+        fail(f, "%s", err.text);
+    else {
+        buffer_printf(&url, "%s/federation/credentials?", endpoint.url);
+        form_append(&url, "role_name", slice_text(s->sso_role_name));
+        form_append(&url, "account_id", slice_text(s->sso_account_id));
+        get(f, url.ptr, "x-amz-sso_bearer_token", buffer_slice(&token), false);
+    }
+    wipe(&file);
+    wipe(&token);
+    buffer_fini(&url);
+    endpoint_fini(&endpoint);
+}
+
+static void sso_answered(struct fetch *f, const struct http_answer *answer)
+{
+    struct issued issued;
+    const char *error;
+
+    if (no_answer(f, "SSO", answer))
+        return;
+    if (answer->status == 401)
+        fail(f, "the SSO session has expired: run %s", f->source->sso_login);
+    else if (answer->status != 200)
+        fail_by_status(f, "SSO", answer, "");
+    else if (sso_answer_decode(&issued, answer->body, &error))
+        succeed(f, &issued, issuer_now(f, answer));
+    else
+        fail(f, "SSO's answer is malformed: %s", error);
+}
+
+/* ---- a program ---- */
+
+static void process_done(void *context, const struct subprocess_result *result)
+{
+    struct fetch *f = context;
+    struct issued issued;
+    struct buffer words = {0};
+    const char *error;
+
+    append_words(&words, result->error_text);
+    if (!result->exited)
+        fail(f, "credential_process: %s", result->failure);
+    else if (result->status != 0)
+        fail(f, "credential_process ended with status %d%s%s", result->status, words.len > 0 ? ": " : "", words.len > 0 ? words.ptr : "");
+    else if (process_answer_decode(&issued, result->output, &error))
+        succeed(f, &issued, f->tools->clock().wall_ms);
+    else
+        fail(f, "credential_process wrote no credentials: %s", error);
+    buffer_fini(&words);
+}
+
+static void process_begin(struct fetch *f, const struct credentials *base)
+{
+    const char *error;
+    char **words = shell_words_split(f->source->command, &error);
+    struct error err;
+
+    (void)base;
+    subprocess_free(f->subprocess);
+    f->subprocess = NULL;
+    if (words == NULL) {
+        fail(f, "credential_process is no command: %s", error);
+        return;
+    }
+    f->subprocess = subprocess_new(f->tools->loop, words, PROCESS_TIMEOUT_MS, ANSWER_MAX, process_done, f, &err);
+    free(words);
+    if (f->subprocess == NULL)
+        fail(f, "credential_process: %s", err.text);
+}
+
+/* ---- containers ---- */
+
+/* Over https it may be any host; over plain http only this machine and the addresses of ECS and EKS. */
+static bool plain(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0;
+}
+
+static void container_begin(struct fetch *f, const struct credentials *base)
+{
+    const struct credential_source *s = f->source;
+    struct buffer token = {0};
+    struct slice value = slice_text(s->token);
+
+    (void)base;
+    if (s->token_file) {
+        if (!read_token(f, s->token_file, &token))
+            return;
+        value = slice_trim(buffer_slice(&token));
+    }
+    if (!header_safe(value))
+        fail(f, "the authorization token has line breaks or control characters");
+    else
+        get(f, s->url, "Authorization", value, plain(s->url));
+    wipe(&token);
+}
+
+static void take_metadata(struct fetch *f, const char *whom, const struct http_answer *answer)
+{
+    struct issued issued;
+    struct buffer refusal = {0};
+    struct buffer words = {0};
+    const char *error;
+
+    if (metadata_answer_decode(&issued, answer->body, &refusal, &error)) {
+        succeed(f, &issued, issuer_now(f, answer));
+    } else if (error) {
+        fail(f, "the answer of %s is malformed: %s", whom, error);
+    } else {
+        append_words(&words, buffer_slice(&refusal));
+        fail(f, "%s gives no credentials: %s", whom, words.ptr);
+    }
+    buffer_fini(&refusal);
+    buffer_fini(&words);
+}
+
+static void container_answered(struct fetch *f, const struct http_answer *answer)
+{
+    if (no_answer(f, "the container's agent", answer))
+        return;
+    if (answer->status == 200)
+        take_metadata(f, "the container's agent", answer);
+    else
+        fail_by_status(f, "the container's agent", answer, "");
+}
+
+/* ---- EC2 ---- */
+
+enum metadata_step { METADATA_TOKEN, METADATA_ROLE, METADATA_CREDENTIALS };
+
+static void metadata_begin(struct fetch *f, const struct credentials *base)
+{
+    static const char *const headers[] = {"X-aws-ec2-metadata-token-ttl-seconds: 21600", NULL};
+    struct buffer url = {0};
+    struct http_call call = {.method = "PUT", .headers = headers, .timeout_ms = LOCAL_TIMEOUT_MS, .connect_timeout_ms = LOCAL_CONNECT_MS,
+                             .answer_max = ANSWER_MAX, .local_only = true, .secret = true, .token = f->token};
+
+    (void)base;
+    buffer_printf(&url, "%s/latest/api/token", f->source->url);
+    f->step = METADATA_TOKEN;
+    call.url = url.ptr;
+    http_client_start(f->tools->http, &call);
+    buffer_fini(&url);
+}
+
+static void metadata_get(struct fetch *f, struct slice role)
+{
+    struct buffer url = {0};
+
+    buffer_printf(&url, "%s%s%.*s", f->source->url, IMDS_ROLES, SLICE_ARG(role));
+    get(f, url.ptr, "X-aws-ec2-metadata-token", buffer_slice(&f->session), true);
+    buffer_fini(&url);
+}
+
+/* IAM's alphabet for names. */
+static bool role_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!((s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= 'A' && s.ptr[i] <= 'Z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9')) &&
+            (s.ptr[i] == '\0' || !strchr("+=,.@_-", s.ptr[i])))
+            return false;
+    return s.len > 0 && s.len <= 128;
+}
+
+static void metadata_token_came(struct fetch *f, struct slice token)
+{
+    if (token.len == 0 || token.len > 1024 || !header_safe(token)) {
+        fail(f, "the instance metadata service's session token is malformed");
+        return;
+    }
+    wipe(&f->session);
+    buffer_append(&f->session, token);
+    f->step = METADATA_ROLE;
+    metadata_get(f, SLICE(""));
+}
+
+static void metadata_role_came(struct fetch *f, struct slice body)
+{
+    struct slice name = slice_from(body.ptr, slice_index(body, '\n'));
+
+    name = slice_trim(name);
+    if (!role_name(name)) {
+        fail(f, "the instance metadata service names no role: does the instance have one?");
+        return;
+    }
+    f->step = METADATA_CREDENTIALS;
+    metadata_get(f, name);
+}
+
+static void metadata_answered(struct fetch *f, const struct http_answer *answer)
+{
+    static const char *const asked[] = {"the instance metadata service (session)", "the instance metadata service (role)",
+                                        "the instance metadata service (credentials)"};
+
+    if (no_answer(f, asked[f->step], answer))
+        return;
+    if (answer->status == 404 && f->step == METADATA_ROLE)
+        fail(f, "this instance has no IAM role: attach an instance profile");
+    else if (answer->status == 403 && f->step == METADATA_TOKEN)
+        fail_by_status(f, asked[f->step], answer, ": it is switched off for this instance");
+    else if (answer->status != 200)
+        fail_by_status(f, asked[f->step], answer, "");
+    else if (f->step == METADATA_TOKEN)
+        metadata_token_came(f, slice_trim(answer->body));
+    else if (f->step == METADATA_ROLE)
+        metadata_role_came(f, answer->body);
+    else
+        take_metadata(f, asked[f->step], answer);
+}
+
+/* ---- all of them ---- */
+
+static const struct {
+    void (*begin)(struct fetch *f, const struct credentials *base);
+    void (*answered)(struct fetch *f, const struct http_answer *answer);
+} sources[] = {
+    [CREDENTIAL_ROLE] = {role_begin, sts_answered},
+    [CREDENTIAL_WEB_IDENTITY] = {web_identity_begin, sts_answered},
+    [CREDENTIAL_SSO] = {sso_begin, sso_answered},
+    [CREDENTIAL_PROCESS] = {process_begin, NULL},
+    [CREDENTIAL_CONTAINER] = {container_begin, container_answered},
+    [CREDENTIAL_METADATA] = {metadata_begin, metadata_answered},
+};
+
+void fetch_begin(struct fetch *f, const struct credentials *base)
+{
+    sources[f->source->kind].begin(f, base);
+}
+
+void fetch_answered(struct fetch *f, const struct http_answer *answer)
+{
+    sources[f->source->kind].answered(f, answer);
+}
+
+void fetch_fini(struct fetch *f)
+{
+    subprocess_free(f->subprocess);
+    f->subprocess = NULL;
+    wipe(&f->session);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * form: names and values of AWS's Query protocol (application/x-www-form-urlencoded, blanks as %20) and of URLs' query strings.
+ */
+#ifndef S2Q_CODEC_FORM_H
+#define S2Q_CODEC_FORM_H
+
+#include "base/buffer.h"
+
+/* Appends `s` with all but RFC 3986's unreserved characters as %XX. */
+void percent_append(struct buffer *out, struct slice s);
+/* Appends "name=value", after a '&' unless the buffer is empty or ends with '?'. The name is taken as it is. */
+void form_append(struct buffer *out, const char *name, struct slice value);
+
+#endif
