@@ -29,15 +29,15 @@ static const struct {
 static const struct partition {
     const char *prefix;
     const char *suffix;
-    const char *dual_suffix; /* of dual-stack addresses */
+    const char *dual_suffix; /* of dual-stack addresses; NULL: botocore makes none there */
     const char *name;
 } partitions[] = {
     {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "aws-cn"},
     {"us-gov-", "amazonaws.com", "api.aws", "aws-us-gov"},
     {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "aws-iso"},
     {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "aws-iso-b"},
-    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "aws-iso-e"},
-    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "aws-iso-f"},
+    {"eu-isoe-", "cloud.adc-e.uk", NULL, "aws-iso-e"},
+    {"us-isof-", "csp.hci.ic.gov", NULL, "aws-iso-f"},
     {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "aws-eusc"},
     {"", "amazonaws.com", "api.aws", "aws"},
 };
@@ -188,6 +188,8 @@ static bool own_address(struct endpoint *out, enum aws_service service, const ch
 
     if (fips && service == AWS_S3 && strcmp(aws_partition(region), "aws-cn") == 0)
         return error_set(err, ERROR_CONFIG, "S3 has no FIPS endpoint in China (%s): unset AWS_USE_FIPS_ENDPOINT", region);
+    if (dual && partitions[partition_of(region)].dual_suffix == NULL)
+        return error_set(err, ERROR_CONFIG, "there are no dual-stack endpoints in %s: unset AWS_USE_DUALSTACK_ENDPOINT", region);
     append_host(&text, service, region, fips, dual);
     out->host = buffer_take(&text);
     buffer_printf(&text, "https://%s", out->host);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Credentials and endpoints, as the SDKs find them. Wanted values follow botocore's reading of the same files.
+ * The shared files, regions and endpoints, as the SDKs find them. Wanted values follow botocore's reading of the same files.
  */
 #include "support/temporary.h"
 #include "support/test.h"
@@ -54,65 +54,6 @@ static const char config[] = "# a comment\n"
 static const char credentials[] = "; another comment\n[default]\naws_access_key_id = DEFAULTKEY\naws_secret_access_key = default/secret+=\n"
                                   "[work]\naws_access_key_id = WORKKEY\naws_secret_access_key = work-secret\naws_session_token = token\n"
                                   "[keys-elsewhere]\naws_access_key_id=ELSEWHERE\naws_secret_access_key=elsewhere-secret\n";
-
-static void credentials_are_found_where_the_sdks_find_them(void **state)
-{
-    static const struct {
-        const char *profile;
-        const char *environment[9];
-        const char *id; /* NULL: an error that says `secret` */
-        const char *secret;
-        const char *token;
-    } cases[] = {
-        {NULL, {NULL}, "DEFAULTKEY", "default/secret+=", NULL},
-        {NULL, {"AWS_PROFILE", "work", NULL}, "WORKKEY", "work-secret", "token"}, /* the credentials file wins over the config file */
-        {"keys-elsewhere", {"AWS_PROFILE", "work", NULL}, "ELSEWHERE", "elsewhere-secret", NULL},
-        {NULL, {"AWS_ACCESS_KEY_ID", "ENV", "AWS_SECRET_ACCESS_KEY", "env-secret", NULL}, "ENV", "env-secret", NULL},
-        {NULL, {"AWS_ACCESS_KEY_ID", "ENV", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t", NULL}, "ENV", "s", "t"},
-        {NULL, {"AWS_ACCESS_KEY_ID", "ENV", NULL}, NULL, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not", NULL},
-        {NULL, {"AWS_ACCESS_KEY_ID", "E NV", "AWS_SECRET_ACCESS_KEY", "s", NULL}, NULL, "blanks or control characters", NULL},
-        {"role", {NULL}, NULL, "asks for role_arn, which is not built yet", NULL},
-        {"half", {NULL}, NULL, "but not both", NULL},
-        {"nobody", {NULL}, NULL, "there is no profile \"nobody\"", NULL},
-    };
-
-    files(state, config, credentials);
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct error err = {.text = ""};
-        struct credentials found = {0};
-        struct aws_profile *profile;
-        bool good;
-
-        environment = cases[i].environment;
-        profile = aws_profile_load(cases[i].profile, lookup, &err);
-        good = profile && credentials_find(&found, profile, lookup, &err);
-        if (good != (cases[i].id != NULL) || (!good && strstr(err.text, cases[i].secret) == NULL))
-            fail_msg("case %zu: %s", i, err.text);
-        if (good) {
-            assert_string_equal(found.access_key_id, cases[i].id);
-            assert_string_equal(found.secret, cases[i].secret);
-            assert_slice(slice_text(found.session_token), cases[i].token);
-        }
-        credentials_fini(&found);
-        aws_profile_free(profile);
-    }
-}
-
-static void no_credentials_at_all_says_what_to_set(void **state)
-{
-    struct error err;
-    struct credentials found;
-    struct aws_profile *profile;
-
-    files(state, "", "");
-    environment = NULL;
-    profile = aws_profile_load(NULL, lookup, &err);
-    assert_non_null(profile);
-    assert_false(credentials_find(&found, profile, lookup, &err));
-    assert_non_null(strstr(err.text, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
-    assert_null(region_find(profile, lookup));
-    aws_profile_free(profile);
-}
 
 static void broken_files_are_told_with_their_line(void **state)
 {
@@ -209,8 +150,6 @@ static void the_region_comes_from_the_environment_before_the_profile(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_directory(credentials_are_found_where_the_sdks_find_them),
-        with_directory(no_credentials_at_all_says_what_to_set),
         with_directory(broken_files_are_told_with_their_line),
         with_directory(endpoints_follow_the_order_of_the_sdks),
         with_directory(the_region_comes_from_the_environment_before_the_profile),

@@ -26,7 +26,7 @@ struct world {
     struct watch connection;
     char answer[1000]; /* to the next request */
     char heard[4096];
-    struct credentials credentials;
+    struct credential_provider *credentials;
     struct endpoint endpoint;
     struct stream_client *client;
     int answered;
@@ -71,10 +71,11 @@ static void world_init(struct world *w)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
-    struct stream_client_options options = {&w->credentials, "eu-west-1", &w->endpoint, &w->endpoint};
+    struct credentials keys = {.access_key_id = "AKIDEXAMPLE", .secret = "secret", .session_token = "the-token"};
+    struct stream_client_options options = {credential_provider_fixed(&keys), "eu-west-1", &w->endpoint, &w->endpoint, NULL};
     struct error err;
 
-    *w = (struct world){.credentials = {"AKIDEXAMPLE", "secret", "the-token", "test"}};
+    *w = (struct world){.credentials = options.credentials};
     w->loop = loop_new(&err);
     w->listener = (struct watch){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .ready = accepted, .context = w};
     assert_int_equal(bind(w->listener.fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -91,6 +92,7 @@ static void world_init(struct world *w)
 static void world_fini(struct world *w)
 {
     stream_client_free(w->client);
+    credential_provider_fixed_free(w->credentials);
     close(w->listener.fd);
     loop_free(w->loop);
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where credentials come from, and where services are, against what botocore found for the same cases (make_credential_sources.py, make_endpoints.py).
+ */
+#include "support/temporary.h"
+#include "support/test.h"
+
+#include "aws/credential_source.h"
+#include "aws/endpoint.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+static json_t *environment;
+static char directory[2048];
+
+static const char *lookup(const char *name)
+{
+    static char path[4096];
+    const char *file = strcmp(name, "AWS_CONFIG_FILE") == 0 ? "config" : strcmp(name, "AWS_SHARED_CREDENTIALS_FILE") == 0 ? "credentials" : NULL;
+
+    if (file == NULL)
+        return json_string_value(json_object_get(environment, name));
+    snprintf(path, sizeof(path), "%s/%s", directory, file);
+    return path;
+}
+
+static json_t *load(const char *path)
+{
+    json_error_t error;
+    json_t *document = json_load_file(path, 0, &error);
+
+    if (document == NULL)
+        fail_msg("%s: %s", path, error.text);
+    return document;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static const char *const kinds[] = {"keys", "role", "web_identity", "sso", "process", "container", "metadata"};
+
+/* What was found, in the words of the golden file. */
+static json_t *describe(const struct credential_source *s)
+{
+    json_t *found = json_object();
+
+    json_object_set_new(found, "kind", json_string(kinds[s->kind]));
+    if (s->kind == CREDENTIAL_KEYS)
+        json_object_set_new(found, "key", json_string(s->keys.access_key_id));
+    if (s->keys.session_token)
+        json_object_set_new(found, "token", json_string(s->keys.session_token));
+    if (s->role_arn)
+        json_object_set_new(found, "role_arn", json_string(s->role_arn));
+    if (s->base)
+        json_object_set_new(found, "base", describe(s->base));
+    return found;
+}
+
+/* Where we differ on purpose: docs/credentials.md. None so far. */
+static void judge(json_t *c)
+{
+    const char *name = json_string_value(json_object_get(c, "name"));
+    json_t *want = json_object_get(c, "want");
+    bool fails = strcmp(json_string_value(json_object_get(want, "kind")), "error") == 0;
+    struct error err = {.text = ""};
+    struct aws_profile *profile;
+    struct credential_source *source;
+    json_t *found;
+
+    environment = json_object_get(c, "environment");
+    write_file("config", json_string_value(json_object_get(c, "config")));
+    write_file("credentials", json_string_value(json_object_get(c, "credentials")));
+    profile = aws_profile_load(json_string_value(json_object_get(c, "profile")), lookup, &err);
+    source = profile ? credential_source_find(profile, lookup, &err) : NULL;
+    if ((source == NULL) != fails || (fails && err.text[0] == '\0'))
+        fail_msg("%s: %s", name, source ? kinds[source->kind] : err.text);
+    found = source ? describe(source) : NULL;
+    if (source && !json_equal(found, want))
+        fail_msg("%s: found %s, want %s", name, json_dumps(found, JSON_SORT_KEYS), json_dumps(want, JSON_SORT_KEYS));
+    json_decref(found);
+    credential_source_free(source);
+    aws_profile_free(profile);
+}
+
+static void the_source_is_the_one_that_botocore_takes(void **state)
+{
+    json_t *document = load("tests/golden/credential_sources.json");
+    json_t *cases = json_object_get(document, "cases");
+
+    snprintf(directory, sizeof(directory), "%s", temporary_path(state, ""));
+    assert_true(json_array_size(cases) > 40);
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        judge(json_array_get(cases, i));
+    json_decref(document);
+}
+
+static enum aws_service service_of(const char *name)
+{
+    static const char *const names[] = {"dynamodb", "dynamodbstreams", "kinesis", "sqs", "s3", "sts", "sso"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum aws_service)i;
+    fail_msg("%s", name);
+    return AWS_SQS;
+}
+
+static void endpoints_are_those_that_botocore_finds(void **state)
+{
+    json_t *document = load("tests/golden/endpoints.json");
+    json_t *cases = json_object_get(document, "cases");
+    struct error err;
+    struct aws_profile *profile;
+
+    snprintf(directory, sizeof(directory), "%s", temporary_path(state, ""));
+    environment = NULL;
+    profile = aws_profile_load(NULL, lookup, &err);
+    assert_non_null(profile);
+    assert_true(json_array_size(cases) > 300);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        json_t *c = json_array_get(cases, i);
+        const char *want = json_string_value(json_array_get(c, 4));
+        struct endpoint endpoint;
+        bool good;
+
+        environment = json_pack("{s:s,s:s}", "AWS_USE_FIPS_ENDPOINT", json_is_true(json_array_get(c, 2)) ? "true" : "false", "AWS_USE_DUALSTACK_ENDPOINT",
+                                json_is_true(json_array_get(c, 3)) ? "true" : "false");
+        good = endpoint_find(&endpoint, service_of(json_string_value(json_array_get(c, 0))), json_string_value(json_array_get(c, 1)), profile, lookup, &err);
+        if (good != (want != NULL) || (good && strcmp(endpoint.host, want) != 0))
+            fail_msg("%s: %s", json_dumps(c, 0), good ? endpoint.host : err.text);
+        endpoint_fini(&endpoint);
+        json_decref(environment);
+    }
+    aws_profile_free(profile);
+    json_decref(document);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_directory(the_source_is_the_one_that_botocore_takes),
+        with_directory(endpoints_are_those_that_botocore_finds),
+    };
+
+    return cmocka_run_group_tests_name("aws_golden", tests, NULL, NULL);
+}
