@@ -68,18 +68,42 @@ static bool add_queue(const struct config *config, const struct config_queue *qu
     return good;
 }
 
-static json_t *policy(const struct config *config, const char *region, const struct aws_profile *profile, struct error *err)
+/* Is this used in that role? (NULL: in none) */
+static bool used_in(const char *its_role, const char *role)
 {
+    return role ? its_role && strcmp(its_role, role) == 0 : its_role == NULL;
+}
+
+static void add_role(json_t *roles, const char *role_arn)
+{
+    struct buffer arn = {0};
+
+    if (role_arn == NULL)
+        return;
+    buffer_append_text(&arn, role_arn);
+    add_arn(roles, &arn);
+    buffer_fini(&arn);
+}
+
+/* role: what that role needs; NULL: what the credentials themselves need. */
+static json_t *policy(const struct config *config, const char *role, const char *region, const struct aws_profile *profile, struct error *err)
+{
+    json_t *roles = json_array();
     json_t *statements = json_array();
     json_t *tables = json_array();
     json_t *streams = json_array();
     json_t *queues = json_array();
     bool good = true;
 
-    for (size_t i = 0; i < config->pipeline_count; i++)
-        add_stream(config, region, config->pipelines[i].stream, tables, streams);
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        add_role(roles, role ? NULL : config->pipelines[i].role_arn);
+        if (used_in(config->pipelines[i].role_arn, role))
+            add_stream(config, region, config->pipelines[i].stream, tables, streams);
+    }
+    for (size_t i = 0; i < config->queue_count; i++)
+        add_role(roles, role ? NULL : config->queues[i].role_arn);
     for (size_t i = 0; i < config->queue_count && good; i++)
-        if (config->queues[i].target == CONFIG_TARGET_SQS)
+        if (config->queues[i].target == CONFIG_TARGET_SQS && used_in(config->queues[i].role_arn, role))
             good = add_queue(config, &config->queues[i], region, profile, queues, err);
     if (json_array_size(tables) > 0) {
         json_array_append_new(statements, statement("FindTheStreamsOfTables", json_pack("[s]", "dynamodb:DescribeTable"), json_incref(tables)));
@@ -91,6 +115,9 @@ static json_t *policy(const struct config *config, const char *region, const str
     if (json_array_size(queues) > 0)
         json_array_append_new(statements, statement("SendToQueues", json_pack("[s,s,s]", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:SendMessage"),
                                                     json_incref(queues)));
+    if (json_array_size(roles) > 0)
+        json_array_append_new(statements, statement("UseRoles", json_pack("[s]", "sts:AssumeRole"), json_incref(roles)));
+    json_decref(roles);
     json_decref(tables);
     json_decref(streams);
     json_decref(queues);
@@ -110,7 +137,7 @@ static int print_policy(const struct invocation *in, const struct config *config
     if (profile && region == NULL)
         error_set(&err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region");
     else if (profile)
-        document = policy(config, region, profile, &err);
+        document = policy(config, invocation_flag(in, "of-role", 0), region, profile, &err);
     aws_profile_free(profile);
     if (document == NULL)
         return invocation_fail(in, &err);
@@ -133,6 +160,7 @@ static int run(struct invocation *in)
 }
 
 static const struct command_flag flags[] = {
+    {"of-role", "ARN", "what this role of the configuration needs, instead of the credentials themselves"},
     {NULL, NULL, NULL},
 };
 

@@ -525,6 +525,14 @@ static bool digits_only(const char *text)
     return strspn(text, "0123456789") == strlen(text);
 }
 
+static void check_role(struct loading *l, const char *where, const char *role_arn, const char *external_id)
+{
+    if (role_arn && (strncmp(role_arn, "arn:", 4) != 0 || strstr(role_arn, ":role/") == NULL))
+        config_problem(l, where, "\"%s\" is no role: wanted arn:aws:iam::ACCOUNT:role/NAME", role_arn);
+    if (external_id && role_arn == NULL)
+        config_problem(l, where, "an external id without a role");
+}
+
 static void check_pipelines(struct loading *l)
 {
     const struct config *config = l->config;
@@ -536,6 +544,7 @@ static void check_pipelines(struct loading *l)
             config_problem(l, p->where, "a pipeline without a stream");
         else if (strncmp(p->stream, "kinesis:", 8) == 0 || strncmp(p->stream, "arn:aws:kinesis", 15) == 0)
             config_problem(l, p->where, "stream \"%s\": Kinesis is not built yet; DynamoDB Streams is", p->stream);
+        check_role(l, p->where, p->role_arn, p->external_id);
         if (p->queue_count == 0)
             config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one", p->stream ? p->stream : "");
         for (size_t k = 0; k < i && p->stream; k++)
@@ -560,8 +569,9 @@ static void check_targets(struct loading *l)
         message_form_fini(&form);
         if (q->target == CONFIG_TARGET_EMBEDDED && (q->oversize != CONFIG_OVERSIZE_PARK || q->message_group))
             config_problem(l, q->where, "the queue \"%s\" is embedded: oversize and message_group are of target: sqs", q->name);
-        if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url))
-            config_problem(l, q->where, "the queue \"%s\" is embedded: address, queue_region and endpoint_url are of target: sqs", q->name);
+        if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url || q->role_arn || q->external_id))
+            config_problem(l, q->where, "the queue \"%s\" is embedded: address, queue_region, queue_role_arn and endpoint_url are of target: sqs", q->name);
+        check_role(l, q->where, q->role_arn, q->external_id);
         if (q->target == CONFIG_TARGET_SQS && (q->max_receive_count > 0 || q->dead_letter_queue))
             config_problem(l, q->where, "the queue \"%s\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)",
                            q->name);
@@ -639,6 +649,8 @@ void config_fini(struct config *config)
             free(*(char **)(void *)((char *)config + options[i].offset));
     for (size_t i = 0; i < config->pipeline_count; i++) {
         free(config->pipelines[i].stream);
+        free(config->pipelines[i].role_arn);
+        free(config->pipelines[i].external_id);
         free(config->pipelines[i].queues);
         free(config->pipelines[i].where);
     }

@@ -36,6 +36,8 @@ struct config_queue {
     char *endpoint_url;        /* NULL: AWS's, or the environment's */
     char *filter;              /* Lambda's FilterCriteria, or one event pattern, as JSON; NULL: every record */
     int on_dead;               /* enum config_dead_policy */
+    char *role_arn;            /* in whose name it is sent to; NULL: the credentials' own */
+    char *external_id;         /* NULL: none */
     int64_t requests_max;      /* on their way to the other server at the same time */
     char *where;               /* for error texts: "stream2sqs.yaml:12" */
 };
@@ -44,6 +46,8 @@ struct config_pipeline {
     char *stream; /* table name or stream ARN */
     int start;    /* enum config_start */
     int on_gap;   /* enum config_gap_policy */
+    char *role_arn;    /* in whose name it is read; NULL: the credentials' own */
+    char *external_id; /* NULL: none */
     int64_t idle_poll_ms;
     const char **queues; /* names: each is one of config.queues */
     size_t queue_count;

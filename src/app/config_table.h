@@ -45,6 +45,9 @@
       "after records may have been lost: go on with what is left, or stop reading that shard")                                          \
     X(PIPELINE, "poll_interval", DURATION, struct config_pipeline, idle_poll_ms, 200, MINUTE, "1s", "TIME",                              \
       "between reads of a shard that has nothing new; full pages are read at once")                                                      \
+    X(PIPELINE, "role_arn", TEXT, struct config_pipeline, role_arn, 0, 0, "", "ARN",                                                     \
+      "read the stream in this role, of another account for example")                                                                    \
+    X(PIPELINE, "external_id", TEXT, struct config_pipeline, external_id, 0, 0, "", "TEXT", "that the role's trust policy asks for")     \
     X(QUEUE, "name", TEXT, struct config_queue, name, 0, 0, "", "NAME", "the queue; made if missing")                                    \
     X(QUEUE, "target", ENUM, struct config_queue, target, 0, 0, "embedded", "embedded|sqs",                                              \
       "embedded: served by this process; sqs: records are sent to Amazon SQS, or another server with its API")                           \
@@ -53,6 +56,10 @@
     X(QUEUE, "queue_region", TEXT, struct config_queue, region, 0, 0, "", "NAME", "of target sqs: its region (default: the address's, or region)") \
     X(QUEUE, "endpoint_url", TEXT, struct config_queue, endpoint_url, 0, 0, "", "URL",                                                   \
       "of target sqs: another server with the same API (default: AWS_ENDPOINT_URL_SQS and so on, or AWS)")                               \
+    X(QUEUE, "queue_role_arn", TEXT, struct config_queue, role_arn, 0, 0, "", "ARN",                                                     \
+      "of target sqs: send in this role, of another account for example")                                                                \
+    X(QUEUE, "queue_external_id", TEXT, struct config_queue, external_id, 0, 0, "", "TEXT",                                              \
+      "of target sqs: that the role's trust policy asks for")                                                                            \
     X(QUEUE, "max_requests", COUNT, struct config_queue, requests_max, 1, 256, "32", "COUNT",                                            \
       "of target sqs: batches on their way at the same time, at most")                                                                   \
     X(QUEUE, "filter", JSON, struct config_queue, filter, 0, 0, "", "JSON",                                                              \

@@ -47,7 +47,7 @@ struct daemon {
     const char *ca_bundle;
     struct endpoint dynamodb;
     struct endpoint streams;
-    struct stream_client *client;
+    struct stream_client **clients;   /* one a pipeline: each has its credentials */
     struct sqs_client *sqs_client;
     struct destination *destinations; /* one a queue of the configuration; zeroed: embedded */
     struct filter **filters;          /* the same; NULL: every record */
@@ -132,7 +132,7 @@ static void release(struct daemon *d, struct instant now)
     while (bridge_next_target_call(d->bridge, &target_call))
         sqs_client_start(d->sqs_client, &d->destinations[target_call.queue].sqs, &target_call, now.wall_ms);
     while (bridge_next_call(d->bridge, &call, now))
-        stream_client_start(d->client, &call, now.wall_ms);
+        stream_client_start(d->clients[call.source], &call, now.wall_ms);
 }
 
 static int64_t least_wait(int64_t a, int64_t b)
@@ -241,6 +241,14 @@ static bool open_ledger(struct daemon *d, struct error *err)
     return true;
 }
 
+/* Of a role, or the credentials that there are; NULL: nothing needs any. */
+static struct credential_provider *provider_of(struct daemon *d, const char *role_arn, const char *external_id)
+{
+    if (d->credentials == NULL)
+        return NULL;
+    return role_arn ? credential_set_role(d->credentials, role_arn, external_id) : credential_set_default(d->credentials);
+}
+
 static bool find_destinations(struct daemon *d, struct error *err)
 {
     d->destinations = memory_zeroed(d->config->queue_count + 1, sizeof(*d->destinations));
@@ -249,7 +257,7 @@ static bool find_destinations(struct daemon *d, struct error *err)
             continue;
         if (!destination_find(&d->destinations[i], &d->config->queues[i], d->options.region, d->profile, environment_lookup, err))
             return false;
-        d->destinations[i].sqs.credentials = credential_set_default(d->credentials);
+        d->destinations[i].sqs.credentials = provider_of(d, d->config->queues[i].role_arn, d->config->queues[i].external_id);
     }
     return true;
 }
@@ -371,14 +379,19 @@ static bool make_core(struct daemon *d, struct error *err)
 {
     struct stream_client_options client = {.region = d->options.region, .dynamodb = &d->dynamodb, .streams = &d->streams, .ca_bundle = d->ca_bundle};
 
-    client.credentials = d->credentials ? credential_set_default(d->credentials) : NULL;
     fill_options(d);
     d->bridge = bridge_new(d->db, &d->options, clock_now(), err);
     if (d->bridge == NULL)
         return false;
-    d->client = stream_client_new(d->loop, &client, stream_answered, d, err);
+    d->clients = memory_zeroed(d->config->pipeline_count + 1, sizeof(*d->clients));
+    for (size_t i = 0; i < d->config->pipeline_count; i++) {
+        client.credentials = provider_of(d, d->config->pipelines[i].role_arn, d->config->pipelines[i].external_id);
+        d->clients[i] = stream_client_new(d->loop, &client, stream_answered, d, err);
+        if (d->clients[i] == NULL)
+            return false;
+    }
     d->sqs_client = sqs_client_new(d->loop, d->ca_bundle, target_answered, d, err);
-    return d->client != NULL && d->sqs_client != NULL;
+    return d->sqs_client != NULL;
 }
 
 /* "http://127.0.0.1:9324", with the port that was free when port 0 was asked for. */
@@ -454,7 +467,9 @@ static void unmake(struct daemon *d)
     http_server_free(d->control_server);
     http_server_free(d->admin_server);
     http_server_free(d->sqs_server);
-    stream_client_free(d->client);
+    for (size_t i = 0; i < d->config->pipeline_count && d->clients; i++)
+        stream_client_free(d->clients[i]);
+    free(d->clients);
     sqs_client_free(d->sqs_client);
     admin_free(d->admin);
     bridge_free(d->bridge);

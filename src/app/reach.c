@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define CREDENTIALS_WAIT_MS 70000 /* a credential_process has a minute */
+#define ROLE_WAIT_MS 15000
 
 /* One question to AWS, and what came back. */
 struct question {
@@ -67,21 +68,39 @@ static void ask(struct loop *loop, struct stream_client *client, struct question
         loop_wait(loop, -1);
 }
 
-static bool ask_all(const struct config *config, struct loop *loop, const struct stream_client_options *options, struct buffer *problems, struct error *err)
+/* *provider becomes the role's, if there is one. False: the role cannot be had, and that was said. */
+static bool in_role(struct credential_set *set, const char *role_arn, const char *external_id, const char *where, struct credential_provider **provider,
+                    struct buffer *problems)
 {
-    struct question *current = NULL;
-    struct stream_client *client = stream_client_new(loop, options, answered, &current, err);
+    struct error err;
 
-    if (client == NULL)
-        return false;
+    if (role_arn == NULL)
+        return true;
+    *provider = credential_set_role(set, role_arn, external_id);
+    if (credential_provider_wait(*provider, ROLE_WAIT_MS, &err))
+        return true;
+    buffer_printf(problems, "%s: %s\n", where, err.text);
+    return false;
+}
+
+static bool ask_all(const struct config *config, struct loop *loop, struct credential_set *credentials, const struct stream_client_options *common,
+                    struct buffer *problems, struct error *err)
+{
     for (size_t i = 0; i < config->pipeline_count; i++) {
         const struct config_pipeline *p = &config->pipelines[i];
         struct question q = {.by_arn = source_is_arn(p->stream), .stream = p->stream, .where = p->where, .problems = problems};
+        struct question *current = &q;
+        struct stream_client_options options = *common;
+        struct stream_client *client;
 
-        current = &q;
+        if (!in_role(credentials, p->role_arn, p->external_id, p->where, &options.credentials, problems))
+            continue;
+        client = stream_client_new(loop, &options, answered, &current, err);
+        if (client == NULL)
+            return false;
         ask(loop, client, &q);
+        stream_client_free(client);
     }
-    stream_client_free(client);
     return true;
 }
 
@@ -135,7 +154,7 @@ static void reach_queue(struct loop *loop, struct sqs_client *client, const stru
     buffer_fini(&q->url);
 }
 
-static bool ask_queues(const struct config *config, struct loop *loop, const struct stream_client_options *options,
+static bool ask_queues(const struct config *config, struct loop *loop, struct credential_set *credentials, const struct stream_client_options *options,
                        const struct aws_profile *profile, struct buffer *problems, struct error *err)
 {
     struct queue_question *current = NULL;
@@ -155,7 +174,8 @@ static bool ask_queues(const struct config *config, struct loop *loop, const str
             buffer_printf(problems, "%s\n", wrong.text);
         } else {
             to.sqs.credentials = options->credentials;
-            reach_queue(loop, client, &to, &q);
+            if (in_role(credentials, config->queues[i].role_arn, config->queues[i].external_id, config->queues[i].where, &to.sqs.credentials, problems))
+                reach_queue(loop, client, &to, &q);
         }
         destination_fini(&to);
     }
@@ -193,7 +213,7 @@ static bool ask_with_credentials(const struct config *config, const struct aws_p
              endpoint_find(&dynamodb, AWS_DYNAMODB, region, profile, environment_lookup, err) &&
              endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err)) {
         options.credentials = credential_set_default(credentials);
-        good = ask_all(config, loop, &options, problems, err) && ask_queues(config, loop, &options, profile, problems, err);
+        good = ask_all(config, loop, credentials, &options, problems, err) && ask_queues(config, loop, credentials, &options, profile, problems, err);
     }
     credential_set_free(credentials);
     loop_free(loop);

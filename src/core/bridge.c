@@ -388,6 +388,7 @@ bool bridge_next_call(struct bridge *b, struct stream_call *call, struct instant
         if (!source_next_call(b->feeds[at].source, call, now))
             continue;
         call->token |= (uint64_t)at << SOURCE_SHIFT | b->epoch << EPOCH_SHIFT;
+        call->source = at;
         b->next_source = at + 1;
         b->calls++;
         b->counts.calls++;

@@ -12,6 +12,7 @@
 struct stream_call {
     uint64_t token;
     const char *target; /* X-Amz-Target */
+    size_t source;      /* which of the bridge's sources: the configuration says in whose name */
     struct buffer body;
 };
 

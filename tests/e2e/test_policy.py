@@ -35,6 +35,33 @@ def test_the_policy_names_what_is_called_and_nothing_else(tmp_path):
     assert allowed == called
 
 
+def test_each_role_has_a_policy_of_its_own(tmp_path):
+    role = "arn:aws:iam::210987654321:role/bridge"
+    config = {"pipelines": [{"stream": "orders", "queues": [{"name": "mine", "target": "sqs"}, {"name": "theirs", "target": "sqs", "queue_role_arn": role}]}]}
+    mine = {s["Sid"]: s for s in json.loads(run(tmp_path, config).stdout)["Statement"]}
+    theirs = {s["Sid"]: s for s in json.loads(run(tmp_path, config, "policy", "--of-role", role).stdout)["Statement"]}
+    assert mine["UseRoles"] == {"Sid": "UseRoles", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": [role]}
+    assert [r.rsplit(":", 1)[1] for r in mine["SendToQueues"]["Resource"]] == ["mine"]
+    assert list(theirs) == ["SendToQueues"] and [r.rsplit(":", 1)[1] for r in theirs["SendToQueues"]["Resource"]] == ["theirs"]
+
+
+def test_streams_are_read_and_queues_are_sent_to_in_their_roles(table, make_bridge, aws, tmp_path):
+    import boto3
+    from rig import KEY, wait_until
+
+    sqs = boto3.client("sqs", endpoint_url=aws.url, region_name=REGION, **KEY)
+    sqs.create_queue(QueueName="in-role")
+    role = "arn:aws:iam::000000000000:role/bridge"
+    config = {"pipelines": [{"stream": table.name, "role_arn": role, "external_id": "x1",
+                             "queues": [{"name": "in-role", "target": "sqs", "queue_role_arn": role + "-2"}]}]}
+    assert run(tmp_path, config, "check", env={"AWS_ENDPOINT_URL": aws.url}).returncode == 0
+    bridge = make_bridge("--config", tmp_path / "c.yaml").start()
+    table.put("a")
+    wait_until("it is sent", lambda: next(q for q in bridge.json("status")["queues"])["sent"] == 1)
+    refused = run(tmp_path, config | {"pipelines": [config["pipelines"][0] | {"role_arn": "bridge"}]}, "check", "--offline")
+    assert refused.returncode == 78 and '"bridge" is no role: wanted arn:aws:iam::ACCOUNT:role/NAME' in refused.stderr
+
+
 def test_check_asks_for_each_queue(tmp_path, aws, table):
     config = {"pipelines": [{"stream": table.name, "queues": [{"name": "not-there", "target": "sqs"},
                                                              {"name": "odd", "target": "sqs", "address": "arn:aws:sns:eu-west-1:1:x"}]}]}
