@@ -33,6 +33,7 @@ struct subprocess {
     struct loop *loop;
     pid_t pid;
     bool ended;
+    bool reaped;         /* not before the end: until then its id, and its group's, are nobody else's */
     int status;          /* as waitpid gives it */
     const char *failure; /* NULL: none */
     struct channel output;
@@ -54,8 +55,16 @@ static void drop(struct subprocess *s, struct watch *w)
 
 static void kill_group(const struct subprocess *s)
 {
-    if (!s->ended)
-        kill(-s->pid, SIGKILL); /* not reaped yet: the id is still its own */
+    if (!s->reaped)
+        kill(-s->pid, SIGKILL);
+}
+
+/* It has ended, or is being killed: this takes no time. */
+static void reap(struct subprocess *s)
+{
+    while (!s->reaped && waitpid(s->pid, &s->status, 0) < 0 && errno == EINTR)
+        ;
+    s->reaped = true;
 }
 
 static void fail(struct subprocess *s, const char *failure)
@@ -73,6 +82,7 @@ static void finish_if_over(struct subprocess *s)
 
     if (!s->ended || s->output.watch.fd >= 0 || s->error_text.watch.fd >= 0)
         return;
+    reap(s);
     if (result.failure == NULL && !WIFEXITED(s->status))
         result.failure = "it was killed by a signal";
     result.exited = result.failure == NULL;
@@ -113,8 +123,6 @@ static void process_ready(struct watch *w, uint32_t events)
     struct subprocess *s = w->context;
 
     (void)events;
-    if (waitpid(s->pid, &s->status, WNOHANG) != s->pid)
-        return;
     s->ended = true;
     drop(s, &s->process);
     finish_if_over(s);
@@ -241,8 +249,7 @@ void subprocess_free(struct subprocess *s)
     drop(s, &s->error_text.watch);
     drop(s, &s->timer);
     drop(s, &s->process);
-    if (!s->ended)
-        waitpid(s->pid, NULL, 0); /* it is being killed: this takes no time */
+    reap(s);
     explicit_bzero(s->output.text.ptr, s->output.text.cap);
     buffer_fini(&s->output.text);
     buffer_fini(&s->error_text.text);

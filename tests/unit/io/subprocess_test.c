@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/test.h"
+
+#include "base/clock.h"
+#include "io/subprocess.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct outcome {
+    int count;
+    bool exited;
+    int status;
+    char failure[100];
+    char output[1000];
+    char error_text[4000];
+};
+
+static void on_done(void *context, const struct subprocess_result *r)
+{
+    struct outcome *o = context;
+
+    o->count++;
+    o->exited = r->exited;
+    o->status = r->status;
+    snprintf(o->failure, sizeof(o->failure), "%s", r->failure ? r->failure : "");
+    snprintf(o->output, sizeof(o->output), "%.*s", SLICE_ARG(r->output));
+    snprintf(o->error_text, sizeof(o->error_text), "%.*s", SLICE_ARG(r->error_text));
+}
+
+static struct outcome run(const char *script, int64_t timeout_ms)
+{
+    char shell[] = "sh";
+    char option[] = "-c";
+    char *const argv[] = {shell, option, (char *)(uintptr_t)script, NULL};
+    struct outcome o = {0};
+    struct error err;
+    struct loop *loop = loop_new(&err);
+    struct subprocess *s = subprocess_new(loop, argv, timeout_ms, 100, on_done, &o, &err);
+
+    if (s == NULL)
+        fail_msg("%s", err.text);
+    assert_int_equal(o.count, 0);
+    for (int64_t end = clock_now().mono_ms + 10000; o.count == 0 && clock_now().mono_ms < end;)
+        loop_wait(loop, 100);
+    assert_int_equal(o.count, 1);
+    subprocess_free(s);
+    loop_free(loop);
+    assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* no zombie */
+    return o;
+}
+
+static void output_and_status_are_handed_over(void **state)
+{
+    struct outcome o = run("echo out; echo err >&2; exit 3", 10000);
+
+    (void)state;
+    assert_true(o.exited);
+    assert_int_equal(o.status, 3);
+    assert_string_equal(o.output, "out\n");
+    assert_string_equal(o.error_text, "err\n");
+    o = run("exec >&- 2>&-; sleep 0.1; exit 0", 10000); /* both pipes end before the program does */
+    assert_true(o.exited && o.status == 0);
+}
+
+static void a_program_has_nothing_of_ours(void **state)
+{
+    sigset_t set;
+    sigset_t old;
+    struct outcome o;
+
+    (void)state;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    signal(SIGPIPE, SIG_IGN);
+    o = run("cat; ls /proc/self/fd | tr '\\n' ' '; sed -n 's/Sig\\(Blk\\|Ign\\).*\\(....\\)$/\\1 \\2 /p' /proc/self/status", 10000);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    assert_string_equal(o.output, "0 1 2 3 Blk 0000 \nIgn 0000 \n"); /* 3 is ls's own; SIGPIPE is 1000, SIGTERM 4000 */
+}
+
+static void time_and_output_are_bounded(void **state)
+{
+    static const struct {
+        const char *script;
+        const char *failure;
+    } cases[] = {
+        {"sleep 60", "did not end in time"},
+        {"trap '' TERM; sleep 60 & sleep 60", "did not end in time"}, /* its children, too */
+        {"sleep 60 & exit 0", "did not end in time"},                 /* a child keeps the pipe */
+        {"head -c 1000 /dev/zero", "more than is expected"},
+        {"yes", "more than is expected"},
+        {"kill -9 $$", "killed by a signal"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct outcome o = run(cases[i].script, 300);
+
+        if (o.exited || strstr(o.failure, cases[i].failure) == NULL)
+            fail_msg("%s: %s", cases[i].script, o.failure);
+    }
+}
+
+static void a_long_complaint_is_cut_not_refused(void **state)
+{
+    struct outcome o = run("head -c 100000 /dev/zero | tr '\\0' x >&2; echo fine", 10000);
+
+    (void)state;
+    assert_true(o.exited);
+    assert_string_equal(o.output, "fine\n");
+    assert_int_equal(strlen(o.error_text), 2048);
+}
+
+static void a_program_that_is_not_there_is_told(void **state)
+{
+    char name[] = "/nowhere/at/all";
+    char *const argv[] = {name, NULL};
+    struct error err;
+    struct loop *loop = loop_new(&err);
+
+    (void)state;
+    assert_null(subprocess_new(loop, argv, 1000, 100, on_done, NULL, &err));
+    assert_string_equal(err.text, "cannot run \"/nowhere/at/all\": No such file or directory");
+    loop_free(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(output_and_status_are_handed_over),
+        cmocka_unit_test(a_program_has_nothing_of_ours),
+        cmocka_unit_test(time_and_output_are_bounded),
+        cmocka_unit_test(a_long_complaint_is_cut_not_refused),
+        cmocka_unit_test(a_program_that_is_not_there_is_told),
+    };
+
+    return cmocka_run_group_tests_name("subprocess", tests, NULL, NULL);
+}
