@@ -73,7 +73,10 @@ static void every_mistake_is_told_with_its_place(void **state)
          "c.yaml:7: filter at a, byte 15: unknown operator \"prefx\": wanted one of prefix, suffix, anything-but, numeric, exists, equals-ignore-case, "
          "wildcard, cidr\n"
          "c.yaml:2: the queue \"q\": SQS takes no message attribute named \"AWS.x\" (letters, digits, _ - and single dots, not beginning with AWS.)\n"
-         "c.yaml:2: the queue \"q\" is embedded: address, queue_region and endpoint_url are of target: sqs\n"},
+         "c.yaml:2: the queue \"q\" is embedded: address, queue_region, queue_role_arn and endpoint_url are of target: sqs\n"},
+        {"pipelines:\n  - stream: t\n    role_arn: me\n    queues:\n      - name: q\n        target: sqs\n        queue_external_id: x\n",
+         "c.yaml:2: \"me\" is no role: wanted arn:aws:iam::ACCOUNT:role/NAME\n"
+         "c.yaml:5: an external id without a role\n"},
         {"queues:\n  - name: q\n    target: sqs\n    max_receive_count: 3\n",
          "c.yaml:2: the queue \"q\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)\n"},
     };
