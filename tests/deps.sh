@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libyaml-dev
-    libcmocka-dev python3 python3-venv shellcheck strace)
+    libcmocka-dev openssl python3 python3-venv shellcheck strace)
 # a newer Node.js than Debian's does, too
 command -v npm >/dev/null || packages+=(nodejs npm)
 # AWS's own matcher of event patterns is a Java library

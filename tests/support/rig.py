@@ -119,7 +119,8 @@ class Bridge:
         self.directory = pathlib.Path(directory)
         self.ledger = self.directory / "ledger.db"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        self.env.update(AWS_REGION=REGION, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", HOME=str(self.directory))
+        self.env.update(AWS_REGION=REGION, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_EC2_METADATA_DISABLED="true",
+                        HOME=str(self.directory))
         if endpoint:
             self.env["AWS_ENDPOINT_URL"] = endpoint
         self.env.update(env or {})
