@@ -145,12 +145,11 @@ static bool spawn(struct subprocess *s, char *const *argv, int output, int error
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none;
-    sigset_t ignored;
+    sigset_t all;
     int failed;
 
     sigemptyset(&none);
-    sigemptyset(&ignored);
-    sigaddset(&ignored, SIGPIPE);
+    sigfillset(&all); /* SIGPIPE is ignored by us, SIGHUP and SIGINT perhaps by whoever started us */
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
@@ -158,7 +157,7 @@ static bool spawn(struct subprocess *s, char *const *argv, int output, int error
     posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &ignored);
+    posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     failed = posix_spawnp(&s->pid, argv[0], &files, &attributes, argv, environ);

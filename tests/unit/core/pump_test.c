@@ -4,10 +4,12 @@
 #include "support/memory_disk.h"
 #include "support/test.h"
 
+#include "base/log.h"
 #include "base/planted.h"
 #include "base/random.h"
 #include "core/pump.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -763,5 +765,6 @@ int main(int argc, char **argv)
 #endif
     (void)argc;
     (void)argv;
+    log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_TEXT, LOG_ERROR);
     return cmocka_run_group_tests_name("pump", tests, digests_setup, digests_teardown);
 }
