@@ -165,7 +165,7 @@ static void decode_attribute_value(struct scanner *j, struct sqs_attribute *attr
     }
 }
 
-static bool attribute_name_valid(struct slice name)
+bool sqs_attribute_name_valid(struct slice name)
 {
     if (name.len < 1 || name.len > 256 || name.ptr[0] == '.' || name.ptr[name.len - 1] == '.')
         return false;
@@ -180,7 +180,7 @@ static bool attribute_name_valid(struct slice name)
     return true;
 }
 
-static bool characters_valid(struct slice s)
+bool sqs_characters_valid(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
@@ -216,7 +216,7 @@ static void check_attribute(struct sqs_entry *e, const struct sqs_attribute *a)
 {
     bool binary = is_kind(a->type, SLICE("Binary"));
 
-    if (!attribute_name_valid(a->name))
+    if (!sqs_attribute_name_valid(a->name))
         entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "Message (user) attribute name '%.*s' is invalid.", SLICE_ARG(a->name));
     else if (!binary && !is_kind(a->type, SLICE("String")) && !is_kind(a->type, SLICE("Number")))
         entry_fail(e, SQS_INVALID_PARAMETER_VALUE,
@@ -225,7 +225,7 @@ static void check_attribute(struct sqs_entry *e, const struct sqs_attribute *a)
     else if (a->value.len == 0)
         entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "The message (user) attribute '%.*s' must contain a non-empty value of type '%.*s'.",
                    SLICE_ARG(a->name), SLICE_ARG(a->type));
-    else if (!binary && !characters_valid(a->value))
+    else if (!binary && !sqs_characters_valid(a->value))
         entry_fail(e, SQS_INVALID_MESSAGE_CONTENTS, "%s", errors[SQS_INVALID_MESSAGE_CONTENTS].text);
     e->bytes += a->name.len + a->type.len + a->value.len;
 }
@@ -454,7 +454,7 @@ static void check_send(struct sqs_entry *e)
         entry_fail(e, SQS_MISSING_PARAMETER, "The request must contain the parameter MessageBody.");
     else if (e->body.len == 0)
         entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "Message body must not be empty.");
-    else if (!characters_valid(e->body))
+    else if (!sqs_characters_valid(e->body))
         entry_fail(e, SQS_INVALID_MESSAGE_CONTENTS, "%s", errors[SQS_INVALID_MESSAGE_CONTENTS].text);
     e->bytes += e->body.len;
     if (e->bytes > SQS_MESSAGE_BYTES_MAX)

@@ -149,6 +149,10 @@ bool sqs_request_decode(struct sqs_request *r, struct slice target, struct slice
 void sqs_request_fini(struct sqs_request *r);
 /* Does a receive that asked with these names want this attribute? */
 bool sqs_wants_attribute(const struct sqs_request *r, struct slice name);
+/* Does SQS take this text (a body, a String attribute's value)? The text must be valid UTF-8. */
+bool sqs_characters_valid(struct slice s);
+/* Letters, digits, _ - and single dots inside; up to 256. */
+bool sqs_attribute_name_valid(struct slice name);
 /* `[A-Za-z0-9_-]{1,80}` */
 bool sqs_queue_name_valid(struct slice name);
 

@@ -43,23 +43,11 @@ static struct slice next_name(struct slice *list)
     return name;
 }
 
-/* docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html */
-static bool attribute_name_valid(struct slice name)
+/* docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html; and none of ours */
+static bool attribute_name_free(struct slice name)
 {
-    char previous = '.';
-
-    if (name.len == 0 || name.len > 256 || name.ptr[name.len - 1] == '.' || slice_starts_with(name, SLICE("AWS.")) ||
-        slice_starts_with(name, SLICE("Amazon.")) || slice_starts_with(name, SLICE("stream2sqs.")))
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-
-        if (!letter && (c != '.' || previous == '.'))
-            return false;
-        previous = c;
-    }
-    return true;
+    return sqs_attribute_name_valid(name) && !slice_starts_with(name, SLICE("AWS.")) && !slice_starts_with(name, SLICE("Amazon.")) &&
+           !slice_starts_with(name, SLICE("stream2sqs."));
 }
 
 static bool choose(struct message_form *f, struct slice name, struct error *err)
@@ -75,7 +63,7 @@ static bool choose(struct message_form *f, struct slice name, struct error *err)
         return error_set(err, ERROR_CONFIG, "\"%.*s\" is no attribute: wanted stream, shard, sequence_number, event_id, event_name, table or item.NAME",
                          SLICE_ARG(name));
     chosen.name = chosen.kind == CHOSEN_ITEM ? slice_after(name, 5) : SLICE_NONE;
-    if (chosen.kind == CHOSEN_ITEM && !attribute_name_valid(chosen.name))
+    if (chosen.kind == CHOSEN_ITEM && !attribute_name_free(chosen.name))
         return error_set(err, ERROR_CONFIG, "SQS takes no message attribute named \"%.*s\" (letters, digits, _ - and single dots, not beginning with AWS.)",
                          SLICE_ARG(chosen.name));
     if (f->chosen_count == CHOSEN_MAX)
@@ -367,20 +355,6 @@ void composed_add(struct composed *c, struct slice name, struct slice type, stru
         c->attributes[c->attribute_count++] = (struct sqs_attribute){name, type, value};
 }
 
-/* What SQS takes in a String attribute. */
-static bool characters_legal(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-
-        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
-            return false;
-        if (c == 0xef && i + 2 < s.len && (unsigned char)s.ptr[i + 1] == 0xbf && (unsigned char)s.ptr[i + 2] >= 0xbe)
-            return false;
-    }
-    return true;
-}
-
 /* The typed value of a top-level attribute: of the new image, the old one, or the key. */
 static struct slice item_attribute(struct slice record, struct slice name)
 {
@@ -425,7 +399,7 @@ static void add_item_attribute(struct composed *c, struct slice record, struct s
 
     if (!slice_present(typed) || !decode_value(typed, &c->arena, &type, &value))
         return;
-    if (slice_is(type, "Binary") || characters_legal(value))
+    if (slice_is(type, "Binary") || sqs_characters_valid(value))
         composed_add(c, name, type, value);
 }
 

@@ -3,9 +3,11 @@
  * libFuzzer over every parser of bytes from the network. The first byte of an input chooses the parser. Pages are parsed by jansson, too: what the slicer
  * takes must be JSON, each record must be the bytes of one, and what it finds in it must be what jansson finds.
  */
+#include "codec/event_pattern.h"
 #include "codec/sigv4.h"
-#include "codec/sqs_wire.h"
+#include "codec/sqs_client_wire.h"
 #include "codec/stream_wire.h"
+#include "core/message_form.h"
 #include "core/record.h"
 
 #include <jansson.h>
@@ -91,14 +93,74 @@ static void authorization(struct slice text)
     buffer_fini(&out);
 }
 
+/* The answers of a queue's server. */
+static void target_answers(struct slice text)
+{
+    struct sqs_entry_result results[SQS_BATCH_MAX];
+    struct buffer url = {0};
+
+    if (!sqs_batch_result_decode(text, results, SQS_BATCH_MAX))
+        for (size_t i = 0; i < SQS_BATCH_MAX; i++)
+            must(results[i].state == SQS_ENTRY_ABSENT); /* of a malformed answer nothing is believed */
+    (void)!sqs_queue_url_decode(text, &url);
+    (void)sqs_queue_attribute_find(text, "MaximumMessageSize");
+    buffer_fini(&url);
+}
+
+/* A pattern and an event, with a line feed between them. */
+static void pattern(struct slice text)
+{
+    size_t end = slice_index(text, '\n');
+    struct buffer scratch = {0};
+    struct error err = {.text = ""};
+    struct filter *filter = filter_new(slice_from(text.ptr, end), &err);
+
+    must((filter == NULL) == (err.text[0] != '\0'));
+    if (filter)
+        filter_match(filter, slice_after(text, end + 1), &scratch);
+    filter_free(filter);
+    buffer_fini(&scratch);
+}
+
+/* A record in every form: what comes out is JSON if what went in was. */
+static void forms(struct slice text)
+{
+    static const struct origin origin = {1, (char *)"arn:aws:dynamodb:r:1:table/t/stream/x", (char *)"shard"};
+    static const char *const projections[] = {NULL, "keys", "a,b"};
+    json_t *document = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+
+    for (int body = BODY_LAMBDA; json_is_object(document) && body <= BODY_UNMARSHALLED; body++) {
+        for (size_t i = 0; i < 3; i++) {
+            struct message_form f;
+            struct buffer out = {0};
+            struct composed c = {0};
+            struct error err;
+
+            must(message_form_init(&f, (enum body_form)body, projections[i], "table,event_name,item.a", "item.a", &err));
+            if (message_form_body(&f, slice_trim(text), &origin, &out, &err) && body != BODY_UNMARSHALLED) {
+                json_t *made = json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL);
+
+                must(made != NULL);
+                json_decref(made);
+            }
+            message_form_attributes(&f, slice_trim(text), SLICE("1"), &origin, &c);
+            message_form_group(&f, slice_trim(text), &c);
+            message_form_fini(&f);
+            composed_fini(&c);
+            buffer_fini(&out);
+        }
+    }
+    json_decref(document);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const parsers[])(struct slice text) = {page, small_answers, request, authorization};
+    static void (*const parsers[])(struct slice text) = {page, small_answers, request, authorization, target_answers, pattern, forms};
     struct slice text = slice_from((const char *)data + 1, size - 1);
 
     if (size == 0)
         return 0;
     digest_init();
-    parsers[data[0] % 4](text);
+    parsers[data[0] % 7](text);
     return 0;
 }

@@ -12,5 +12,9 @@ printf '\1{"StreamDescription":{"StreamStatus":"ENABLED","Shards":[{"ShardId":"s
 printf '\2\7{"QueueUrl":"http://h/0/q","MaxNumberOfMessages":10,"WaitTimeSeconds":20}' >"$corpus/receive"
 printf '\2\11{"QueueUrl":"http://h/0/q","Entries":[{"Id":"1","MessageBody":"b","MessageAttributes":{"a":{"DataType":"Binary","BinaryValue":"AA=="}}}]}' >"$corpus/send"
 printf '\3AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260131/eu-west-1/sqs/aws4_request, SignedHeaders=host;x-amz-date, Signature=%064d' 0 >"$corpus/authorization"
+printf '\4{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"x"}],"Failed":[{"Id":"1","SenderFault":true,"Code":"c","Message":"m"}]}' >"$corpus/batch"
+# shellcheck disable=SC2016  # $or is the pattern's own
+printf '\5{"a":[{"anything-but":{"prefix":["x"]}},{"numeric":[">",1,"<",2]}],"$or":[{"b":[1]},{"c":[{"wildcard":"*x"}]}]}\n{"a":["y",1.5],"b":1}' >"$corpus/pattern"
+printf '\6{"eventID":"1","dynamodb":{"Keys":{"id":{"S":"a"}},"NewImage":{"a":{"M":{"n":{"N":"1"}}},"b":{"SS":["x"]}}}}' >"$corpus/form"
 cd "$(dirname "$program")"
 "./$(basename "$program")" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 -artifact_prefix=found- corpus 2>&1 | tail -n 12
