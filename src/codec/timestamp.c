@@ -79,8 +79,8 @@ bool timestamp_parse(struct slice text, int64_t *ms)
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
     again = tm;
-    at = timegm(&again); /* normalises what is no date: 31 February becomes March */
-    if (again.tm_mon != tm.tm_mon || again.tm_mday != tm.tm_mday || again.tm_hour != tm.tm_hour || again.tm_min != tm.tm_min || again.tm_sec != tm.tm_sec)
+    at = timegm(&again); /* normalises what is no date: 31 February becomes March, 24:00 the next day */
+    if (again.tm_mon != tm.tm_mon || again.tm_hour != tm.tm_hour || again.tm_min != tm.tm_min || again.tm_sec != tm.tm_sec)
         return false;
     *ms = ((int64_t)at - (int64_t)minutes * 60) * 1000 + milliseconds;
     return true;
