@@ -282,6 +282,8 @@ static bool leaf_matches(struct walk *w, const struct leaf *leaf, bool *there)
     }
     *there = true;
     v = read_value(w);
+    if (scan_failed(&w->json)) /* a malformed event matches nothing: object_match sees to that */
+        return false;
     for (size_t i = 0; i < leaf->len && !found; i++)
         found = value_matches(&leaf->matchers[i], &v);
     return found;

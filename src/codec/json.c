@@ -9,9 +9,9 @@
 
 void scan_init(struct scanner *j, struct slice text)
 {
-    *j = (struct scanner){.at = text.ptr, .end = text.ptr + text.len, .start = text.ptr};
     if (!slice_present(text))
-        *j = (struct scanner){.at = "", .end = "", .start = ""};
+        text = SLICE("");
+    *j = (struct scanner){.at = text.ptr, .end = text.ptr + text.len, .start = text.ptr};
 }
 
 bool scan_failed(const struct scanner *j)

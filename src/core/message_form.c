@@ -127,8 +127,10 @@ static struct slice find_in(struct slice object, const char *name)
     struct scanner j;
     struct slice key;
 
+    if (!slice_present(object))
+        return SLICE_NONE;
     scan_init(&j, object);
-    if (!slice_present(object) || scan_peek(&j) != SCAN_OBJECT)
+    if (scan_peek(&j) != SCAN_OBJECT)
         return SLICE_NONE;
     scan_object_begin(&j);
     while (scan_member(&j, &key)) {
