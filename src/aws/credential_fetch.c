@@ -25,9 +25,10 @@
 
 /* ---- outcomes ---- */
 
-static void fail(struct fetch *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail_with(struct fetch *f, enum error_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define fail(f, ...) fail_with(f, ERROR_CREDENTIALS, __VA_ARGS__)
 
-static void fail(struct fetch *f, const char *format, ...)
+static void fail_with(struct fetch *f, enum error_code code, const char *format, ...)
 {
     struct error err;
     char text[900];
@@ -36,7 +37,7 @@ static void fail(struct fetch *f, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    error_set(&err, ERROR_CREDENTIALS, "%s: %s", f->source->name, text);
+    error_set(&err, code, "%s: %s", f->source->name, text);
     f->done(f, NULL, 0, &err);
 }
 
@@ -62,7 +63,7 @@ static void append_words(struct buffer *out, struct slice words)
 static bool no_answer(struct fetch *f, const char *whom, const struct http_answer *answer)
 {
     if (answer->status == 0)
-        fail(f, "no answer from %s: %s", whom, answer->failure);
+        fail_with(f, ERROR_UNAVAILABLE, "no answer from %s: %s", whom, answer->failure);
     return answer->status == 0;
 }
 
@@ -74,7 +75,8 @@ static void fail_by_status(struct fetch *f, const char *whom, const struct http_
 
     json_error_decode(&message, answer->body);
     append_words(&words, buffer_slice(&message));
-    fail(f, "%s answered with HTTP status %d%s%s%s", whom, answer->status, words.len > 0 ? ": " : "", words.len > 0 ? words.ptr : "", advice);
+    fail_with(f, answer->status >= 500 ? ERROR_UNAVAILABLE : ERROR_CREDENTIALS,
+              "%s answered with HTTP status %d%s%s%s", whom, answer->status, words.len > 0 ? ": " : "", words.len > 0 ? words.ptr : "", advice);
     buffer_fini(&message);
     buffer_fini(&words);
 }

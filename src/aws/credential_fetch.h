@@ -32,7 +32,8 @@ struct fetch {
     int step;
     struct buffer session;         /* METADATA: IMDS's own token */
     struct subprocess *subprocess; /* PROCESS */
-    /* Once for each fetch_begin, perhaps inside it. issued: NULL when it failed (*err says why); else its contents may be taken. issuer_now_ms: the clock of
+    /* Once for each fetch_begin, perhaps inside it. issued: NULL when it failed (*err says why: UNAVAILABLE for what
+     * may pass by itself, else CREDENTIALS); else its contents may be taken. issuer_now_ms: the clock of
      * who issued them (ours, where the answer has no Date). May not free the fetch. */
     void (*done)(struct fetch *f, struct issued *issued, int64_t issuer_now_ms, const struct error *err);
 };

@@ -42,6 +42,7 @@ struct credential_provider {
     int64_t due_ms;
     int64_t refused_ms;         /* when a service last refused them; 0: not yet */
     char trouble[TEXT_MAX];
+    enum error_code trouble_code;
 };
 
 struct credential_set {
@@ -116,11 +117,12 @@ static int64_t back_off(struct credential_provider *p)
     return jittered(p->set, most < BACK_OFF_MAX_MS ? most : BACK_OFF_MAX_MS);
 }
 
-static void failed(struct credential_provider *p, const char *text)
+static void failed(struct credential_provider *p, enum error_code code, const char *text)
 {
     bool changed = strcmp(p->trouble, text) != 0;
 
     p->failures++;
+    p->trouble_code = code;
     snprintf(p->trouble, sizeof(p->trouble), "%s", text);
     p->due_ms = p->set->tools.clock().mono_ms + back_off(p);
     if (changed)
@@ -185,12 +187,12 @@ static void take(struct credential_provider *p, struct issued *issued, int64_t i
 
     if (life_ms <= 0 && p->source->kind != CREDENTIAL_METADATA) {
         snprintf(text, sizeof(text), "%s: the credentials that came have already expired", p->source->name);
-        failed(p, text);
+        failed(p, ERROR_CREDENTIALS, text);
     } else if (same(&p->current, issued)) {
         same_again(p, life_ms > 0 ? life_ms : 0, now_ms);
     } else if (!credentials_set(&fresh, buffer_slice(&issued->access_key_id), buffer_slice(&issued->secret), buffer_slice(&issued->session_token),
                                 p->source->name, &err)) {
-        failed(p, err.text);
+        failed(p, err.code, err.text);
     } else {
         fresh.expires_ms = issued->expires_ms;
         keep(p, &fresh, life_ms > 0 ? life_ms : 0, now_ms);
@@ -205,7 +207,7 @@ static void fetched(struct fetch *f, struct issued *issued, int64_t issuer_now_m
     if (issued)
         take(p, issued, issuer_now_ms);
     else
-        failed(p, err->text);
+        failed(p, err->code, err->text);
     set_timer(p->set);
 }
 
@@ -429,8 +431,8 @@ bool credential_provider_wait(struct credential_provider *p, int64_t timeout_ms,
     if (credential_provider_get(p, NULL))
         return true;
     if (p->source->by_default && failure)
-        return credential_source_none(err, p->set->tools.profile, failure->trouble);
-    return error_set(err, ERROR_CREDENTIALS, "%s", failure ? failure->trouble : "the credentials did not come in time");
+        return credential_source_none(err, failure->trouble_code, p->set->tools.profile, failure->trouble);
+    return error_set(err, failure ? failure->trouble_code : ERROR_UNAVAILABLE, "%s", failure ? failure->trouble : "the credentials did not come in time");
 }
 
 /* ---- fixed ---- */

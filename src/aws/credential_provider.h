@@ -53,7 +53,8 @@ const char *credential_provider_name(const struct credential_provider *p);
 uint64_t credential_provider_generation(const struct credential_provider *p);
 /* A service says that they have expired, or are not known (any more): they are fetched again now, at most once in half a minute. */
 void credential_provider_refused(struct credential_provider *p);
-/* Runs the loop until there are credentials, or getting them failed, or the time is up. For commands, and for the start of the daemon. */
+/* Runs the loop until there are credentials, or getting them failed, or the time is up. For commands, and for the start of the daemon. False: *err, of code
+ * UNAVAILABLE when it may pass by itself, else CREDENTIALS. */
 MUST_USE bool credential_provider_wait(struct credential_provider *p, int64_t timeout_ms, struct error *err);
 /* Are there credentials only if this turns out to be an EC2 instance, nothing else being configured? */
 bool credential_provider_by_default(const struct credential_provider *p);

@@ -410,9 +410,9 @@ static struct credential_source *from_profile(struct search *s, const char *prof
     return found;
 }
 
-bool credential_source_none(struct error *err, const struct aws_profile *profile, const char *tried)
+bool credential_source_none(struct error *err, enum error_code code, const struct aws_profile *profile, const char *tried)
 {
-    return error_set(err, ERROR_CREDENTIALS, "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or put them under [%s] into "
+    return error_set(err, code, "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or put them under [%s] into "
                      "~/.aws/credentials (for a local server any will do); docs/credentials.md lists all sources%s%s", aws_profile_name(profile),
                      tried ? "; tried last: " : "", tried ? tried : "");
 }
@@ -433,6 +433,6 @@ struct credential_source *credential_source_find(const struct aws_profile *profi
     if (found == NULL && !s.failed && (found = from_metadata(&s, name)) != NULL)
         found->by_default = true;
     if (found == NULL && !s.failed)
-        credential_source_none(err, profile, NULL);
+        credential_source_none(err, ERROR_CREDENTIALS, profile, NULL);
     return found;
 }

@@ -47,6 +47,6 @@ struct credential_source *credential_source_find(const struct aws_profile *profi
 struct credential_source *credential_source_role(struct credential_source **base, const char *role_arn, const char *external_id, const char *session_name);
 void credential_source_free(struct credential_source *s);
 /* Says that there are none, and where to put some. tried: what was tried last, and how it went; NULL: nothing. Returns false. */
-bool credential_source_none(struct error *err, const struct aws_profile *profile, const char *tried);
+bool credential_source_none(struct error *err, enum error_code code, const struct aws_profile *profile, const char *tried);
 
 #endif

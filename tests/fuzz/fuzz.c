@@ -3,7 +3,9 @@
  * libFuzzer over every parser of bytes from the network. The first byte of an input chooses the parser. Pages are parsed by jansson, too: what the slicer
  * takes must be JSON, each record must be the bytes of one, and what it finds in it must be what jansson finds.
  */
+#include "codec/credential_wire.h"
 #include "codec/event_pattern.h"
+#include "codec/shell_words.h"
 #include "codec/sigv4.h"
 #include "codec/sqs_client_wire.h"
 #include "codec/stream_wire.h"
@@ -153,14 +155,45 @@ static void forms(struct slice text)
     json_decref(document);
 }
 
+/* Everything that hands out credentials; a command line is cut, too. */
+static void credential_answers(struct slice text)
+{
+    struct issued issued = {0};
+    struct buffer code = {0};
+    struct buffer message = {0};
+    int64_t ms;
+    const char *error;
+    char *line = slice_dup(text);
+    char **words = shell_words_split(line, &error);
+
+    if (sts_answer_decode(&issued, text, &error))
+        must(issued.access_key_id.len > 0 && issued.secret.len > 0 && issued.expires_ms != 0);
+    issued_fini(&issued);
+    (void)!process_answer_decode(&issued, text, &error);
+    issued_fini(&issued);
+    (void)!metadata_answer_decode(&issued, text, &message, &error);
+    issued_fini(&issued);
+    (void)!sso_answer_decode(&issued, text, &error);
+    issued_fini(&issued);
+    (void)!sts_error_decode(text, &code, &message);
+    json_error_decode(&message, text);
+    buffer_reset(&code);
+    (void)!sso_token_decode(&code, &ms, text, &error);
+    buffer_fini(&code);
+    buffer_fini(&message);
+    free(words);
+    free(line);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const parsers[])(struct slice text) = {page, small_answers, request, authorization, target_answers, pattern, forms};
+    static void (*const parsers[])(struct slice text) = {page, small_answers, request, authorization, target_answers, pattern, forms,
+                                                         credential_answers};
     struct slice text = slice_from((const char *)data + 1, size - 1);
 
     if (size == 0)
         return 0;
     digest_init();
-    parsers[data[0] % 7](text);
+    parsers[data[0] % 8](text);
     return 0;
 }

@@ -16,5 +16,7 @@ printf '\4{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"x"}],"Fai
 # shellcheck disable=SC2016  # $or is the pattern's own
 printf '\5{"a":[{"anything-but":{"prefix":["x"]}},{"numeric":[">",1,"<",2]}],"$or":[{"b":[1]},{"c":[{"wildcard":"*x"}]}]}\n{"a":["y",1.5],"b":1}' >"$corpus/pattern"
 printf '\6{"eventID":"1","dynamodb":{"Keys":{"id":{"S":"a"}},"NewImage":{"a":{"M":{"n":{"N":"1"}}},"b":{"SS":["x"]}}}}' >"$corpus/form"
+printf '\7<a><b><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>S&amp;</SecretAccessKey><SessionToken>T</SessionToken><Expiration>2026-01-31T12:34:56Z</Expiration></Credentials></b></a>' >"$corpus/sts"
+printf '\7{"Version":1,"Code":"Success","AccessKeyId":"A","SecretAccessKey":"S","Token":"T","Expiration":"2026-01-31T12:34:56Z"}' >"$corpus/metadata"
 cd "$(dirname "$program")"
 "./$(basename "$program")" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 -artifact_prefix=found- corpus 2>&1 | tail -n 12
