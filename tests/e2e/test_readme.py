@@ -34,7 +34,7 @@ def test_the_configuration_is_good(tmp_path):
     config.write_text(blocks("yaml")[0])
     done = subprocess.run([str(BINARY), "check", "--offline", "--config", str(config)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "orders -> orders-events, all-orders" in done.stdout
+    assert "orders -> orders-events, paid-orders, all-orders.fifo" in done.stdout
 
 
 def test_the_consumer_consumes(table, make_bridge):
