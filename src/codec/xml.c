@@ -12,9 +12,9 @@ static enum xml_event reject(struct xml *x, const char *error)
 
 void xml_init(struct xml *x, struct slice document)
 {
-    *x = (struct xml){.at = document.ptr, .end = document.ptr + document.len};
     if (!slice_present(document))
-        *x = (struct xml){.at = "", .end = ""};
+        document = SLICE("");
+    *x = (struct xml){.at = document.ptr, .end = document.ptr + document.len};
     if (!utf8_valid(slice_from(x->at, (size_t)(x->end - x->at))))
         reject(x, "not UTF-8");
     if (slice_starts_with(slice_from(x->at, (size_t)(x->end - x->at)), SLICE("\xef\xbb\xbf")))
