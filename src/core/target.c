@@ -4,7 +4,6 @@
 #include "codec/stream_wire.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Names as the JSON protocol has them without namespace, or the Query protocol without "AWS.SimpleQueueService.": both are met in `Failed` entries
  * (docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html and each operation's page). */
@@ -61,7 +60,6 @@ static const struct {
     {"KMS.InvalidStateException", TARGET_DENIED},
     {"KMS.NotFoundException", TARGET_DENIED},
     {"KMS.OptInRequired", TARGET_DENIED},
-    {"NoSuchBucket", TARGET_DENIED},
     {"ExpiredToken", TARGET_RETRY}, /* fresh credentials are on their way, or the operator is told by the source of them */
     {"ExpiredTokenException", TARGET_RETRY},
     {"RequestExpired", TARGET_RETRY}, /* our clock: signed again with the server's time (aws/clock_skew) */
@@ -79,8 +77,6 @@ static const struct {
 void target_call_fini(struct target_call *call)
 {
     buffer_fini(&call->body);
-    free(call->object);
-    call->object = NULL;
 }
 
 static struct slice without_prefix(struct slice name)

@@ -9,12 +9,11 @@
 #include "base/random.h"
 #include "core/stream_call.h"
 
-/* A call to make, once the current transaction is committed. `body` and `object` belong to whoever takes the call. */
+/* A call to make, once the current transaction is committed. `body` belongs to whoever takes the call. */
 struct target_call {
     uint64_t token;
     size_t queue;        /* which of the bridge's queues: the configuration says where it is, and whose credentials to use */
-    const char *action;  /* of SQS: "SendMessageBatch"; NULL: put `body` into the object store under the name `object` */
-    char *object;        /* NULL: none */
+    const char *action;  /* of SQS: "SendMessageBatch" */
     struct buffer body;
     int64_t timeout_ms;
 };
@@ -25,7 +24,6 @@ struct target_answer {
     uint64_t token;
     int status; /* 0: no answer came */
     struct slice body;
-    struct slice query_error; /* the x-amzn-query-error header; absent: none */
     const char *failure;      /* status 0: why, for people */
     bool unsent;              /* status 0: nothing of the request left this machine (no connection) */
     bool withheld;            /* status 0: there are no credentials to make the call with; `failure` says why */
