@@ -21,6 +21,38 @@ void percent_append(struct buffer *out, struct slice s)
     }
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool percent_decode(struct buffer *out, struct slice s, struct slice *decoded)
+{
+    size_t start = out->len;
+
+    for (size_t i = 0; i < s.len; i++) {
+        int high;
+        int low;
+
+        if (s.ptr[i] != '%') {
+            buffer_append_byte(out, s.ptr[i] == '+' ? ' ' : s.ptr[i]);
+            continue;
+        }
+        high = s.len - i > 2 ? hex_digit(s.ptr[i + 1]) : -1;
+        low = s.len - i > 2 ? hex_digit(s.ptr[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return false;
+        buffer_append_byte(out, (char)(high << 4 | low));
+        i += 2;
+    }
+    *decoded = slice_from(out->ptr ? out->ptr + start : "", out->len - start);
+    return true;
+}
+
 void form_append(struct buffer *out, const char *name, struct slice value)
 {
     if (out->len > 0 && out->ptr[out->len - 1] != '?')

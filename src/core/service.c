@@ -135,7 +135,7 @@ static bool deliver(void *context, const struct received *received, struct error
         if (!message_form_body(form_of(s, received->root), row->body, origin_of(&s->origins, row->shard), &s->body, err))
             return false;
         m.body = buffer_slice(&s->body);
-        if (r->all_attributes || r->name_count > 0)
+        if (r->all_attributes || r->names.count > 0)
             stream_attributes(s, &m, r, row, form_of(s, received->root));
     } else {
         sent_attributes(s, &m, r, row);
@@ -250,7 +250,8 @@ static void apply_send(struct service *s, struct exchange *x, struct desk *desk,
     hex_encode(digest, sizeof(digest), body_md5);
     if (e->attribute_count > 0)
         sqs_attributes_md5(r->attributes + e->first_attribute, e->attribute_count, attributes_md5);
-    sqs_answer_sent(&x->answer, e->id, id, body_md5, e->attribute_count > 0 ? attributes_md5 : NULL);
+    sqs_answer_sent(&x->answer, &(struct sqs_sent){.id = e->id, .message_id = id, .body_md5 = body_md5,
+                                                   .attributes_md5 = e->attribute_count > 0 ? attributes_md5 : NULL});
     s->counts.sent++;
 }
 
@@ -409,8 +410,8 @@ static bool known_attribute(struct slice name)
 
 static bool asked(const struct sqs_request *r, const char *name)
 {
-    for (size_t i = 0; i < r->name_count; i++)
-        if (slice_is(r->names[i], name) || slice_is(r->names[i], "All"))
+    for (size_t i = 0; i < r->names.count; i++)
+        if (slice_is(r->names.list[i], name) || slice_is(r->names.list[i], "All"))
             return true;
     return false;
 }
@@ -424,7 +425,7 @@ static void redrive_policy(struct service *s, struct exchange *x, const struct q
     buffer_reset(&s->body);
     buffer_printf(&s->body, "{\"deadLetterTargetArn\":\"arn:aws:sqs:%s:%s:%s\",\"maxReceiveCount\":%lld}", s->region, s->account_id, target->name,
                   (long long)q->options.max_receive_count);
-    sqs_answer_attribute(&x->answer, "RedrivePolicy", buffer_slice(&s->body));
+    sqs_answer_pair(&x->answer, SLICE("RedrivePolicy"), buffer_slice(&s->body));
 }
 
 static void get_queue_attributes(struct service *s, struct exchange *x, struct desk *desk, struct instant now)
@@ -432,11 +433,11 @@ static void get_queue_attributes(struct service *s, struct exchange *x, struct d
     const struct sqs_request *r = &x->request;
     const struct queue *q = desk->queue;
 
-    for (size_t i = 0; i < r->name_count; i++) {
-        if (!known_attribute(r->names[i])) {
+    for (size_t i = 0; i < r->names.count; i++) {
+        if (!known_attribute(r->names.list[i])) {
             char text[160];
 
-            snprintf(text, sizeof(text), "Unknown Attribute %.*s.", r->names[i].len > 100 ? 100 : (int)r->names[i].len, r->names[i].ptr);
+            snprintf(text, sizeof(text), "Unknown Attribute %.*s.", r->names.list[i].len > 100 ? 100 : (int)r->names.list[i].len, r->names.list[i].ptr);
             sqs_answer_error(&x->answer, SQS_INVALID_ATTRIBUTE_NAME, text);
             return;
         }
@@ -447,14 +448,14 @@ static void get_queue_attributes(struct service *s, struct exchange *x, struct d
             continue;
         buffer_reset(&s->body);
         buffer_append_i64(&s->body, numbers[i].value ? numbers[i].value(q) : numbers[i].fixed);
-        sqs_answer_attribute(&x->answer, numbers[i].name, buffer_slice(&s->body));
+        sqs_answer_pair(&x->answer, slice_text(numbers[i].name), buffer_slice(&s->body));
     }
     if (asked(r, "QueueArn")) {
         queue_arn(s, q->name, &s->body);
-        sqs_answer_attribute(&x->answer, "QueueArn", buffer_slice(&s->body));
+        sqs_answer_pair(&x->answer, SLICE("QueueArn"), buffer_slice(&s->body));
     }
     if (asked(r, "SqsManagedSseEnabled"))
-        sqs_answer_attribute(&x->answer, "SqsManagedSseEnabled", SLICE("false"));
+        sqs_answer_pair(&x->answer, SLICE("SqsManagedSseEnabled"), SLICE("false"));
     redrive_policy(s, x, q);
     sqs_answer_end(&x->answer);
 }

@@ -2,12 +2,14 @@
 #include "serve/sqs_api.h"
 
 #include "base/memory.h"
+#include "codec/sqs_query.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #define JSON_TYPE "application/x-amz-json-1.0"
+#define XML_TYPE "text/xml"
 #define POOL_MAX 1024 /* idle calls kept for reuse */
 
 /* A request in hand: what HTTP knows of it, and what the bridge does. */
@@ -15,6 +17,8 @@ struct call {
     struct exchange exchange;
     struct http_exchange *http;
     struct buffer base_url;
+    struct sqs_query query; /* of the Query protocol: the request in JSON */
+    bool is_query;
     struct call *next_idle;
 };
 
@@ -26,6 +30,7 @@ struct sqs_api {
     size_t idle_count;
     struct sqs_api_counts counts;
     struct buffer text;
+    struct buffer xml; /* an answer of the Query protocol */
 };
 
 struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys)
@@ -59,6 +64,7 @@ static void call_free(struct call *call)
 {
     sqs_request_fini(&call->exchange.request);
     sqs_answer_fini(&call->exchange.answer);
+    sqs_query_fini(&call->query);
     buffer_fini(&call->base_url);
     free(call);
 }
@@ -86,6 +92,7 @@ void sqs_api_free(struct sqs_api *api)
         call_free(call);
     }
     buffer_fini(&api->text);
+    buffer_fini(&api->xml);
     free(api);
 }
 
@@ -100,32 +107,43 @@ static void request_id(struct sqs_api *api, char out[37])
              0x8000u | ((unsigned)(b >> 48) & 0x3fff), (unsigned long long)(b & 0xffffffffffff));
 }
 
-/* action: SQS_ACTION_COUNT if it is not known. */
-static void reply(struct sqs_api *api, struct http_exchange *http, int action, struct sqs_answer *answer)
+/* Who is answered, and in which protocol. action: SQS_ACTION_COUNT if it is not known. */
+struct addressee {
+    struct http_exchange *http;
+    enum sqs_action action;
+    bool is_query;
+};
+
+static void reply(struct sqs_api *api, struct addressee to, struct sqs_answer *answer)
 {
-    struct http_reply out = {.status = 200, .content_type = JSON_TYPE, .header_count = 1};
-    char query_error[96];
     char id[37];
+    char query_error[96];
     struct header headers[2] = {{SLICE("x-amzn-RequestId"), slice_from(id, 36)}, {SLICE("x-amzn-query-error"), SLICE_NONE}};
+    struct http_reply out = {.status = sqs_error_status(answer->error), .content_type = to.is_query ? XML_TYPE : JSON_TYPE, .headers = headers,
+                             .header_count = 1};
 
     request_id(api, id);
-    out.headers = headers;
+    api->counts.replies[to.action][answer->error]++;
+    if (to.is_query) {
+        buffer_reset(&api->xml);
+        sqs_answer_to_xml(&api->xml, answer, to.action, slice_from(id, 36));
+        http_reply(to.http, &out, &api->xml);
+        return;
+    }
     if (answer->error != SQS_OK) {
-        out.status = sqs_error_status(answer->error);
         snprintf(query_error, sizeof(query_error), "%s;%s", sqs_error_query_code(answer->error), out.status < 500 ? "Sender" : "Receiver");
         headers[1].value = slice_text(query_error);
         out.header_count = 2;
     }
-    api->counts.replies[action][answer->error]++;
-    http_reply(http, &out, &answer->body);
+    http_reply(to.http, &out, &answer->body);
 }
 
-static void refuse(struct sqs_api *api, struct http_exchange *http, enum sqs_error error, const char *text)
+static void refuse(struct sqs_api *api, struct addressee to, enum sqs_error error, const char *text)
 {
     struct sqs_answer answer = {0};
 
     sqs_answer_error(&answer, error, text);
-    reply(api, http, SQS_ACTION_COUNT, &answer);
+    reply(api, to, &answer);
     sqs_answer_fini(&answer);
 }
 
@@ -136,7 +154,7 @@ void sqs_api_release(struct sqs_api *api)
     while ((x = bridge_next_reply(api->bridge)) != NULL) {
         struct call *call = container_of(x, struct call, exchange);
 
-        reply(api, call->http, (int)x->request.action, &x->answer);
+        reply(api, (struct addressee){call->http, x->request.action, call->is_query}, &x->answer);
         call_done(api, call);
     }
 }
@@ -152,7 +170,7 @@ static struct slice find_header(const struct sigv4_request *r, const char *name)
 }
 
 /* The one gate. True: the request is signed by a key that we know. */
-static bool admitted(struct sqs_api *api, const struct http_request *request, int64_t now_ms)
+static bool admitted(struct sqs_api *api, const struct http_request *request, struct addressee to, int64_t now_ms)
 {
     static const enum sqs_error errors[] = {
         [SIGV4_MISSING] = SQS_MISSING_AUTHENTICATION,
@@ -167,7 +185,7 @@ static bool admitted(struct sqs_api *api, const struct http_request *request, in
     refusal = sigv4_verify(api->keys, &request->signed_part, SLICE_NONE, SLICE("sqs"), now_ms, &key_id, &api->text);
     if (refusal == SIGV4_OK)
         return true;
-    refuse(api, request->exchange, errors[refusal], api->text.len > 0 ? api->text.ptr : NULL);
+    refuse(api, to, errors[refusal], api->text.len > 0 ? api->text.ptr : NULL);
     return false;
 }
 
@@ -180,28 +198,46 @@ static void note_base_url(struct call *call, struct slice host)
     call->exchange.base_url = buffer_slice(&call->base_url);
 }
 
+static bool is_json(struct slice content_type)
+{
+    return slice_present(content_type) && slice_starts_with(content_type, SLICE("application/x-amz-json"));
+}
+
+/* The Query protocol: a form in the body, or in the query string of a GET. */
+static bool decode_query(struct call *call, const struct sigv4_request *r, struct sqs_failure *failure)
+{
+    struct sqs_query *q = &call->query;
+
+    return sqs_query_to_json(q, slice_is(r->method, "POST") ? r->body : r->query, r->path, failure) &&
+           sqs_request_decode(&call->exchange.request, q->action, buffer_slice(&q->json), failure);
+}
+
 static void handle_request(void *context, const struct http_request *request)
 {
     static const struct slice prefix = {"AmazonSQS.", 10};
     struct sqs_api *api = context;
     const struct sigv4_request *r = &request->signed_part;
     struct instant now = clock_now();
+    struct slice target = find_header(r, "x-amz-target");
+    struct addressee to = {request->exchange, SQS_ACTION_COUNT, !slice_present(target) && !is_json(find_header(r, "content-type"))};
     struct sqs_failure failure;
-    struct slice target;
     struct call *call;
+    bool good;
 
-    if (!admitted(api, request, now.wall_ms))
+    if (!admitted(api, request, to, now.wall_ms))
         return;
-    target = find_header(r, "x-amz-target");
-    if (!slice_is(r->method, "POST") || !slice_present(target) || !slice_starts_with(target, prefix)) {
-        refuse(api, request->exchange, SQS_UNKNOWN_OPERATION,
-               "This endpoint speaks AWS JSON 1.0 (X-Amz-Target: AmazonSQS.<operation>), as AWS SDKs since late 2023 do; the older Query protocol is "
-               "not built yet.");
+    if (!to.is_query && (!slice_is(r->method, "POST") || !slice_present(target) || !slice_starts_with(target, prefix))) {
+        refuse(api, to, SQS_UNKNOWN_OPERATION, "AWS JSON is spoken by POST, with X-Amz-Target: AmazonSQS.<operation>.");
         return;
     }
     call = call_take(api, request->exchange);
-    if (!sqs_request_decode(&call->exchange.request, slice_after(target, prefix.len), r->body, &failure)) {
-        refuse(api, request->exchange, failure.error, failure.text[0] ? failure.text : NULL);
+    call->is_query = to.is_query;
+    good = to.is_query ? decode_query(call, r, &failure)
+                       : sqs_request_decode(&call->exchange.request, slice_after(target, prefix.len), r->body, &failure);
+    if (!good) {
+        if (failure.error != SQS_UNKNOWN_OPERATION && failure.error != SQS_MISSING_ACTION)
+            to.action = sqs_action_find(to.is_query ? call->query.action : slice_after(target, prefix.len));
+        refuse(api, to, failure.error, failure.text[0] ? failure.text : NULL);
         call_done(api, call);
         return;
     }

@@ -36,7 +36,8 @@ static void answer_batch(void)
         snprintf(id, sizeof(id), "%08llx-0000-4000-8000-000000000000", (unsigned long long)++server.messages);
         if (e->attribute_count > 0)
             sqs_attributes_md5(server.request.attributes + e->first_attribute, e->attribute_count, attributes_md5);
-        sqs_answer_sent(&server.answer, e->id, id, body_md5, e->attribute_count > 0 ? attributes_md5 : NULL);
+        sqs_answer_sent(&server.answer, &(struct sqs_sent){.id = e->id, .message_id = id, .body_md5 = body_md5,
+                                                          .attributes_md5 = e->attribute_count > 0 ? attributes_md5 : NULL});
     }
 }
 
@@ -58,7 +59,7 @@ static void handle(const char *target, struct slice body)
         sqs_answer_queue_url(&server.answer, buffer_slice(&url));
         buffer_fini(&url);
     } else if (server.request.action == SQS_ACTION_GET_QUEUE_ATTRIBUTES) {
-        sqs_answer_attribute(&server.answer, "MaximumMessageSize", SLICE("1048576"));
+        sqs_answer_pair(&server.answer, SLICE("MaximumMessageSize"), SLICE("1048576"));
     } else {
         answer_batch();
     }

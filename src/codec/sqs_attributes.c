@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/sqs_attributes.h"
+
+#include "codec/digest.h"
+
+#include <stdlib.h>
+
+/* ---- what SQS takes ---- */
+
+bool sqs_queue_name_valid(struct slice name)
+{
+    if (name.len < 1 || name.len > 80)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+bool sqs_attribute_name_valid(struct slice name)
+{
+    if (name.len < 1 || name.len > 256 || name.ptr[0] == '.' || name.ptr[name.len - 1] == '.')
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
+            return false;
+        if (c == '.' && name.ptr[i - 1] == '.')
+            return false;
+    }
+    return true;
+}
+
+bool sqs_characters_valid(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+            return false;
+        /* U+FFFE and U+FFFF are EF BF BE and EF BF BF */
+        if (c == 0xef && i + 2 < s.len && (unsigned char)s.ptr[i + 1] == 0xbf && (unsigned char)s.ptr[i + 2] >= 0xbe)
+            return false;
+    }
+    return true;
+}
+
+bool sqs_attribute_is(struct slice type, struct slice kind)
+{
+    return slice_equal(type, kind) || (slice_starts_with(type, kind) && type.len > kind.len && type.ptr[kind.len] == '.');
+}
+
+/* ---- reading and writing ---- */
+
+/* The members of one attribute value. `arena` must have room for the decoded binary value. */
+void sqs_attribute_value_decode(struct scanner *j, struct sqs_attribute *attribute, struct buffer *arena)
+{
+    struct slice key;
+
+    scan_object_begin(j);
+    while (scan_member(j, &key)) {
+        size_t start = arena->len;
+        bool is_binary = slice_equal(key, SLICE("BinaryValue"));
+
+        if (scan_peek(j) != SCAN_STRING) {
+            scan_skip(j); /* StringListValues, BinaryListValues: reserved by AWS, always empty */
+            continue;
+        }
+        if (is_binary) {
+            if (!base64_decode(arena, scan_string(j)))
+                scan_reject(j, "BinaryValue is not base64");
+        } else {
+            json_unescape(arena, scan_string(j));
+        }
+        if (slice_equal(key, SLICE("DataType")))
+            attribute->type = slice_from(arena->ptr + start, arena->len - start);
+        else if (is_binary || slice_equal(key, SLICE("StringValue")))
+            attribute->value = slice_from(arena->ptr + start, arena->len - start);
+    }
+}
+
+void sqs_attributes_encode(struct buffer *out, const struct sqs_attribute *attributes, size_t count)
+{
+    buffer_append_byte(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        bool binary = sqs_attribute_is(attributes[i].type, SLICE("Binary"));
+
+        if (i > 0)
+            buffer_append_byte(out, ',');
+        json_append_string(out, attributes[i].name);
+        buffer_append_text(out, ":{\"DataType\":");
+        json_append_string(out, attributes[i].type);
+        buffer_append_text(out, binary ? ",\"BinaryValue\":" : ",\"StringValue\":");
+        if (binary) {
+            buffer_append_byte(out, '"');
+            base64_append(out, attributes[i].value);
+            buffer_append_byte(out, '"');
+        } else {
+            json_append_string(out, attributes[i].value);
+        }
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, '}');
+}
+
+int sqs_attributes_decode(struct slice text, struct sqs_attribute out[SQS_ATTRIBUTES_STORED_MAX], struct buffer *arena)
+{
+    struct scanner j;
+    struct slice key;
+    int count = 0;
+
+    buffer_reset(arena);
+    buffer_reserve(arena, text.len);
+    scan_init(&j, text);
+    scan_object_begin(&j);
+    while (scan_member(&j, &key)) {
+        size_t start = arena->len;
+
+        if (count == SQS_ATTRIBUTES_STORED_MAX)
+            return -1;
+        json_unescape(arena, key);
+        out[count] = (struct sqs_attribute){.name = slice_from(arena->ptr + start, arena->len - start)};
+        sqs_attribute_value_decode(&j, &out[count], arena);
+        count++;
+    }
+    return scan_end(&j) ? count : -1;
+}
+
+void sqs_md5_hex(struct slice data, char hex[33])
+{
+    unsigned char digest[MD5_BYTES];
+
+    md5(data, digest);
+    hex_encode(digest, sizeof(digest), hex);
+}
+
+static int compare_attributes(const void *a, const void *b)
+{
+    return slice_compare(((const struct sqs_attribute *)a)->name, ((const struct sqs_attribute *)b)->name);
+}
+
+static void append_length(struct buffer *out, struct slice s)
+{
+    const char be[4] = {(char)(s.len >> 24), (char)(s.len >> 16), (char)(s.len >> 8), (char)s.len};
+
+    buffer_append(out, slice_from(be, 4));
+    buffer_append(out, s);
+}
+
+void sqs_attributes_md5(struct sqs_attribute *attributes, size_t count, char hex[33])
+{
+    struct buffer text = {0};
+
+    qsort(attributes, count, sizeof(*attributes), compare_attributes);
+    for (size_t i = 0; i < count; i++) {
+        append_length(&text, attributes[i].name);
+        append_length(&text, attributes[i].type);
+        buffer_append_byte(&text, sqs_attribute_is(attributes[i].type, SLICE("Binary")) ? 2 : 1);
+        append_length(&text, attributes[i].value);
+    }
+    sqs_md5_hex(buffer_slice(&text), hex);
+    buffer_fini(&text);
+}
