@@ -23,8 +23,13 @@ static void add_queue(void *context, const struct queue_row *row)
 {
     struct collecting *c = context;
     int64_t oldest = ledger_oldest_queued_ms(c->reading->db, row->id, row->next_fresh);
-    json_t *out = json_pack("{s:o}", "queue", json_slice(row->name));
+    json_t *out;
 
+    if (row->deleted_at_ms != 0)
+        return;
+    out = json_pack("{s:o}", "queue", json_slice(row->name));
+    if (row->region.len > 0)
+        json_object_set_new(out, "region", json_slice(row->region));
     for (int state = 1; state < MESSAGE_STATE_COUNT; state++)
         json_object_set_new(out, message_state_name((enum message_state)state), json_integer(row->counts[state]));
     json_object_set_new(out, "remote", json_boolean(row->remote));

@@ -338,8 +338,6 @@ const char *config_queue_add(struct loading *l, struct config_queue *q)
 
     if (q->name == NULL) {
         config_problem(l, q->where, "a queue without a name");
-    } else if (q->target == CONFIG_TARGET_EMBEDDED && slice_ends_with(slice_text(q->name), SLICE(".fifo"))) {
-        config_problem(l, q->where, "queue \"%s\": embedded FIFO queues are not built yet (FIFO queues of target sqs are)", q->name);
     } else if (!name_valid(slice_text(q->name))) {
         config_problem(l, q->where, "queue \"%s\": a name has 1 to 80 letters, digits, hyphens and underscores (and .fifo, counted)", q->name);
     } else if ((known = find_queue(config, q->name)) != NULL) {
@@ -593,6 +591,8 @@ static void check_dead_letter_queues(struct loading *l)
         else if (config->queues[i].max_receive_count == 0)
             config_problem(l, config->queues[i].where, "the queue \"%s\" has a dead_letter_queue, but no max_receive_count: nothing would ever go there",
                     config->queues[i].name);
+        if (slice_ends_with(slice_text(dead), SLICE(".fifo")) != slice_ends_with(slice_text(config->queues[i].name), SLICE(".fifo")))
+            config_problem(l, config->queues[i].where, "the dead_letter_queue \"%s\" must be of the kind of its queue: both end in .fifo, or neither", dead);
         if (find_queue(config, dead)) {
             if (find_queue(config, dead)->target != CONFIG_TARGET_EMBEDDED)
                 config_problem(l, config->queues[i].where, "the dead_letter_queue \"%s\" of an embedded queue must be embedded, too", dead);

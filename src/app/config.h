@@ -62,6 +62,8 @@ struct config {
     char *region;           /* NULL: AWS_REGION and so on */
     char *profile;          /* NULL: AWS_PROFILE or default */
     char *account_id;
+    char *regions;          /* that have queues of their own; NULL: one set of queues for all */
+    bool aws_waits;
     int64_t keep_settled_ms;
     int64_t ledger_budget_bytes; /* 0: half of what the disk holds */
     int64_t disk_reserve_bytes;

@@ -24,6 +24,10 @@
     X(TOP, "region", TEXT, struct config, region, 0, 0, "", "NAME", "AWS region; else AWS_REGION, AWS_DEFAULT_REGION, the profile's")    \
     X(TOP, "profile", TEXT, struct config, profile, 0, 0, "", "NAME", "profile in ~/.aws; else AWS_PROFILE, default")                    \
     X(TOP, "account_id", TEXT, struct config, account_id, 0, 0, "000000000000", "DIGITS", "in queue URLs and ARNs")                      \
+    X(TOP, "regions", LIST, struct config, regions, 0, 0, "", "NAME,...",                                                                \
+      "regions that have queues of their own beside `region`'s, or \"*\" for any (default: one set of queues, whatever region a client signs for)") \
+    X(TOP, "aws_waits", BOOL, struct config, aws_waits, 0, 0, "true", "",                                                                \
+      "as in AWS, a deleted queue's name is free, and a queue can be purged again, only after 60 seconds (false: for test suites)")       \
     X(TOP, "keep_settled", DURATION, struct config, keep_settled_ms, MINUTE, 3650 * DAY, "7d", "TIME",                                   \
       "how long deleted and dropped messages stay for `trace`")                                                                          \
     X(TOP, "ledger_budget", SIZE, struct config, ledger_budget_bytes, 0, INT64_MAX / 2, "0", "BYTES",                                    \

@@ -350,6 +350,8 @@ static void fill_options(struct daemon *d)
                                             .stop_at_gap = c->pipelines[i].on_gap == CONFIG_GAP_STOP, .idle_poll_ms = c->pipelines[i].idle_poll_ms,
                                             .queues = c->pipelines[i].queues, .queue_count = c->pipelines[i].queue_count};
     d->options.account_id = c->account_id;
+    d->options.regions = c->regions;
+    d->options.aws_waits = c->aws_waits;
     d->options.queues = queues;
     d->options.queue_count = c->queue_count;
     d->options.sources = sources;

@@ -19,7 +19,10 @@
     X(BATCH_UNSPLIT)       /* batches of ten, however long (pitfall 22) */                                                               \
     X(CHARACTERS_RAW)      /* what SQS refuses is sent as it is (pitfall 23) */                                                          \
     X(GROUP_UNLOCKED)      /* P3: two records of a group are on their way at once */                                                     \
-    X(HOLD_FORGOTTEN)      /* P3: records behind a parked one of their key are sent */
+    X(HOLD_FORGOTTEN)      /* P3: records behind a parked one of their key are sent */                                                   \
+    X(FIFO_GROUP_UNLOCKED) /* P3: an embedded FIFO queue gives a group's next message while one is in flight */                         \
+    X(EXPIRED_HANDLE_DELETES) /* a FIFO queue takes the handle of a receive that has timed out */                                        \
+    X(DEDUPLICATION_FORGOTTEN) /* a FIFO queue takes the same deduplication id twice */
 
 #ifdef S2Q_PLANTED_BUGS
 #include <stdbool.h>

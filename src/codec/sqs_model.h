@@ -14,7 +14,7 @@
 #define SQS_VISIBILITY_MAX_S 43200
 #define SQS_DELAY_MAX_S 900
 #define SQS_ATTRIBUTES_MAX 10
-#define SQS_ATTRIBUTES_STORED_MAX 11 /* AWSTraceHeader is stored among them */
+#define SQS_ATTRIBUTES_STORED_MAX 14 /* trace header, group id, deduplication id and sender are stored among them */
 #define SQS_IN_FLIGHT_MAX 120000
 #define SQS_RETENTION_MIN_S 60
 #define SQS_RETENTION_MAX_S 1209600
@@ -38,6 +38,7 @@
       "You must wait 60 seconds after deleting a queue before you can create another with the same name.")                               \
     X(PURGE_IN_PROGRESS, "com.amazonaws.sqs#PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress", 403, NULL)             \
     X(RESOURCE_NOT_FOUND, "com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException", 404, NULL)                         \
+    X(ACCESS_DENIED, "com.amazon.coral.service#AccessDeniedException", "AccessDenied", 403, NULL)                                        \
     X(INVALID_ADDRESS, "com.amazonaws.sqs#InvalidAddress", "InvalidAddress", 404, NULL)                                                  \
     X(INVALID_ATTRIBUTE_NAME, "com.amazonaws.sqs#InvalidAttributeName", "InvalidAttributeName", 400, NULL)                               \
     X(INVALID_MESSAGE_CONTENTS, "com.amazonaws.sqs#InvalidMessageContents", "InvalidMessageContents", 400,                               \

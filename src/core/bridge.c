@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "store/questions.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CALLS_MAX 16
@@ -13,7 +14,7 @@
 #define BUDGET_NEAR 90       /* percent: settled rows go early from here on */
 #define SOURCE_SHIFT 48      /* a token: epoch, source, the source's own 48 bits */
 #define EPOCH_SHIFT 56
-#define TARGET_SHIFT 32      /* a token to a queue's server: epoch, place of the queue, the pump's own 32 bits */
+#define TARGET_SHIFT 32      /* a token to a queue's server: epoch, id of the queue, the pump's own 32 bits */
 
 struct bridge {
     struct database *db;
@@ -40,53 +41,65 @@ struct bridge {
     bool within_budget;
     int64_t budget_due;
     int64_t prune_due;
+    int64_t step_due;          /* when something in the queues goes on by itself */
+    struct instant started;
     int64_t prune_page;        /* where the sweep stands; 0: at its beginning */
     bool near_budget;
     struct bridge_counts counts;
 };
+
+#define DELETED_STAYS_MS 60000 /* as in core/service.c */
+
+static void forget_stale(struct bridge *b);
+static void end_all_waiting(struct bridge *b, struct desk *desk);
 
 /* ---- loading ---- */
 
 static struct queue *find_queue(void *context, int64_t id)
 {
     struct bridge *b = context;
+    struct desk *desk = service_find_id(&b->service, id);
 
-    for (size_t i = 0; i < b->service.desk_count; i++)
-        if (b->service.desks[i].queue->id == id)
-            return b->service.desks[i].queue;
-    return NULL;
+    return desk ? desk->queue : NULL;
 }
 
 struct loading {
     struct bridge *bridge;
     struct instant now;
-    int64_t highest;
 };
 
-/* The desk keeps those who wait; a desk of the same place gets the queue loaded again. */
+/* Nothing of it is left to do, and its name is free. */
+static bool gone(const struct queue_row *row, struct instant now)
+{
+    int64_t waiting = row->purge_to;
+
+    for (int state = 0; state < MESSAGE_STATE_COUNT; state++)
+        waiting += message_state_settled((enum message_state)state) ? 0 : row->counts[state];
+    return row->deleted_at_ms != 0 && waiting == 0 && now.wall_ms - row->deleted_at_ms > DELETED_STAYS_MS;
+}
+
+/* Those who wait at a desk keep it; it gets the queue loaded again. */
 static void load_queue(void *context, const struct queue_row *row)
 {
     struct loading *loading = context;
     struct service *s = &loading->bridge->service;
-    struct queue *q;
-    size_t at = 0;
+    struct desk *old = service_find_id(s, row->id);
+    struct desk *desk;
 
-    if (row->id > loading->highest)
-        loading->highest = row->id;
-    while (at < s->desk_count && s->desks[at].queue->id != row->id)
-        at++;
-    q = queue_load(loading->bridge->db, row, loading->now);
-    q->options.visibility_timeout_ms = 30000;
-    queue_set_lookup(q, find_queue, loading->bridge);
-    if (at < s->desk_count) {
-        pump_free(s->desks[at].pump);
-        queue_free(s->desks[at].queue);
-        s->desks[at].queue = q;
-        s->desks[at].pump = NULL;
+    if (row->id > s->highest_queue)
+        s->highest_queue = row->id;
+    if (gone(row, loading->now))
+        return;
+    desk = desk_new(row);
+    desk->queue = queue_load(loading->bridge->db, row, loading->now);
+    desk->queue->options.visibility_timeout_ms = 30000;
+    queue_set_lookup(desk->queue, find_queue, loading->bridge);
+    if (old) {
+        desk_take_over(old, desk);
         return;
     }
     s->desks = memory_resize(s->desks, (s->desk_count + 1) * sizeof(*s->desks));
-    s->desks[s->desk_count++] = (struct desk){.queue = q};
+    s->desks[s->desk_count++] = desk;
 }
 
 static void send_again(void *context, int64_t id, uint64_t key_hash)
@@ -102,40 +115,69 @@ static void load_pump(struct bridge *b, struct desk *desk, const struct pump_opt
     desk->queue->send_context = desk->pump;
 }
 
+/* What the configuration says of a queue stands over what clients have set. */
+static void configure(struct bridge *b, struct desk *desk, const struct bridge_queue *o)
+{
+    struct queue *q = desk->queue;
+    struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
+    char text[24];
+
+    desk->configured = true;
+    desk->form = o->form;
+    desk->visibility_ms = o->visibility_timeout_ms;
+    desk->max_receive_count = o->max_receive_count;
+    snprintf(text, sizeof(text), "%lld", (long long)o->visibility_timeout_ms / 1000);
+    free(desk->attributes.values[QUEUE_VISIBILITY_TIMEOUT]);
+    desk->attributes.values[QUEUE_VISIBILITY_TIMEOUT] = memory_strdup(text);
+    free(desk->attributes.values[QUEUE_REDRIVE_POLICY]);
+    desk->attributes.values[QUEUE_REDRIVE_POLICY] = NULL;
+    if (target) {
+        struct buffer policy = {0};
+
+        service_queue_arn(&b->service, target, &b->service.body);
+        buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", b->service.body.ptr, (long long)o->max_receive_count);
+        desk->attributes.values[QUEUE_REDRIVE_POLICY] = buffer_take(&policy);
+    }
+    q->options.filter = o->filter;
+    q->options.form = o->form;
+    q->options.hold_key = o->hold_key;
+    if (q->remote != (o->remote != NULL)) { /* check_kinds has seen that it is empty */
+        q->remote = o->remote != NULL;
+        q->next_fresh = q->next_message;
+        q->grouped = !q->remote && q->groups.strict;
+        q->changed = true;
+    }
+}
+
 static void load_queues(struct bridge *b, struct instant now)
 {
-    struct loading loading = {b, now, 0};
+    struct loading loading = {b, now};
+    struct service *s = &b->service;
 
+    for (size_t i = 0; i < s->desk_count; i++)
+        s->desks[i]->stale = true;
     ledger_queues(b->db, load_queue, &loading);
+    forget_stale(b);
+    for (size_t i = 0; i < b->options->queue_count; i++)
+        if (!service_find(s, slice_text(b->options->queues[i].name)))
+            service_make_queue(s, SLICE(""), slice_text(b->options->queues[i].name), now);
     for (size_t i = 0; i < b->options->queue_count; i++) {
-        struct slice name = slice_text(b->options->queues[i].name);
-        struct queue_row row = {.id = loading.highest + 1, .name = name, .created_at_ms = now.wall_ms, .remote = b->options->queues[i].remote != NULL};
+        struct desk *desk = service_find(s, slice_text(b->options->queues[i].name));
 
-        if (service_find(&b->service, name))
-            continue;
-        row.next_message = row.next_fresh = QUEUE_FIRST_MESSAGE(row.id);
-        ledger_queue_insert(b->db, row.id, name, now.wall_ms);
-        load_queue(&loading, &row);
+        desk->place = i;
+        configure(b, desk, &b->options->queues[i]);
     }
-    for (size_t i = 0; i < b->options->queue_count; i++) {
-        const struct bridge_queue *o = &b->options->queues[i];
-        struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
-        struct desk *desk = service_find(&b->service, slice_text(o->name));
-        struct queue *q = desk->queue;
+    for (size_t i = 0; i < s->desk_count; i++)
+        service_apply_attributes(s->desks[i]);
+    service_link(s);
+    for (size_t i = 0; i < s->desk_count; i++) {
+        struct desk *desk = s->desks[i];
 
-        q->options = (struct queue_options){.visibility_timeout_ms = o->visibility_timeout_ms, .max_receive_count = o->max_receive_count,
-                                            .dead_letter_queue = target ? target->queue : NULL, .filter = o->filter, .hold_key = o->hold_key};
-        if (q->remote != (o->remote != NULL)) { /* check_kinds has seen that it is empty */
-            q->remote = o->remote != NULL;
-            q->next_fresh = q->next_message;
-            q->changed = true;
-        }
-        desk->configured = i;
-        desk->form = o->form;
-        if (o->remote)
-            load_pump(b, desk, o->remote, now);
-        queue_load_held(q, b->db, now);
+        if (desk->configured && b->options->queues[desk->place].remote)
+            load_pump(b, desk, b->options->queues[desk->place].remote, now);
+        queue_start(desk->queue, b->db, now);
     }
+    service_load_moves(s);
 }
 
 static void load_feed(struct bridge *b, struct feed *feed, const struct bridge_source *o, struct instant now)
@@ -168,9 +210,9 @@ static void unload(struct bridge *b)
         b->feeds[i] = (struct feed){0};
     }
     for (size_t i = 0; i < b->service.desk_count; i++) {
-        pump_free(b->service.desks[i].pump);
-        b->service.desks[i].pump = NULL;
-        b->service.desks[i].queue->send = NULL;
+        pump_free(b->service.desks[i]->pump);
+        b->service.desks[i]->pump = NULL;
+        b->service.desks[i]->queue->send = NULL;
     }
     while (b->outbox_at < b->outbox_len)
         target_call_fini(&b->outbox[b->outbox_at++]);
@@ -196,7 +238,7 @@ static void check_kind(void *context, const struct queue_row *row)
     for (size_t i = 0; i < kinds->options->queue_count; i++) {
         const struct bridge_queue *o = &kinds->options->queues[i];
 
-        if (slice_is(row->name, o->name) && row->remote != (o->remote != NULL) && waiting > 0 && kinds->good)
+        if (slice_is(row->name, o->name) && row->deleted_at_ms == 0 && row->region.len == 0 && row->remote != (o->remote != NULL) && waiting > 0 && kinds->good)
             kinds->good = error_set(kinds->err, ERROR_CONFIG,
                                     "the queue \"%s\" was %s until now, and %lld of its messages are not settled: let them be consumed or drop them first, "
                                     "or give the new queue another name", o->name, row->remote ? "on another server" : "embedded", (long long)waiting);
@@ -217,7 +259,9 @@ struct bridge *bridge_new(struct database *db, const struct bridge_options *opti
     b->options = options;
     b->random.state = options->seed;
     b->feeds = memory_zeroed(options->source_count + 1, sizeof(struct feed));
-    b->service = (struct service){.db = db, .intake = &b->intake, .origins = {.db = db}, .account_id = options->account_id, .region = options->region};
+    b->service = (struct service){.db = db, .intake = &b->intake, .origins = {.db = db}, .account_id = options->account_id, .region = options->region,
+                                  .regions = options->regions, .aws_waits = options->aws_waits, .deduplicates = true};
+    b->started = now;
     b->room = b->within_budget = true;
     b->prune_due = b->budget_due = now.mono_ms;
     database_begin(db);
@@ -237,7 +281,7 @@ void bridge_free(struct bridge *b)
         return;
     unload(b);
     for (size_t i = 0; i < b->service.desk_count; i++)
-        queue_free(b->service.desks[i].queue);
+        desk_free(b->service.desks[i]);
     free(b->service.desks);
     identity_fini(&b->service.identity);
     heap_fini(&b->deadlines);
@@ -304,7 +348,7 @@ void bridge_apply(struct bridge *b, struct exchange *x, struct instant now)
         service_answer_empty(x);
         answered_append(b, x);
     } else {
-        wait_at(b, service_find(&b->service, x->request.queue_name), x, now.mono_ms + x->request.wait_s * INT64_C(1000));
+        wait_at(b, service_find_in(&b->service, x->region, x->request.queue_name), x, now.mono_ms + x->request.wait_s * INT64_C(1000));
     }
 }
 
@@ -341,6 +385,8 @@ struct exchange *bridge_next_reply(struct bridge *b)
 /* Those who wait, in order of arrival, as far as there are messages. */
 static void serve_waiting(struct bridge *b, struct desk *desk, struct instant now)
 {
+    if (desk->deleted_at_ms != 0)
+        end_all_waiting(b, desk);
     queue_tick(desk->queue, now);
     while (desk->first && queue_has_visible(desk->queue)) {
         struct exchange *x = desk->first;
@@ -359,6 +405,34 @@ static void end_waiting(struct bridge *b, struct exchange *x)
     stop_waiting(b, x);
     service_answer_empty(x);
     answered_append(b, x);
+}
+
+static void end_all_waiting(struct bridge *b, struct desk *desk)
+{
+    while (desk->first) {
+        struct exchange *x = desk->first;
+
+        stop_waiting(b, x);
+        sqs_answer_error(&x->answer, SQS_QUEUE_DOES_NOT_EXIST, NULL);
+        answered_append(b, x);
+    }
+}
+
+/* Queues that were made in a cycle that was undone. */
+static void forget_stale(struct bridge *b)
+{
+    struct service *s = &b->service;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->desk_count; i++) {
+        if (!s->desks[i]->stale) {
+            s->desks[kept++] = s->desks[i];
+            continue;
+        }
+        end_all_waiting(b, s->desks[i]);
+        desk_free(s->desks[i]);
+    }
+    s->desk_count = kept;
 }
 
 static void end_long_polls(struct bridge *b, struct instant now)
@@ -431,13 +505,13 @@ static bool sending(const struct bridge *b)
 }
 
 /* Within the transaction; what is made here starts after its commit. */
-static void make_target_calls(struct bridge *b, size_t at, struct instant now)
+static void make_target_calls(struct bridge *b, struct desk *desk, struct instant now)
 {
     struct target_call call;
 
-    while (pump_next_call(b->service.desks[at].pump, &call, now)) {
-        call.token |= (uint64_t)at << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
-        call.queue = b->service.desks[at].configured;
+    while (pump_next_call(desk->pump, &call, now)) {
+        call.token |= (uint64_t)desk->queue->id << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
+        call.queue = desk->place;
         b->outbox = memory_resize(b->outbox, (b->outbox_len + 1) * sizeof(*b->outbox));
         b->outbox[b->outbox_len++] = call;
     }
@@ -446,13 +520,13 @@ static void make_target_calls(struct bridge *b, size_t at, struct instant now)
 static void pump_all(struct bridge *b, struct instant now)
 {
     for (size_t i = 0; i < b->service.desk_count; i++) {
-        struct pump *pump = b->service.desks[i].pump;
+        struct pump *pump = b->service.desks[i]->pump;
 
         if (pump == NULL)
             continue;
         if (sending(b) && pump_ready(pump, now)) {
             database_begin(b->db);
-            make_target_calls(b, i, now);
+            make_target_calls(b, b->service.desks[i], now);
         }
         if (database_in_transaction(b->db))
             pump_save(pump);
@@ -472,15 +546,15 @@ bool bridge_next_target_call(struct bridge *b, struct target_call *call)
 void bridge_target_answer(struct bridge *b, const struct target_answer *answer, struct instant now)
 {
     struct target_answer inner = *answer;
-    size_t at = (size_t)(answer->token >> TARGET_SHIFT) & 0xffffff;
+    struct desk *desk = service_find_id(&b->service, (int64_t)(answer->token >> TARGET_SHIFT) & 0xffffff);
 
-    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || at >= b->service.desk_count || b->service.desks[at].pump == NULL)
+    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || desk == NULL || desk->pump == NULL)
         return;
     inner.token &= UINT32_MAX;
     b->counts.events++;
     b->changed = true;
     database_begin(b->db);
-    pump_answer(b->service.desks[at].pump, &inner, now);
+    pump_answer(desk->pump, &inner, now);
 }
 
 size_t bridge_sends(const struct bridge *b)
@@ -488,8 +562,8 @@ size_t bridge_sends(const struct bridge *b)
     size_t count = 0;
 
     for (size_t i = 0; i < b->service.desk_count; i++)
-        if (b->service.desks[i].pump)
-            count += pump_on_their_way(b->service.desks[i].pump);
+        if (b->service.desks[i]->pump)
+            count += pump_on_their_way(b->service.desks[i]->pump);
     return count;
 }
 
@@ -531,13 +605,25 @@ static void prune(struct bridge *b, struct instant now)
         b->changed = true;
 }
 
+/* What goes on by itself in queues. Retention goes by a wall clock that does not jump while we run: a step of the system's clock must not make messages expire. */
+static void step_service(struct bridge *b, struct instant now)
+{
+    if (!b->room && b->step_due > now.mono_ms)
+        return;
+    b->step_due = service_step(&b->service, b->started.wall_ms + now.mono_ms - b->started.mono_ms, now);
+    if (!b->room && b->step_due < now.mono_ms + BUDGET_CHECK_MS)
+        b->step_due = now.mono_ms + BUDGET_CHECK_MS; /* a full disk: not at every turn */
+    if (database_in_transaction(b->db))
+        b->changed = true;
+}
+
 /* ---- the end of a cycle ---- */
 
 static void save(struct bridge *b)
 {
     intake_close(&b->intake);
     for (size_t i = 0; i < b->service.desk_count; i++)
-        queue_save(b->service.desks[i].queue, b->db);
+        queue_save(b->service.desks[i]->queue, b->db);
 }
 
 /* There was no room: nothing of this cycle has happened. */
@@ -558,10 +644,11 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     enum database_outcome outcome;
 
     for (size_t i = 0; i < b->service.desk_count; i++)
-        if (b->service.desks[i].first)
-            serve_waiting(b, &b->service.desks[i], now);
+        if (b->service.desks[i]->first)
+            serve_waiting(b, b->service.desks[i], now);
     end_long_polls(b, now);
     check_budget(b, now);
+    step_service(b, now);
     prune(b, now);
     pump_all(b, now);
     if (!database_in_transaction(b->db))
@@ -588,18 +675,18 @@ int64_t bridge_due(const struct bridge *b)
     int64_t due = first ? first->due : INT64_MAX;
 
     due = earlier(due, b->prune_due);
+    due = earlier(due, b->step_due);
     if (b->options->budget_bytes > 0)
         due = earlier(due, b->budget_due);
     for (size_t i = 0; i < b->service.desk_count; i++) {
-        const struct desk *desk = &b->service.desks[i];
+        const struct desk *desk = b->service.desks[i];
 
-        first = heap_first(&desk->queue->due);
-        if (desk->first && first)
-            due = earlier(due, first->due);
+        if (desk->first) /* a grouped queue that has more to look through goes on at once */
+            due = earlier(due, desk->queue->grouped && queue_has_visible(desk->queue) ? 0 : queue_due(desk->queue));
     }
     for (size_t i = 0; i < b->service.desk_count && sending(b); i++)
-        if (b->service.desks[i].pump)
-            due = earlier(due, pump_due(b->service.desks[i].pump));
+        if (b->service.desks[i]->pump)
+            due = earlier(due, pump_due(b->service.desks[i]->pump));
     for (size_t i = 0; i < b->options->source_count && reading(b); i++)
         due = earlier(due, source_due(b->feeds[i].source));
     return due;
@@ -765,7 +852,7 @@ const struct bridge_counts *bridge_counts(const struct bridge *b)
     return &b->counts;
 }
 
-const struct desk *bridge_desks(const struct bridge *b, size_t *count)
+struct desk *const *bridge_desks(const struct bridge *b, size_t *count)
 {
     *count = b->service.desk_count;
     return b->service.desks;
@@ -800,6 +887,6 @@ void bridge_reasons(struct bridge *b, struct buffer *out)
         if (source_trouble(b->feeds[i].source)[0])
             buffer_printf(out, "%s: %s\n", b->options->sources[i].name, source_trouble(b->feeds[i].source));
     for (size_t i = 0; i < b->service.desk_count; i++)
-        if (b->service.desks[i].pump && pump_trouble(b->service.desks[i].pump)[0])
-            buffer_printf(out, "%s: %s\n", b->service.desks[i].queue->name, pump_trouble(b->service.desks[i].pump));
+        if (b->service.desks[i]->pump && pump_trouble(b->service.desks[i]->pump)[0])
+            buffer_printf(out, "%s: %s\n", b->service.desks[i]->queue->name, pump_trouble(b->service.desks[i]->pump));
 }

@@ -45,6 +45,8 @@ struct bridge_source {
 struct bridge_options {
     const char *account_id;
     const char *region;
+    const char *regions;   /* see struct service; NULL: one set of queues for all */
+    bool aws_waits;        /* the 60 seconds after DeleteQueue and PurgeQueue */
     const struct bridge_queue *queues;
     size_t queue_count;
     const struct bridge_source *sources;
@@ -112,7 +114,8 @@ struct bridge_counts {
     uint64_t pruned;        /* records */
 };
 const struct bridge_counts *bridge_counts(const struct bridge *b);
-const struct desk *bridge_desks(const struct bridge *b, size_t *count);
+/* Deleted ones, too (desk->deleted_at_ms), while something of them is unsettled. */
+struct desk *const *bridge_desks(const struct bridge *b, size_t *count);
 size_t bridge_source_count(const struct bridge *b);
 struct source *bridge_source(const struct bridge *b, size_t index);
 const char *bridge_source_name(const struct bridge *b, size_t index);

@@ -74,7 +74,7 @@ static void fan_out(struct intake *in, const struct shard_row *shard, const stru
     for (int64_t i = 0; i < count; i++) {
         if (!wanted(in, q, shard->id, page->records[in->stored[i]].body))
             continue;
-        queue_add(q, in->db, first + i, 0, now);
+        queue_add(q, in->db, first + i, q->options.delay_ms, now);
         given++;
     }
     ledger_delivery_insert(in->db, first, q->id, first_message, given, count - given);
@@ -158,10 +158,10 @@ static struct sent_range *range_for(struct intake *in, const struct queue *q)
     return &page->ranges[page->range_count++];
 }
 
-int64_t intake_message(struct intake *in, struct queue *q, struct slice body, struct slice attributes, int64_t delay_ms, struct instant now)
+int64_t intake_message(struct intake *in, struct queue *q, const struct sent_message *message, struct instant now)
 {
     struct sent_range *range = range_for(in, q);
-    struct record_row row = {.id = in->next_record++, .body = body, .attributes = attributes};
+    struct record_row row = {.id = in->next_record++, .body = message->body, .attributes = message->attributes, .key_hash = message->group_hash};
 
     if (in->sent.count++ == 0) {
         in->sent.first_record = row.id;
@@ -169,5 +169,5 @@ int64_t intake_message(struct intake *in, struct queue *q, struct slice body, st
     }
     range->count++;
     ledger_record_insert(in->db, &row);
-    return queue_add(q, in->db, row.id, delay_ms, now);
+    return queue_add(q, in->db, row.id, message->delay_ms, now);
 }

@@ -45,8 +45,14 @@ void intake_fini(struct intake *in);
  * stored, -1: sequence numbers do not rise, nothing was stored. */
 int64_t intake_page(struct intake *in, struct shard_row *shard, const struct stream_page *page, struct queue *const *queues, size_t queue_count,
                     int64_t not_before_ms, struct instant now);
-/* Stores a message that was sent; attributes: sqs_attributes_encode's form, or absent. Returns its id. */
-int64_t intake_message(struct intake *in, struct queue *q, struct slice body, struct slice attributes, int64_t delay_ms, struct instant now);
+struct sent_message {
+    struct slice body;
+    struct slice attributes; /* sqs_attributes_encode's form, or absent */
+    uint64_t group_hash;     /* of its message group; 0: none */
+    int64_t delay_ms;
+};
+/* Stores a message that was sent. Returns its id. */
+int64_t intake_message(struct intake *in, struct queue *q, const struct sent_message *message, struct instant now);
 /* Writes the page row of the messages sent so far: before each commit. */
 void intake_close(struct intake *in);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/message_form.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "codec/digest.h"
 #include "codec/item.h"
@@ -527,4 +528,39 @@ void message_form_group(const struct message_form *f, struct slice record, struc
     else
         hashed_group(c, &record, 1); /* a record without a key: a group of its own */
     buffer_fini(&arena);
+}
+
+uint64_t message_form_group_hash(const struct message_form *f, struct slice record, uint64_t key_hash, struct composed *c)
+{
+    if (!slice_present(f->group))
+        return key_hash;
+    message_form_group(f, record, c);
+    return hash_bytes(slice_text(c->group));
+}
+
+static int redrives(struct slice history)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+    int count = 0;
+
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
+        count += kind == STEP_REDRIVEN;
+    return count;
+}
+
+void message_form_deduplication_id(const struct origin *origin, const struct message_row *row, char hex[2 * SHA256_BYTES + 1])
+{
+    unsigned char digest[SHA256_BYTES];
+    struct buffer text = {0};
+    int again = redrives(row->history);
+
+    buffer_printf(&text, "%s|%s|%.*s|%lld", origin->arn, origin->shard_id, SLICE_ARG(row->sequence_number), (long long)row->sub_sequence);
+    if (history_replayed(row->history))
+        buffer_printf(&text, "|replay %lld", (long long)row->id);
+    if (again > 0)
+        buffer_printf(&text, "|redrive %d", again);
+    sha256(buffer_slice(&text), digest);
+    hex_encode(digest, sizeof(digest), hex);
+    buffer_fini(&text);
 }

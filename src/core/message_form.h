@@ -8,6 +8,7 @@
 #define S2Q_CORE_MESSAGE_FORM_H
 
 #include "base/error.h"
+#include "codec/digest.h"
 #include "codec/sqs_wire.h"
 #include "core/origin.h"
 
@@ -62,6 +63,11 @@ void message_form_attributes(const struct message_form *f, struct slice record, 
                              struct composed *c);
 /* The message group id of a record: the item's key (or the chosen attribute), clear when SQS takes it as it is, else "sha256:" and its hash. */
 void message_form_group(const struct message_form *f, struct slice record, struct composed *c);
+/* A hash of that group; key_hash: of the item's key, which is the group unless the form says otherwise. */
+uint64_t message_form_group_hash(const struct message_form *f, struct slice record, uint64_t key_hash, struct composed *c);
+/* The deduplication id of a record's message in a FIFO queue: from the record's identity, so that the same record is never taken twice within SQS's five
+ * minutes, whoever sends it; but what an operator sends again on purpose passes. */
+void message_form_deduplication_id(const struct origin *origin, const struct message_row *row, char hex[2 * SHA256_BYTES + 1]);
 void composed_add(struct composed *c, struct slice name, struct slice type, struct slice value);
 
 #endif

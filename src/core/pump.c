@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pump.h"
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/planted.h"
@@ -127,9 +126,9 @@ static uint64_t group_hash(struct pump *p, int64_t id, uint64_t key_hash)
 
     if (!p->options->fifo || p->options->form == NULL || !slice_present(p->options->form->group) || !ledger_message_find(p->db, id, &row))
         return key_hash;
-    message_form_group(p->options->form, row.body, &p->composed);
+    key_hash = message_form_group_hash(p->options->form, row.body, key_hash, &p->composed);
     ledger_message_end(p->db);
-    return hash_bytes(slice_text(p->composed.group));
+    return key_hash;
 }
 
 static void note_pending(void *context, int64_t id, uint64_t key_hash)
@@ -181,36 +180,6 @@ struct outgoing {
     char deduplication[2 * SHA256_BYTES + 1];
 };
 
-static int redrives(struct slice history)
-{
-    enum step_kind kind;
-    int64_t at_ms;
-    int count = 0;
-
-    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
-        count += kind == STEP_REDRIVEN;
-    return count;
-}
-
-/* From the record's identity, so that the same record is never taken twice within SQS's five minutes, whoever sends it; but what an operator sends again on
- * purpose has to pass. */
-static void deduplicate(struct outgoing *o, const struct origin *origin, const struct message_row *row)
-{
-    unsigned char digest[SHA256_BYTES];
-    struct buffer text = {0};
-    int again = redrives(row->history);
-
-    buffer_printf(&text, "%s|%s|%.*s|%lld", origin->arn, origin->shard_id, SLICE_ARG(row->sequence_number), (long long)row->sub_sequence);
-    if (history_replayed(row->history))
-        buffer_printf(&text, "|replay %lld", (long long)row->id);
-    if (again > 0)
-        buffer_printf(&text, "|redrive %d", again);
-    sha256(buffer_slice(&text), digest);
-    hex_encode(digest, sizeof(digest), o->deduplication);
-    o->message.deduplication_id = slice_text(o->deduplication);
-    buffer_fini(&text);
-}
-
 static bool compose(struct pump *p, const struct message_form *form, bool projected, const struct message_row *row, struct outgoing *o, struct error *err)
 {
     const struct origin *origin = origin_of(p->origins, row->shard);
@@ -233,7 +202,8 @@ static bool compose(struct pump *p, const struct message_form *form, bool projec
     if (p->options->fifo) {
         message_form_group(form, row->body, c);
         o->message.group_id = slice_text(c->group);
-        deduplicate(o, origin, row);
+        message_form_deduplication_id(origin, row, o->deduplication);
+        o->message.deduplication_id = slice_text(o->deduplication);
     }
     return true;
 }

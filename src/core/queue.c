@@ -7,10 +7,16 @@
 
 #include <stdlib.h>
 
-/* A message that is delayed, in flight, or visible again. */
+#define READ_AT_ONCE 200
+#define READ_A_TICK 4000
+#define ONE_SECOND_MS 1000
+
+/* A message that is delayed, in flight, visible again or, in a grouped queue, read ahead. */
 struct flight {
     struct heap_node node; /* in the heap: not visible yet */
-    struct flight *next;   /* in the visible list */
+    struct group_member member; /* of a grouped queue */
+    uint64_t group;        /* its hash */
+    struct flight *next;   /* in the visible list of a queue that is not grouped */
     struct flight *previous;
     int64_t id;
     int64_t receive_count;
@@ -22,9 +28,8 @@ struct flight {
 
 /* ---- where a flight is ---- */
 
-static void visible_append(struct queue *q, struct flight *f)
+static void list_append(struct queue *q, struct flight *f)
 {
-    f->visible = true;
     f->next = NULL;
     f->previous = q->visible_last;
     if (q->visible_last)
@@ -32,13 +37,10 @@ static void visible_append(struct queue *q, struct flight *f)
     else
         q->visible_first = f;
     q->visible_last = f;
-    q->visible_count++;
 }
 
-static void visible_remove(struct queue *q, struct flight *f)
+static void list_remove(struct queue *q, struct flight *f)
 {
-    if (!f->visible)
-        return;
     if (f->previous)
         f->previous->next = f->next;
     else
@@ -47,8 +49,31 @@ static void visible_remove(struct queue *q, struct flight *f)
         f->next->previous = f->previous;
     else
         q->visible_last = f->previous;
+}
+
+static void visible_append(struct queue *q, struct flight *f)
+{
+    f->visible = true;
+    q->visible_count++;
+    if (!q->grouped)
+        list_append(q, f);
+    else if (f->member.group == NULL)
+        groups_add(&q->groups, &f->member, f->id, f->group, false, false);
+    else if (f->member.in_line)
+        groups_show(&q->groups, &f->member);
+    else
+        groups_put_back(&q->groups, &f->member);
+}
+
+/* In a grouped queue whoever takes it out of its line has done the rest. */
+static void visible_remove(struct queue *q, struct flight *f)
+{
+    if (!f->visible)
+        return;
     f->visible = false;
     q->visible_count--;
+    if (!q->grouped)
+        list_remove(q, f);
 }
 
 static void clear_delayed(struct queue *q, struct flight *f)
@@ -79,6 +104,10 @@ static void flight_free(struct queue *q, struct flight *f)
 {
     visible_remove(q, f);
     clear_delayed(q, f);
+    if (f->member.fresh)
+        q->fresh_count--;
+    if (f->member.group)
+        groups_settle(&q->groups, &f->member);
     heap_remove(&q->due, &f->node);
     id_map_take(&q->flights, f->id);
     free(f);
@@ -95,35 +124,80 @@ void queue_count(struct queue *q, enum message_state from, enum message_state to
 
 struct loading {
     struct queue *queue;
+    struct database *db;
     struct instant now;
 };
+
+/* Of a message whose row is open. */
+static uint64_t group_of_row(struct queue *q, const struct message_row *row)
+{
+    const struct message_form *form = q->options.form;
+
+    if (form == NULL || row->shard == 0 || row->origin != 0)
+        return row->key_hash;
+    return message_form_group_hash(form, row->body, row->key_hash, &q->composed);
+}
+
+static uint64_t find_group(struct queue *q, struct database *db, int64_t id)
+{
+    struct message_row row;
+    uint64_t group;
+
+    if (!q->grouped || !ledger_message_find(db, id, &row))
+        return 0;
+    group = group_of_row(q, &row);
+    ledger_message_end(db);
+    return group;
+}
+
+static void delay(struct queue *q, struct flight *f, int64_t due_mono_ms)
+{
+    f->delayed = true;
+    q->delayed_count++;
+    if (q->grouped)
+        groups_add(&q->groups, &f->member, f->id, f->group, true, false);
+    flight_schedule(q, f, due_mono_ms);
+}
+
+/* In flight before the restart. */
+static void load_in_flight(struct queue *q, struct flight *f, int64_t due_mono_ms)
+{
+    if (q->grouped) { /* into its line, and out of it again */
+        groups_add(&q->groups, &f->member, f->id, f->group, false, false);
+        groups_lock(&q->groups, &f->member);
+    }
+    flight_schedule(q, f, due_mono_ms);
+}
 
 /* A due time on disk is of the wall clock, which may have jumped since: nothing stays hidden for longer than SQS allows. */
 static void load_flight(void *context, const struct scheduled_row *row)
 {
     struct loading *loading = context;
     struct queue *q = loading->queue;
-    struct flight *f = flight_new(q, row->id, row->receive_count, row->origin, loading->now);
     int64_t wait_ms = row->due_at_ms - loading->now.wall_ms;
+    struct flight *f;
 
-    if (wait_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
-        wait_ms = SQS_VISIBILITY_MAX_S * INT64_C(1000);
     if (row->state == MESSAGE_QUEUED)
         q->fresh_count--;
-    if (wait_ms <= 0) {
-        visible_append(q, f);
+    if (row->id < q->purge_to)
         return;
-    }
-    f->delayed = row->state == MESSAGE_QUEUED;
-    q->delayed_count += f->delayed;
-    flight_schedule(q, f, loading->now.mono_ms + wait_ms);
+    f = flight_new(q, row->id, row->receive_count, row->origin, loading->now);
+    f->group = find_group(q, loading->db, row->id);
+    if (wait_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
+        wait_ms = SQS_VISIBILITY_MAX_S * INT64_C(1000);
+    if (wait_ms <= 0)
+        visible_append(q, f);
+    else if (row->state == MESSAGE_QUEUED)
+        delay(q, f, loading->now.mono_ms + wait_ms);
+    else
+        load_in_flight(q, f, loading->now.mono_ms + wait_ms);
 }
 
 struct queue *queue_load(struct database *db, const struct queue_row *row, struct instant now)
 {
     struct queue *q = memory_zeroed(1, sizeof(*q));
-    struct loading loading = {q, now};
 
+    (void)db;
     q->id = row->id;
     q->name = slice_dup(row->name);
     q->next_message = row->next_message;
@@ -131,37 +205,88 @@ struct queue *queue_load(struct database *db, const struct queue_row *row, struc
     q->created_at_ms = row->created_at_ms;
     q->remote = row->remote;
     q->possible_duplicates = row->possible_duplicates;
+    q->groups.strict = slice_ends_with(row->name, SLICE(".fifo"));
+    q->grouped = !q->remote && (row->grouped || q->groups.strict);
+    q->purge_to = row->purge_to;
+    q->purge_at = q->expire_at = QUEUE_FIRST_MESSAGE(row->id);
+    q->expire_due_ms = now.mono_ms;
     memcpy(q->counts, row->counts, sizeof(q->counts));
-    if (q->remote) /* what is scheduled there is the pump's */
-        return q;
-    q->fresh_count = row->counts[MESSAGE_QUEUED];
-    ledger_scheduled(db, q->id, load_flight, &loading);
     return q;
 }
 
-void queue_free(struct queue *q)
+static void load_scheduled(struct queue *q, struct database *db, struct instant now)
+{
+    struct loading loading = {q, db, now};
+
+    q->fresh_count = q->counts[MESSAGE_QUEUED];
+    if (q->purge_to > 0) {
+        q->fresh_count -= ledger_fresh_count(db, QUEUE_FIRST_MESSAGE(q->id), q->purge_to);
+        q->next_fresh = q->next_fresh > q->purge_to ? q->next_fresh : q->purge_to;
+    }
+    q->cursor = q->next_fresh;
+    ledger_scheduled(db, q->id, load_flight, &loading);
+}
+
+/* Memory is forgotten; the rows have it all. */
+static void forget(struct queue *q)
 {
     struct flight *f;
     size_t at = 0;
 
-    if (q == NULL)
-        return;
     while ((f = id_map_next(&q->flights, &at)) != NULL)
         free(f);
     id_map_fini(&q->flights);
     heap_fini(&q->due);
+    groups_fini(&q->groups);
+    q->flights = (struct id_map){0};
+    q->due = (struct heap){0};
+    q->visible_first = q->visible_last = NULL;
+    q->visible_count = q->delayed_count = 0;
+}
+
+void queue_group(struct queue *q, struct database *db, struct instant now)
+{
+    if (q->grouped || q->remote)
+        return;
+    forget(q);
+    q->grouped = true;
+    q->changed = true;
+    load_scheduled(q, db, now);
+}
+
+void queue_free(struct queue *q)
+{
+    if (q == NULL)
+        return;
+    forget(q);
     held_fini(&q->held);
+    composed_fini(&q->composed);
     free(q->name);
     free(q);
+}
+
+/* No message below it waits for its first receive, those with a due time aside. */
+static void update_next_fresh(struct queue *q)
+{
+    int64_t oldest = groups_oldest_fresh(&q->groups);
+    int64_t next = oldest > 0 ? oldest : q->cursor;
+
+    if (next == q->next_fresh)
+        return;
+    q->next_fresh = next;
+    q->changed = true;
 }
 
 void queue_save(struct queue *q, struct database *db)
 {
     struct queue_row row = {.id = q->id, .name = slice_text(q->name), .next_message = q->next_message, .next_fresh = q->next_fresh,
-                            .remote = q->remote, .possible_duplicates = q->possible_duplicates};
+                            .remote = q->remote, .possible_duplicates = q->possible_duplicates, .grouped = q->grouped, .purge_to = q->purge_to};
 
+    if (q->grouped)
+        update_next_fresh(q);
     if (!q->changed)
         return;
+    row.next_fresh = q->next_fresh;
     memcpy(row.counts, q->counts, sizeof(row.counts));
     ledger_queue_save(db, &row);
     q->changed = false;
@@ -193,9 +318,8 @@ static int64_t add(struct queue *q, struct database *db, struct new_message mess
     if (delay_ms > 0) {
         struct flight *f = flight_new(q, message.id, 0, message.origin, now);
 
-        f->delayed = true;
-        q->delayed_count++;
-        flight_schedule(q, f, now.mono_ms + delay_ms);
+        f->group = find_group(q, db, message.id);
+        delay(q, f, now.mono_ms + delay_ms);
     } else {
         q->fresh_count++;
     }
@@ -212,6 +336,13 @@ int64_t queue_replay(struct queue *q, struct database *db, int64_t record, struc
     return add(q, db, (struct new_message){.record = record, .step = STEP_REPLAYED}, 0, now);
 }
 
+int64_t queue_due(const struct queue *q)
+{
+    struct heap_node *first = heap_first(&q->due);
+
+    return first ? first->due : INT64_MAX;
+}
+
 int64_t queue_tick(struct queue *q, struct instant now)
 {
     struct heap_node *first;
@@ -223,23 +354,35 @@ int64_t queue_tick(struct queue *q, struct instant now)
         clear_delayed(q, f);
         visible_append(q, f);
     }
-    return first ? first->due : INT64_MAX;
+    return queue_due(q);
+}
+
+static bool more_to_read(const struct queue *q)
+{
+    return q->grouped && q->cursor < q->next_message && q->groups.line_count < QUEUE_READ_AHEAD;
 }
 
 bool queue_has_visible(const struct queue *q)
 {
+    if (q->grouped)
+        return groups_ready(&q->groups) || (more_to_read(q) && q->fresh_count > 0);
     return q->visible_count > 0 || q->fresh_count > 0;
 }
 
 /* ---- keys that are held ---- */
 
 /* Its row says QUEUED or PENDING, due now. */
-static void go_out_again(struct queue *q, int64_t id, uint64_t key_hash, struct instant now)
+static void go_out_again(struct queue *q, struct database *db, int64_t id, uint64_t key_hash, struct instant now)
 {
+    struct flight *f;
+
     if (q->remote && q->send)
         q->send(q->send_context, id, key_hash);
-    else if (!q->remote)
-        visible_append(q, flight_new(q, id, 0, 0, now));
+    if (q->remote)
+        return;
+    f = flight_new(q, id, 0, 0, now);
+    f->group = find_group(q, db, id);
+    visible_append(q, f);
 }
 
 struct releasing {
@@ -272,7 +415,7 @@ static void release_held(struct queue *q, struct database *db, struct instant no
         if (ledger_release(db, r.found[i].id, state, now.wall_ms) != 1)
             continue;
         queue_count(q, MESSAGE_HELD, state);
-        go_out_again(q, r.found[i].id, r.found[i].key_hash, now);
+        go_out_again(q, db, r.found[i].id, r.found[i].key_hash, now);
     }
     free(r.found);
 }
@@ -291,8 +434,10 @@ static void note_dead(void *context, int64_t id, enum message_state state, uint6
         held_add(&q->held, key_hash, id);
 }
 
-void queue_load_held(struct queue *q, struct database *db, struct instant now)
+void queue_start(struct queue *q, struct database *db, struct instant now)
 {
+    if (!q->remote) /* what is scheduled there is the pump's */
+        load_scheduled(q, db, now);
     if (q->options.hold_key)
         ledger_troubled(db, q->id, note_dead, q);
     if (q->counts[MESSAGE_HELD] > 0) /* the policy may have changed, or an operator settled the dead while no daemon ran */
@@ -381,11 +526,11 @@ static void remove_copy(struct queue *q, struct database *db, int64_t copy, enum
         next = row.moved_to;
         if (home) {
             queue_count(home, row.state, state);
-            if (row.state == MESSAGE_QUEUED && row.due_at_ms == 0)
-                home->fresh_count--;
             f = id_map_find(&home->flights, copy);
             if (f)
                 flight_free(home, f);
+            else if (row.state == MESSAGE_QUEUED && row.due_at_ms == 0 && copy >= home->purge_to)
+                home->fresh_count--;
         }
         ledger_message_end(db);
         ledger_remove_copy(db, copy, state);
@@ -455,7 +600,7 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
         return false;
     queue_count(q, dead.state, state);
     remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
-    go_out_again(q, id, dead.key_hash, now);
+    go_out_again(q, db, id, dead.key_hash, now);
     no_longer_dead(q, db, dead.key_hash, now);
     return true;
 }
@@ -577,6 +722,96 @@ static int receive_fresh(struct receiving *r, int max)
     return got;
 }
 
+/* ---- receiving by groups ---- */
+
+struct ahead {
+    struct queue *queue;
+    struct database *db;
+    struct instant now;
+    int64_t count;
+};
+
+static void note_fresh(void *context, int64_t id, uint64_t key_hash, int64_t origin)
+{
+    struct ahead *a = context;
+    struct queue *q = a->queue;
+    struct flight *f = flight_new(q, id, 0, origin, a->now);
+
+    f->group = q->options.form && origin == 0 ? find_group(q, a->db, id) : key_hash;
+    groups_add(&q->groups, &f->member, id, f->group, false, true);
+    q->cursor = id + 1;
+    a->count++;
+}
+
+/* Until as many groups are ready as could be given from, or there are no more; a bounded number at once. */
+static void read_ahead(struct queue *q, struct database *db, int wanted, struct instant now)
+{
+    int64_t read = 0;
+
+    while (q->groups.ready_count < (size_t)wanted && more_to_read(q) && read < READ_A_TICK) {
+        struct ahead a = {q, db, now, 0};
+
+        ledger_fresh_groups(db, q->cursor, q->next_message, READ_AT_ONCE, note_fresh, &a);
+        read += a.count;
+        if (a.count < READ_AT_ONCE)
+            q->cursor = q->next_message;
+    }
+}
+
+/* Its row and its place in memory say that it is in flight. */
+static void note_received(struct receiving *r, struct flight *f, enum message_state state)
+{
+    struct queue *q = r->queue;
+    int64_t due_wall_ms = r->now.wall_ms + r->visibility_ms;
+
+    if (state == MESSAGE_QUEUED)
+        queue_count(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
+    if (f->member.fresh) {
+        ledger_receive_one(r->db, f->id, due_wall_ms, r->now.wall_ms);
+        groups_not_fresh(&q->groups, &f->member);
+        q->fresh_count--;
+    } else {
+        ledger_receive_again(r->db, f->id, due_wall_ms, r->now.wall_ms);
+    }
+    f->receive_count++;
+    f->received_mono_ms = r->now.mono_ms;
+    flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
+}
+
+static int receive_grouped(struct receiving *r, int max)
+{
+    struct queue *q = r->queue;
+    struct group *current = NULL;
+    struct group_member *m;
+    int got = 0;
+
+    read_ahead(q, r->db, max, r->now);
+    while (got < max && (m = groups_take(&q->groups, &current)) != NULL) {
+        struct flight *f = container_of(m, struct flight, member);
+        struct message_row row;
+        enum message_state state;
+
+        if (q->options.max_receive_count > 0 && f->receive_count >= q->options.max_receive_count) {
+            die(q, r->db, f, r->now);
+            current = NULL;
+            continue;
+        }
+        if (!ledger_message_find(r->db, f->id, &row))
+            panic("message %lld waits, but is not in the ledger", (long long)f->id);
+        state = row.state;
+        if (!hand_over(r, &row)) {
+            ledger_message_end(r->db);
+            flight_free(q, f);
+            current = NULL;
+            continue;
+        }
+        ledger_message_end(r->db);
+        note_received(r, f, state);
+        got++;
+    }
+    return got;
+}
+
 int queue_receive(struct queue *q, struct database *db, int max, int64_t visibility_ms, struct instant now,
                   bool (*each)(void *context, const struct received *received, struct error *err), void *context, bool *over_limit)
 {
@@ -591,6 +826,8 @@ int queue_receive(struct queue *q, struct database *db, int max, int64_t visibil
         *over_limit = true;
         return 0;
     }
+    if (q->grouped)
+        return receive_grouped(&r, max);
     /* When both kinds wait, each gets half: neither new messages nor those that fail again and again starve the other. */
     got = receive_again(&r, q->fresh_count > 0 ? (max + 1) / 2 : max);
     got += receive_fresh(&r, max - got);
@@ -599,7 +836,13 @@ int queue_receive(struct queue *q, struct database *db, int max, int64_t visibil
 
 /* ---- settling ---- */
 
-void queue_delete(struct queue *q, struct database *db, int64_t id, struct instant now)
+/* In a FIFO queue a handle is good as long as its receive is the message's last, and has not timed out (API_DeleteMessage.html). */
+static bool handle_expired(const struct queue *q, const struct flight *f, int64_t receive_count)
+{
+    return q->options.fifo && (f->visible || f->member.in_line || f->receive_count != receive_count) && !PLANTED(EXPIRED_HANDLE_DELETES);
+}
+
+bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_count, struct instant now)
 {
     struct flight *f = id_map_find(&q->flights, id);
     int64_t origin;
@@ -607,19 +850,20 @@ void queue_delete(struct queue *q, struct database *db, int64_t id, struct insta
 
     if (f == NULL) {
         settle_late(q, db, id, now);
-        return;
+        return true;
     }
+    if (handle_expired(q, f, receive_count))
+        return false;
     origin = f->origin;
     was_queued = f->receive_count == 0;
     if (PLANTED(DELETE_IGNORED))
-        return;
+        return true;
     flight_free(q, f);
-    if (origin == 0) {
-        if (ledger_delete(db, id, now.wall_ms) == 1)
-            queue_count(q, was_queued ? MESSAGE_QUEUED : MESSAGE_IN_FLIGHT, MESSAGE_DELETED);
-        return;
-    }
-    settle_chain(q, db, id, now);
+    if (origin != 0)
+        settle_chain(q, db, id, now);
+    else if (ledger_delete(db, id, now.wall_ms) == 1)
+        queue_count(q, was_queued ? MESSAGE_QUEUED : MESSAGE_IN_FLIGHT, MESSAGE_DELETED);
+    return true;
 }
 
 enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms,
@@ -627,7 +871,7 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
 {
     struct flight *f = id_map_find(&q->flights, id);
 
-    if (f == NULL || f->visible || f->delayed || f->receive_count != receive_count)
+    if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count)
         return VISIBILITY_NOT_IN_FLIGHT;
     if (now.mono_ms - f->received_mono_ms + visibility_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
         return VISIBILITY_TOO_LONG;
@@ -639,4 +883,206 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
         visible_append(q, f);
     }
     return VISIBILITY_CHANGED;
+}
+
+bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms, struct instant now,
+                  bool (*each)(void *context, const struct received *received, struct error *err), void *context)
+{
+    struct flight *f = id_map_find(&q->flights, id);
+    struct received received = {.receive_count = receive_count, .root = id};
+    struct message_row row;
+    struct error err = {0};
+    bool given;
+
+    if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count || !ledger_message_find(db, id, &row))
+        return false;
+    received.row = &row;
+    received.root = row.origin ? root_of(db, id) : id;
+    given = each(context, &received, &err);
+    ledger_message_end(db);
+    if (given) {
+        ledger_reschedule(db, id, now.wall_ms + visibility_ms, now.wall_ms);
+        flight_schedule(q, f, now.mono_ms + visibility_ms);
+    }
+    return given;
+}
+
+/* ---- purging, and retention ---- */
+
+bool queue_has_unsettled(const struct queue *q)
+{
+    int64_t count = 0;
+
+    for (int state = 0; state < MESSAGE_STATE_COUNT; state++)
+        count += message_state_settled((enum message_state)state) ? 0 : q->counts[state];
+    return count > 0;
+}
+
+void queue_purge(struct queue *q)
+{
+    forget(q);
+    q->purge_to = q->cursor = q->next_fresh = q->next_message;
+    q->purge_at = QUEUE_FIRST_MESSAGE(q->id);
+    q->fresh_count = 0;
+    q->changed = true;
+}
+
+struct glances {
+    struct message_glance *list;
+    size_t len;
+};
+
+static void note_glance(void *context, const struct message_glance *glance)
+{
+    struct glances *g = context;
+
+    g->list = memory_resize(g->list, (g->len + 1) * sizeof(*g->list));
+    g->list[g->len++] = *glance;
+}
+
+/* A message that nobody has settled ends here. A dead letter's end is that of the message that died. */
+static void end_message(struct queue *q, struct database *db, const struct message_glance *glance, enum message_state state, struct instant now)
+{
+    if (glance->origin != 0) {
+        int64_t root = root_of(db, glance->id);
+        struct queue *home = queue_of(q, root);
+
+        if (home && queue_drop_dead(home, db, root, now))
+            return;
+        remove_copy(q, db, glance->id, MESSAGE_DROPPED);
+        return;
+    }
+    if (ledger_end(db, glance->id, state, state == MESSAGE_EXPIRED ? STEP_EXPIRED : STEP_PURGED, now.wall_ms) == 1)
+        queue_count(q, glance->state, state);
+}
+
+static bool waits(const struct message_glance *glance)
+{
+    return glance->state == MESSAGE_QUEUED || glance->state == MESSAGE_IN_FLIGHT;
+}
+
+bool queue_purge_step(struct queue *q, struct database *db, int64_t limit, struct instant now)
+{
+    struct glances g = {0};
+
+    if (q->purge_to == 0)
+        return false;
+    ledger_glance(db, q->purge_at, q->purge_to, limit, note_glance, &g);
+    for (size_t i = 0; i < g.len; i++)
+        if (waits(&g.list[i]))
+            end_message(q, db, &g.list[i], MESSAGE_PURGED, now);
+    if (g.len > 0)
+        q->purge_at = g.list[g.len - 1].id + 1;
+    if ((int64_t)g.len < limit) {
+        q->purge_to = 0;
+        q->changed = true;
+    }
+    free(g.list);
+    return q->purge_to != 0;
+}
+
+static void forget_one(struct queue *q, const struct message_glance *glance)
+{
+    struct flight *f = id_map_find(&q->flights, glance->id);
+
+    if (f)
+        flight_free(q, f);
+    else if (glance->state == MESSAGE_QUEUED && glance->due_at_ms == 0)
+        q->fresh_count--;
+}
+
+void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t limit, struct instant now)
+{
+    struct glances g = {0};
+    int64_t wait_ms = q->options.retention_ms;
+    size_t i = 0;
+
+    if (q->options.retention_ms == 0 || q->expire_due_ms > now.mono_ms)
+        return;
+    if (q->expire_at < q->purge_to)
+        q->expire_at = q->purge_to;
+    ledger_glance(db, q->expire_at, q->next_message, limit, note_glance, &g);
+    for (; i < g.len; i++) {
+        const struct message_glance *glance = &g.list[i];
+
+        if (!waits(glance) || glance->from_stream)
+            continue;
+        wait_ms = glance->sent_ms + q->options.retention_ms - now_ms;
+        if (wait_ms > 0)
+            break;
+        if (glance->origin == 0)
+            forget_one(q, glance);
+        end_message(q, db, glance, MESSAGE_EXPIRED, now);
+    }
+    if (i > 0)
+        q->expire_at = g.list[i - 1].id + 1;
+    q->expire_due_ms = now.mono_ms + ((int64_t)i == limit ? 0 : wait_ms > ONE_SECOND_MS ? wait_ms : ONE_SECOND_MS);
+    free(g.list);
+}
+
+/* ---- moving dead letters elsewhere ---- */
+
+/* One that was sent to this queue by itself: it is a new message there. */
+static void move_sent(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
+{
+    struct message_row row;
+    int64_t record;
+
+    if (!ledger_message_find(db, glance->id, &row))
+        return;
+    record = row.record;
+    ledger_message_end(db);
+    forget_one(q, glance);
+    add(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, 0, now);
+    if (ledger_end(db, glance->id, MESSAGE_DROPPED, STEP_REDRIVEN, now.wall_ms) == 1)
+        queue_count(q, glance->state, MESSAGE_DROPPED);
+}
+
+/* A dead letter: what stands for the message that died is a copy in the other queue now. Of a record that came to this queue by itself, the message dies here. */
+static void move_copy(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
+{
+    int64_t parent = glance->origin ? glance->origin : glance->id;
+    struct message_row row;
+    int64_t copy;
+    int64_t record;
+
+    if (!ledger_message_find(db, glance->id, &row))
+        return;
+    record = row.record;
+    ledger_message_end(db);
+    forget_one(q, glance);
+    copy = add(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED, .origin = parent}, 0, now);
+    if (glance->origin == 0) {
+        if (ledger_die(db, parent, copy, now.wall_ms) == 1)
+            queue_count(q, glance->state, MESSAGE_DEAD);
+        return;
+    }
+    ledger_move_copy(db, parent, copy, now.wall_ms);
+    queue_count(q, glance->state, MESSAGE_REDRIVEN);
+    ledger_remove_copy(db, glance->id, MESSAGE_REDRIVEN);
+}
+
+static bool in_flight(const struct queue *q, int64_t id)
+{
+    const struct flight *f = id_map_find(&q->flights, id);
+
+    return f && !f->visible && !f->delayed && !f->member.fresh;
+}
+
+enum move_outcome queue_move(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
+{
+    int64_t root = glance->origin ? root_of(db, glance->id) : 0;
+    struct queue *home = root ? queue_of(q, root) : NULL;
+
+    if (!waits(glance) || in_flight(q, glance->id))
+        return MOVE_PASSED_OVER;
+    if (to == NULL && home == NULL)
+        return MOVE_NO_SOURCE;
+    if (home && (to == NULL || to == home))
+        return queue_redrive(home, db, root, now) ? MOVE_DONE : MOVE_PASSED_OVER;
+    if (glance->origin == 0 && !glance->from_stream)
+        move_sent(q, db, glance, to, now);
+    else
+        move_copy(q, db, glance, to, now);
+    return MOVE_DONE;
 }

@@ -172,27 +172,38 @@ static void stream_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
     }
 }
 
+static void queue_labels(struct buffer *out, const struct desk *desk)
+{
+    label(out, "queue", slice_text(desk->queue->name));
+    if (desk->region[0] == '\0')
+        return;
+    buffer_append_byte(out, ',');
+    label(out, "region", slice_text(desk->region));
+}
+
 static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
 {
     static const enum message_state states[] = {MESSAGE_PENDING, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT, MESSAGE_SENT, MESSAGE_DELETED,
-                                                MESSAGE_DEAD, MESSAGE_PARKED, MESSAGE_HELD, MESSAGE_DROPPED};
+                                                MESSAGE_DEAD, MESSAGE_PARKED, MESSAGE_HELD, MESSAGE_DROPPED, MESSAGE_EXPIRED, MESSAGE_PURGED};
     size_t count;
-    const struct desk *desks = bridge_desks(a->view.bridge, &count);
+    struct desk *const *desks = bridge_desks(a->view.bridge, &count);
 
-    metric(out, "messages", "gauge", "Messages by queue and state (sent, deleted and dropped: since the ledger began).");
+    metric(out, "messages", "gauge", "Messages by queue and state (sent, deleted, dropped, expired and purged: since the ledger began).");
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+        for (size_t k = 0; desks[i]->deleted_at_ms == 0 && k < sizeof(states) / sizeof(states[0]); k++) {
             buffer_append_text(out, "stream2sqs_messages{");
-            label(out, "queue", slice_text(desks[i].queue->name));
-            buffer_printf(out, ",state=\"%s\"} %lld\n", message_state_name(states[k]), (long long)desks[i].queue->counts[states[k]]);
+            queue_labels(out, desks[i]);
+            buffer_printf(out, ",state=\"%s\"} %lld\n", message_state_name(states[k]), (long long)desks[i]->queue->counts[states[k]]);
         }
     }
     metric(out, "oldest_message_age_seconds", "gauge", "Age of the oldest message that was never received.");
     for (size_t i = 0; i < count; i++) {
-        int64_t oldest = ledger_oldest_queued_ms(a->view.db, desks[i].queue->id, desks[i].queue->next_fresh);
+        int64_t oldest = ledger_oldest_queued_ms(a->view.db, desks[i]->queue->id, desks[i]->queue->next_fresh);
 
+        if (desks[i]->deleted_at_ms != 0)
+            continue;
         buffer_append_text(out, "stream2sqs_oldest_message_age_seconds{");
-        label(out, "queue", slice_text(desks[i].queue->name));
+        queue_labels(out, desks[i]);
         buffer_printf(out, "} %.3f\n", oldest ? (double)(now_ms - oldest) / 1000 : 0.0);
     }
 }
@@ -246,16 +257,16 @@ static void target_metrics(struct admin *a, struct buffer *out)
         {"possible_duplicates_total", "counter", "Messages sent again because no answer had come (since the ledger began).", possible_duplicates},
     };
     size_t count;
-    const struct desk *desks = bridge_desks(a->view.bridge, &count);
+    struct desk *const *desks = bridge_desks(a->view.bridge, &count);
 
     for (size_t m = 0; m < sizeof(metrics) / sizeof(metrics[0]); m++) {
         metric(out, metrics[m].name, metrics[m].type, metrics[m].help);
         for (size_t i = 0; i < count; i++) {
-            if (desks[i].pump == NULL)
+            if (desks[i]->pump == NULL)
                 continue;
             buffer_printf(out, "stream2sqs_%s{", metrics[m].name);
-            label(out, "queue", slice_text(desks[i].queue->name));
-            buffer_printf(out, "} %lld\n", (long long)metrics[m].value(&desks[i]));
+            label(out, "queue", slice_text(desks[i]->queue->name));
+            buffer_printf(out, "} %lld\n", (long long)metrics[m].value(desks[i]));
         }
     }
 }

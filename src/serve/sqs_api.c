@@ -17,6 +17,7 @@ struct call {
     struct exchange exchange;
     struct http_exchange *http;
     struct buffer base_url;
+    struct buffer region;
     struct sqs_query query; /* of the Query protocol: the request in JSON */
     bool is_query;
     struct call *next_idle;
@@ -66,6 +67,7 @@ static void call_free(struct call *call)
     sqs_answer_fini(&call->exchange.answer);
     sqs_query_fini(&call->query);
     buffer_fini(&call->base_url);
+    buffer_fini(&call->region);
     free(call);
 }
 
@@ -189,6 +191,18 @@ static bool admitted(struct sqs_api *api, const struct http_request *request, st
     return false;
 }
 
+/* The region that a request was signed for. The gate has checked the header: AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/sqs/aws4_request, ... */
+static void note_region(struct call *call, struct slice authorization)
+{
+    struct slice rest = authorization;
+
+    for (int slashes = 0; slashes < 2; slashes++)
+        rest = slice_after(rest, slice_index(rest, '/') + 1);
+    buffer_reset(&call->region);
+    buffer_append(&call->region, slice_from(rest.ptr, slice_index(rest, '/')));
+    call->exchange.region = buffer_slice(&call->region);
+}
+
 /* How the client reached us, so that the queue URLs that it gets work for it. The gate has checked that there is one Host. */
 static void note_base_url(struct call *call, struct slice host)
 {
@@ -243,6 +257,7 @@ static void handle_request(void *context, const struct http_request *request)
     }
     api->counts.requests[call->exchange.request.action]++;
     note_base_url(call, find_header(r, "host"));
+    note_region(call, find_header(r, "authorization"));
     bridge_apply(api->bridge, &call->exchange, now);
 }
 

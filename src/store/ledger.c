@@ -86,17 +86,24 @@ void ledger_meta_put(struct database *db, const char *name, const void *value, s
 
 void ledger_queue_insert(struct database *db, int64_t id, struct slice name, int64_t now_ms)
 {
+    ledger_queue_insert_in(db, SLICE(""), id, name, now_ms);
+}
+
+void ledger_queue_insert_in(struct database *db, struct slice region, int64_t id, struct slice name, int64_t now_ms)
+{
     bind_i64(db, S(QUEUE_INSERT), 1, id);
     bind_text(db, S(QUEUE_INSERT), 2, name);
     bind_i64(db, S(QUEUE_INSERT), 3, QUEUE_FIRST_MESSAGE(id));
     bind_i64(db, S(QUEUE_INSERT), 4, now_ms);
+    bind_text(db, S(QUEUE_INSERT), 5, region);
     database_run(db, S(QUEUE_INSERT));
 }
 
 /* The order of the state columns in QUEUE_SAVE and QUEUE_ALL. */
 static const enum message_state counted_states[] = {MESSAGE_QUEUED, MESSAGE_IN_FLIGHT, MESSAGE_DELETED, MESSAGE_DEAD,
                                                     MESSAGE_DROPPED, MESSAGE_REDRIVEN, MESSAGE_PARKED,
-                                                    MESSAGE_PENDING, MESSAGE_SENT, MESSAGE_HELD};
+                                                    MESSAGE_PENDING, MESSAGE_SENT, MESSAGE_HELD,
+                                                    MESSAGE_EXPIRED, MESSAGE_PURGED};
 #define COUNTED_STATES (int)(sizeof(counted_states) / sizeof(counted_states[0]))
 
 void ledger_queue_save(struct database *db, const struct queue_row *row)
@@ -108,7 +115,20 @@ void ledger_queue_save(struct database *db, const struct queue_row *row)
         bind_i64(db, S(QUEUE_SAVE), 4 + i, row->counts[counted_states[i]]);
     bind_i64(db, S(QUEUE_SAVE), 4 + COUNTED_STATES, row->remote);
     bind_i64(db, S(QUEUE_SAVE), 5 + COUNTED_STATES, row->possible_duplicates);
+    bind_i64(db, S(QUEUE_SAVE), 6 + COUNTED_STATES, row->grouped);
+    bind_i64(db, S(QUEUE_SAVE), 7 + COUNTED_STATES, row->purge_to);
     database_run(db, S(QUEUE_SAVE));
+}
+
+void ledger_queue_settings(struct database *db, const struct queue_row *row)
+{
+    bind_i64(db, S(QUEUE_SETTINGS), 1, row->id);
+    bind_text(db, S(QUEUE_SETTINGS), 2, slice_present(row->region) ? row->region : SLICE(""));
+    bind_text(db, S(QUEUE_SETTINGS), 3, row->attributes);
+    bind_text(db, S(QUEUE_SETTINGS), 4, row->tags);
+    bind_i64(db, S(QUEUE_SETTINGS), 5, row->modified_at_ms);
+    bind_optional(db, S(QUEUE_SETTINGS), 6, row->deleted_at_ms);
+    database_run(db, S(QUEUE_SETTINGS));
 }
 
 void ledger_queues(struct database *db, void (*each)(void *context, const struct queue_row *row), void *context)
@@ -122,6 +142,13 @@ void ledger_queues(struct database *db, void (*each)(void *context, const struct
             .created_at_ms = column_i64(db, S(QUEUE_ALL), 4 + COUNTED_STATES),
             .remote = column_i64(db, S(QUEUE_ALL), 5 + COUNTED_STATES) != 0,
             .possible_duplicates = column_i64(db, S(QUEUE_ALL), 6 + COUNTED_STATES),
+            .grouped = column_i64(db, S(QUEUE_ALL), 7 + COUNTED_STATES) != 0,
+            .purge_to = column_i64(db, S(QUEUE_ALL), 8 + COUNTED_STATES),
+            .modified_at_ms = column_i64(db, S(QUEUE_ALL), 9 + COUNTED_STATES),
+            .deleted_at_ms = column_i64(db, S(QUEUE_ALL), 10 + COUNTED_STATES),
+            .region = column_slice(db, S(QUEUE_ALL), 11 + COUNTED_STATES),
+            .attributes = column_slice(db, S(QUEUE_ALL), 12 + COUNTED_STATES),
+            .tags = column_slice(db, S(QUEUE_ALL), 13 + COUNTED_STATES),
         };
 
         for (int i = 0; i < COUNTED_STATES; i++)
@@ -400,6 +427,27 @@ int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64
     return run_move(db, S(MESSAGE_RECEIVE_FRESH), 4, STEP_RECEIVED, now_ms);
 }
 
+int ledger_receive_one(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_RECEIVE_ONE), 1, id);
+    bind_i64(db, S(MESSAGE_RECEIVE_ONE), 2, due_at_ms);
+    return run_move(db, S(MESSAGE_RECEIVE_ONE), 3, STEP_RECEIVED, now_ms);
+}
+
+int ledger_move_copy(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_MOVE_COPY), 1, id);
+    bind_i64(db, S(MESSAGE_MOVE_COPY), 2, moved_to);
+    return run_move(db, S(MESSAGE_MOVE_COPY), 3, STEP_REDRIVEN, now_ms);
+}
+
+int ledger_end(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_END), 1, id);
+    bind_i64(db, S(MESSAGE_END), 2, state);
+    return run_move(db, S(MESSAGE_END), 3, step, now_ms);
+}
+
 int ledger_receive_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms)
 {
     bind_i64(db, S(MESSAGE_RECEIVE_AGAIN), 1, id);
@@ -575,6 +623,130 @@ void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limi
     bind_i64(db, S(MESSAGE_PENDING), 3, limit);
     while (database_row(db, S(MESSAGE_PENDING)))
         each(context, column_i64(db, S(MESSAGE_PENDING), 0), (uint64_t)column_i64(db, S(MESSAGE_PENDING), 1));
+}
+
+void ledger_fresh_groups(struct database *db, int64_t from, int64_t end, int64_t limit,
+                         void (*each)(void *context, int64_t id, uint64_t key_hash, int64_t origin), void *context)
+{
+    bind_i64(db, S(MESSAGE_FRESH_GROUPS), 1, from);
+    bind_i64(db, S(MESSAGE_FRESH_GROUPS), 2, end);
+    bind_i64(db, S(MESSAGE_FRESH_GROUPS), 3, limit);
+    while (database_row(db, S(MESSAGE_FRESH_GROUPS)))
+        each(context, column_i64(db, S(MESSAGE_FRESH_GROUPS), 0), (uint64_t)column_i64(db, S(MESSAGE_FRESH_GROUPS), 1),
+             column_i64(db, S(MESSAGE_FRESH_GROUPS), 2));
+}
+
+int64_t ledger_fresh_count(struct database *db, int64_t from, int64_t end)
+{
+    int64_t count = 0;
+
+    bind_i64(db, S(MESSAGE_FRESH_COUNT), 1, from);
+    bind_i64(db, S(MESSAGE_FRESH_COUNT), 2, end);
+    if (database_row(db, S(MESSAGE_FRESH_COUNT))) {
+        count = column_i64(db, S(MESSAGE_FRESH_COUNT), 0);
+        database_reset(db, S(MESSAGE_FRESH_COUNT));
+    }
+    return count;
+}
+
+void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, const struct message_glance *glance),
+                   void *context)
+{
+    enum step_kind kind;
+
+    bind_i64(db, S(MESSAGE_STATES), 1, from);
+    bind_i64(db, S(MESSAGE_STATES), 2, end);
+    bind_i64(db, S(MESSAGE_STATES), 3, limit);
+    while (database_row(db, S(MESSAGE_STATES))) {
+        struct message_glance glance = {
+            .id = column_i64(db, S(MESSAGE_STATES), 0),
+            .state = (enum message_state)column_i64(db, S(MESSAGE_STATES), 1),
+            .due_at_ms = column_i64(db, S(MESSAGE_STATES), 2),
+            .origin = column_i64(db, S(MESSAGE_STATES), 3),
+            .receive_count = column_i64(db, S(MESSAGE_STATES), 4),
+            .from_stream = !column_is_null(db, S(MESSAGE_STATES), 6),
+        };
+
+        step_decode(column_slice(db, S(MESSAGE_STATES), 5), 0, &kind, &glance.sent_ms);
+        each(context, &glance);
+    }
+}
+
+int64_t ledger_deduplicate(struct database *db, int64_t queue, struct slice key, int64_t since_ms)
+{
+    int64_t message = 0;
+
+    bind_i64(db, S(DEDUPLICATION_GET), 1, queue);
+    bind_blob(db, S(DEDUPLICATION_GET), 2, key);
+    if (database_row(db, S(DEDUPLICATION_GET))) {
+        if (column_i64(db, S(DEDUPLICATION_GET), 1) > since_ms)
+            message = column_i64(db, S(DEDUPLICATION_GET), 0);
+        database_reset(db, S(DEDUPLICATION_GET));
+    }
+    return message;
+}
+
+void ledger_deduplication_put(struct database *db, int64_t queue, struct slice key, int64_t message, int64_t now_ms)
+{
+    bind_i64(db, S(DEDUPLICATION_PUT), 1, queue);
+    bind_blob(db, S(DEDUPLICATION_PUT), 2, key);
+    bind_i64(db, S(DEDUPLICATION_PUT), 3, message);
+    bind_i64(db, S(DEDUPLICATION_PUT), 4, now_ms);
+    database_run(db, S(DEDUPLICATION_PUT));
+}
+
+int ledger_deduplication_prune(struct database *db, int64_t before_ms, int64_t limit)
+{
+    bind_i64(db, S(DEDUPLICATION_PRUNE), 1, before_ms);
+    bind_i64(db, S(DEDUPLICATION_PRUNE), 2, limit);
+    return database_run(db, S(DEDUPLICATION_PRUNE));
+}
+
+int64_t ledger_move_task_insert(struct database *db, const struct move_task_row *row)
+{
+    bind_i64(db, S(MOVE_TASK_INSERT), 1, row->source);
+    bind_optional(db, S(MOVE_TASK_INSERT), 2, row->destination);
+    bind_optional(db, S(MOVE_TASK_INSERT), 3, row->per_second);
+    bind_i64(db, S(MOVE_TASK_INSERT), 4, row->state);
+    bind_i64(db, S(MOVE_TASK_INSERT), 5, row->to_move);
+    bind_i64(db, S(MOVE_TASK_INSERT), 6, row->end_message);
+    bind_i64(db, S(MOVE_TASK_INSERT), 7, row->started_at_ms);
+    return last_insert(db, database_run(db, S(MOVE_TASK_INSERT)));
+}
+
+void ledger_move_task_save(struct database *db, const struct move_task_row *row)
+{
+    bind_i64(db, S(MOVE_TASK_SAVE), 1, row->id);
+    bind_i64(db, S(MOVE_TASK_SAVE), 2, row->state);
+    bind_i64(db, S(MOVE_TASK_SAVE), 3, row->moved);
+    bind_text(db, S(MOVE_TASK_SAVE), 4, row->failure);
+    database_run(db, S(MOVE_TASK_SAVE));
+}
+
+void ledger_move_task_remove(struct database *db, int64_t id)
+{
+    bind_i64(db, S(MOVE_TASK_PRUNE), 1, id);
+    database_run(db, S(MOVE_TASK_PRUNE));
+}
+
+void ledger_move_tasks(struct database *db, void (*each)(void *context, const struct move_task_row *row), void *context)
+{
+    while (database_row(db, S(MOVE_TASK_ALL))) {
+        struct move_task_row row = {
+            .id = column_i64(db, S(MOVE_TASK_ALL), 0),
+            .source = column_i64(db, S(MOVE_TASK_ALL), 1),
+            .destination = column_i64(db, S(MOVE_TASK_ALL), 2),
+            .per_second = column_i64(db, S(MOVE_TASK_ALL), 3),
+            .state = (enum move_task_state)column_i64(db, S(MOVE_TASK_ALL), 4),
+            .moved = column_i64(db, S(MOVE_TASK_ALL), 5),
+            .to_move = column_i64(db, S(MOVE_TASK_ALL), 6),
+            .end_message = column_i64(db, S(MOVE_TASK_ALL), 7),
+            .failure = column_slice(db, S(MOVE_TASK_ALL), 8),
+            .started_at_ms = column_i64(db, S(MOVE_TASK_ALL), 9),
+        };
+
+        each(context, &row);
+    }
 }
 
 void ledger_troubled(struct database *db, int64_t queue, void (*each)(void *context, int64_t id, enum message_state state, uint64_t key_hash),

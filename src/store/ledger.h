@@ -43,8 +43,21 @@ struct queue_row {
     int64_t created_at_ms;
     bool remote;                 /* its messages are sent to another server */
     int64_t possible_duplicates; /* messages sent again because no answer had come */
+    bool grouped;                /* a message with a group id was sent to it */
+    int64_t purge_to;            /* unsettled messages below it are being purged; 0: none are */
+    /* what ledger_queue_settings stores */
+    int64_t modified_at_ms;
+    int64_t deleted_at_ms;       /* 0: it exists */
+    struct slice region;         /* empty: the bridge's own */
+    struct slice attributes;     /* JSON; absent: none were given */
+    struct slice tags;
 };
+/* Makes it in the bridge's own region, without attributes. */
 void ledger_queue_insert(struct database *db, int64_t id, struct slice name, int64_t now_ms);
+/* The same in another region. */
+void ledger_queue_insert_in(struct database *db, struct slice region, int64_t id, struct slice name, int64_t now_ms);
+/* What is asked of it, apart from what happens in it (ledger_queue_save). */
+void ledger_queue_settings(struct database *db, const struct queue_row *row);
 void ledger_queue_save(struct database *db, const struct queue_row *row);
 void ledger_queues(struct database *db, void (*each)(void *context, const struct queue_row *row), void *context);
 struct scheduled_row {
@@ -153,6 +166,12 @@ void ledger_message_insert(struct database *db, const struct new_message *messag
 
 /* Moves; each returns how many rows moved. */
 int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64_t due_at_ms, int64_t now_ms);
+/* The same for one message. */
+int ledger_receive_one(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
+/* Not settled -> EXPIRED, PURGED or DROPPED. */
+int ledger_end(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms);
+/* Still DEAD; what stands for it is another message now. */
+int ledger_move_copy(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms);
 int ledger_receive_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 int ledger_reschedule(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 int ledger_delete(struct database *db, int64_t id, int64_t now_ms);
@@ -191,6 +210,45 @@ bool ledger_fault(struct database *db, int64_t message, void (*each)(void *conte
 /* PENDING messages of [from, end) that are not scheduled, in order, with the hash of their item's key; at most `limit`. */
 void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, int64_t id, uint64_t key_hash),
                     void *context);
+/* Messages of [from, end) that were never received, in order, with the hash of their group; at most `limit`. */
+void ledger_fresh_groups(struct database *db, int64_t from, int64_t end, int64_t limit,
+                         void (*each)(void *context, int64_t id, uint64_t key_hash, int64_t origin), void *context);
+int64_t ledger_fresh_count(struct database *db, int64_t from, int64_t end);
+/* Messages of [from, end) in whatever state, in order, at most `limit`. */
+struct message_glance {
+    int64_t id;
+    enum message_state state;
+    int64_t due_at_ms; /* 0: none */
+    int64_t origin;
+    int64_t receive_count;
+    int64_t sent_ms;
+    bool from_stream;
+};
+void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, const struct message_glance *glance),
+                   void *context);
+/* What was sent to a FIFO queue of late, by a hash of its deduplication id. 0: nothing since since_ms. */
+int64_t ledger_deduplicate(struct database *db, int64_t queue, struct slice key, int64_t since_ms);
+void ledger_deduplication_put(struct database *db, int64_t queue, struct slice key, int64_t message, int64_t now_ms);
+/* Forgets what was sent before; a bounded number at a time. Returns how many. */
+int ledger_deduplication_prune(struct database *db, int64_t before_ms, int64_t limit);
+
+struct move_task_row {
+    int64_t id;
+    int64_t source;
+    int64_t destination; /* 0: each message's own source */
+    int64_t per_second;  /* 0: as fast as it goes */
+    enum move_task_state state;
+    int64_t moved;
+    int64_t to_move;
+    int64_t end_message;
+    struct slice failure; /* absent: none */
+    int64_t started_at_ms;
+};
+int64_t ledger_move_task_insert(struct database *db, const struct move_task_row *row);
+void ledger_move_task_save(struct database *db, const struct move_task_row *row);
+void ledger_move_task_remove(struct database *db, int64_t id);
+void ledger_move_tasks(struct database *db, void (*each)(void *context, const struct move_task_row *row), void *context);
+
 /* DEAD, PARKED and HELD messages of a queue (copies aside), in order. */
 void ledger_troubled(struct database *db, int64_t queue, void (*each)(void *context, int64_t id, enum message_state state, uint64_t key_hash),
                      void *context);

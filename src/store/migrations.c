@@ -165,6 +165,64 @@ static const char *const steps[] = {
     "INSERT INTO delivery_2 SELECT page,queue,first_message,message_count,filtered FROM delivery;"
     "DROP TABLE delivery;"
     "ALTER TABLE delivery_2 RENAME TO delivery;",
+
+    /* 3: the whole SQS API: queues that are made and deleted while we run, their attributes, FIFO, move tasks */
+    "CREATE TABLE queue_3("
+    "  id INTEGER PRIMARY KEY,"          /* 1..2^22; the high part of its messages' ids */
+    "  name TEXT NOT NULL,"
+    "  region TEXT NOT NULL DEFAULT '',"      /* '': the bridge's own */
+    "  next_message INTEGER NOT NULL,"   /* the id that its next message gets */
+    "  next_fresh INTEGER NOT NULL,"     /* no message below this one waits for its first receive (or to be sent), scheduled ones aside */
+    "  queued INTEGER NOT NULL DEFAULT 0,"    /* messages in each state, pruned ones included; audit counts the rows again */
+    "  in_flight INTEGER NOT NULL DEFAULT 0,"
+    "  deleted INTEGER NOT NULL DEFAULT 0,"
+    "  dead INTEGER NOT NULL DEFAULT 0,"
+    "  dropped INTEGER NOT NULL DEFAULT 0,"
+    "  redriven INTEGER NOT NULL DEFAULT 0,"
+    "  parked INTEGER NOT NULL DEFAULT 0,"
+    "  pending INTEGER NOT NULL DEFAULT 0,"
+    "  sent INTEGER NOT NULL DEFAULT 0,"
+    "  held INTEGER NOT NULL DEFAULT 0,"
+    "  expired INTEGER NOT NULL DEFAULT 0,"
+    "  purged INTEGER NOT NULL DEFAULT 0,"
+    "  created_at_ms INTEGER NOT NULL,"
+    "  remote INTEGER NOT NULL DEFAULT 0," /* 1: its messages are sent to another server */
+    "  possible_duplicates INTEGER NOT NULL DEFAULT 0," /* messages sent again because no answer had come */
+    "  grouped INTEGER NOT NULL DEFAULT 0,"   /* 1: a message with a group id was sent to it (of a standard queue: fair queues) */
+    "  purge_to INTEGER NOT NULL DEFAULT 0,"  /* unsettled messages below this id are being purged */
+    "  modified_at_ms INTEGER NOT NULL DEFAULT 0,"
+    "  deleted_at_ms INTEGER,"           /* NULL: it exists */
+    "  attributes TEXT,"                 /* JSON: what CreateQueue and SetQueueAttributes gave; NULL: nothing */
+    "  tags TEXT"                        /* JSON */
+    ");"
+    "INSERT INTO queue_3(id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held,created_at_ms,remote,"
+    "possible_duplicates,modified_at_ms) SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held,"
+    "created_at_ms,remote,possible_duplicates,created_at_ms FROM queue;"
+    "DROP TABLE queue;"
+    "ALTER TABLE queue_3 RENAME TO queue;"
+    "CREATE UNIQUE INDEX queue_name ON queue(region,name) WHERE deleted_at_ms IS NULL;"
+
+    "CREATE TABLE deduplication("        /* of FIFO queues: what was sent in the last five minutes */
+    "  id INTEGER PRIMARY KEY,"          /* rises with time: pruned from the front */
+    "  queue INTEGER NOT NULL,"
+    "  key BLOB NOT NULL,"               /* 16 bytes of a hash of the deduplication id (and the group id, where that is the scope) */
+    "  message INTEGER NOT NULL,"        /* what the first send became */
+    "  sent_at_ms INTEGER NOT NULL"
+    ");"
+    "CREATE UNIQUE INDEX deduplication_key ON deduplication(queue,key);"
+
+    "CREATE TABLE move_task("            /* StartMessageMoveTask */
+    "  id INTEGER PRIMARY KEY,"
+    "  source INTEGER NOT NULL,"         /* queue */
+    "  destination INTEGER,"             /* queue; NULL: each message's own source */
+    "  per_second INTEGER,"              /* NULL: as fast as it goes */
+    "  state INTEGER NOT NULL,"          /* enum move_task_state */
+    "  moved INTEGER NOT NULL,"
+    "  to_move INTEGER NOT NULL,"        /* when it began */
+    "  end_message INTEGER NOT NULL,"    /* only messages below this one are moved: those that were there when it began */
+    "  failure TEXT,"
+    "  started_at_ms INTEGER NOT NULL"
+    ");",
 };
 
 int migrations_known(void)

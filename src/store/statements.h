@@ -26,11 +26,13 @@
     X(META_GET, false, "SELECT value FROM meta WHERE name=?1")                                                                           \
     X(META_PUT, false, "INSERT OR REPLACE INTO meta(name,value) VALUES(?1,?2)")                                                          \
     /* queues */                                                                                                                         \
-    X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms) VALUES(?1,?2,?3,?3,?4)")                    \
-    X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held," \
-                       "created_at_ms,remote,possible_duplicates FROM queue ORDER BY id")                                                \
+    X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms,modified_at_ms,region) VALUES(?1,?2,?3,?3,?4,?4,?5)")                    \
+    X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held,expired,purged,"\
+                       "created_at_ms,remote,possible_duplicates,grouped,purge_to,modified_at_ms,deleted_at_ms,region,attributes,tags FROM queue ORDER BY id")\
     X(QUEUE_SAVE, false, "UPDATE queue SET next_message=?2,next_fresh=?3,queued=?4,in_flight=?5,deleted=?6,dead=?7,dropped=?8,"          \
-                         "redriven=?9,parked=?10,pending=?11,sent=?12,held=?13,remote=?14,possible_duplicates=?15 WHERE id=?1")          \
+                         "redriven=?9,parked=?10,pending=?11,sent=?12,held=?13,expired=?14,purged=?15,remote=?16,possible_duplicates=?17,grouped=?18,"\
+                         "purge_to=?19 WHERE id=?1")                                                                                     \
+    X(QUEUE_SETTINGS, false, "UPDATE queue SET region=?2,attributes=?3,tags=?4,modified_at_ms=?5,deleted_at_ms=?6 WHERE id=?1")          \
     X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
                               "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
     X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state IN (1,2) ORDER BY id LIMIT 1")                         \
@@ -78,6 +80,10 @@
     X(MESSAGE_PARK, false, "UPDATE message SET state=8,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")         \
     X(MESSAGE_HOLD, false, "UPDATE message SET state=10,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")        \
     X(MESSAGE_RELEASE, false, "UPDATE message SET state=?3,due_at_ms=?4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=10")               \
+    X(MESSAGE_RECEIVE_ONE, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?2," GROWN_HISTORY("?3")                         \
+                                  " WHERE id=?1 AND state=2 AND due_at_ms IS NULL")                                                      \
+    X(MESSAGE_MOVE_COPY, false, "UPDATE message SET moved_to=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=5")                        \
+    X(MESSAGE_END, false, "UPDATE message SET state=?2,due_at_ms=NULL," GROWN_HISTORY("?3") " WHERE id=?1 AND state IN (1,2,3)")          \
     /* messages to other servers: moves */                                                                                               \
     X(MESSAGE_SENT_REMOTE, false, "UPDATE message SET state=9,due_at_ms=NULL,remote_id=?2," GROWN_HISTORY("?3")                          \
                                   " WHERE id=?1 AND state=1")                                                                            \
@@ -87,6 +93,15 @@
                                       " WHERE id=?1 AND state=9")                                                                        \
     X(MESSAGE_REMOTE_DELETED, false, "UPDATE message SET state=4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                       \
     X(MESSAGE_REMOTE_DEAD, false, "UPDATE message SET state=5," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                          \
+    /* FIFO queues: deduplication; move tasks */                                                                                        \
+    X(DEDUPLICATION_PUT, false, "INSERT OR REPLACE INTO deduplication(id,queue,key,message,sent_at_ms) VALUES(NULL,?1,?2,?3,?4)")        \
+    X(DEDUPLICATION_GET, false, "SELECT message,sent_at_ms FROM deduplication WHERE queue=?1 AND key=?2")                                \
+    X(DEDUPLICATION_PRUNE, true,  "DELETE FROM deduplication WHERE id IN (SELECT id FROM deduplication ORDER BY id LIMIT ?2) AND sent_at_ms<?1") \
+    X(MOVE_TASK_INSERT, false, "INSERT INTO move_task(id,source,destination,per_second,state,moved,to_move,end_message,failure,started_at_ms) " \
+                               "VALUES(NULL,?1,?2,?3,?4,0,?5,?6,NULL,?7)")                                                               \
+    X(MOVE_TASK_SAVE, false, "UPDATE move_task SET state=?2,moved=?3,failure=?4 WHERE id=?1")                                            \
+    X(MOVE_TASK_PRUNE, false, "DELETE FROM move_task WHERE id=?1")                                                                       \
+    X(MOVE_TASK_ALL, true, "SELECT id,source,destination,per_second,state,moved,to_move,end_message,failure,started_at_ms FROM move_task ORDER BY id") \
     /* faults */                                                                                                                         \
     X(FAULT_PUT, false, "INSERT OR REPLACE INTO fault(message,code,text,at_ms) VALUES(?1,?2,?3,?4)")                                     \
     X(FAULT_GET, false, "SELECT code,text,at_ms FROM fault WHERE message=?1")                                                            \
@@ -101,6 +116,11 @@
     X(MESSAGE_ORIGIN, false, "SELECT origin FROM message WHERE id=?1")                                                                   \
     X(MESSAGE_PENDING, false, "SELECT m.id,r.key_hash FROM message m CROSS JOIN record r ON r.id=m.record "                              \
                               "WHERE m.id>=?1 AND m.id<?2 AND m.state=1 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")                 \
+    X(MESSAGE_FRESH_GROUPS, false, "SELECT m.id,r.key_hash,m.origin FROM message m CROSS JOIN record r ON r.id=m.record "                \
+                                   "WHERE m.id>=?1 AND m.id<?2 AND m.state=2 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")            \
+    X(MESSAGE_FRESH_COUNT, false, "SELECT count(*) FROM message WHERE id>=?1 AND id<?2 AND state=2 AND due_at_ms IS NULL")               \
+    X(MESSAGE_STATES, false, "SELECT m.id,m.state,m.due_at_ms,m.origin,m.receive_count,substr(m.history,1,8),r.shard FROM message m "    \
+                             "CROSS JOIN record r ON r.id=m.record WHERE m.id>=?1 AND m.id<?2 ORDER BY m.id LIMIT ?3")                   \
     X(MESSAGE_TROUBLED, false, "SELECT m.id,m.state,r.key_hash FROM message m INDEXED BY message_troubled "                              \
                                "CROSS JOIN record r ON r.id=m.record WHERE m.id>=?1 AND m.id<?2 "                                        \
                                "AND (m.state=5 OR m.state=8 OR m.state=10) AND m.origin IS NULL ORDER BY m.id")                          \
@@ -109,11 +129,11 @@
     X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count,filtered FROM delivery WHERE page=?1 "                           \
                               "ORDER BY queue,first_message")                                                                            \
     X(PRUNE_COUNT, false, "INSERT INTO pruned(shard,queue,state,message_count) SELECT ?1,?2,state,count(*) FROM message "                \
-                          "WHERE id>=?3 AND id<?4 AND state IN (4,6,9) AND substr(history,-6)<?5 GROUP BY state "                          \
+                          "WHERE id>=?3 AND id<?4 AND state IN (4,6,9,11,12) AND substr(history,-6)<?5 GROUP BY state "                          \
                           "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+excluded.message_count")            \
     X(PRUNED_ADD, false, "INSERT INTO pruned(shard,queue,state,message_count) VALUES(?1,?2,?3,1) "                                       \
                          "ON CONFLICT(shard,queue,state) DO UPDATE SET message_count=message_count+1")                                   \
-    X(PRUNE_MESSAGES, false, "DELETE FROM message WHERE id>=?1 AND id<?2 AND state IN (4,6,9) AND substr(history,-6)<?3")                  \
+    X(PRUNE_MESSAGES, false, "DELETE FROM message WHERE id>=?1 AND id<?2 AND state IN (4,6,9,11,12) AND substr(history,-6)<?3")                  \
     X(PRUNE_KEPT, false, "SELECT record FROM message WHERE id>=?1 AND id<?2")                                                            \
     X(PRUNE_RECORD, false, "DELETE FROM record WHERE id=?1")                                                                             \
     X(PRUNE_DELIVERY, false, "DELETE FROM delivery WHERE page=?1")                                                                       \

@@ -60,3 +60,13 @@ const char *gap_cause_text(enum gap_cause cause)
     default: return "unknown";
     }
 }
+
+const char *move_task_state_name(enum move_task_state state)
+{
+    switch (state) {
+#define MOVE_TASK_CASE(name, number, text) case MOVE_TASK_##name: return text;
+        MOVE_TASK_STATE_LIST(MOVE_TASK_CASE)
+#undef MOVE_TASK_CASE
+    default: return "UNKNOWN";
+    }
+}

@@ -18,13 +18,15 @@
     X(REDRIVEN, 7, "redriven", true)    /* the dead-letter queue's copy of a message that went back */                                   \
     X(PARKED, 8, "parked", false)       /* cannot be sent as it is; an operator decides */                                              \
     X(SENT, 9, "sent", true)            /* another server has it: what is known ends here, unless its consumers use the gateway */       \
-    X(HELD, 10, "held", false)          /* an earlier record of its key is dead or parked, and on_dead is hold_key */
+    X(HELD, 10, "held", false)          /* an earlier record of its key is dead or parked, and on_dead is hold_key */                     \
+    X(EXPIRED, 11, "expired", true)     /* sent by SendMessage, and older than its queue's retention */                                  \
+    X(PURGED, 12, "purged", true)       /* removed by PurgeQueue, or with its queue by DeleteQueue */
 
 enum message_state {
 #define MESSAGE_STATE_ENUM(name, number, text, settled) MESSAGE_##name = number,
     MESSAGE_STATE_LIST(MESSAGE_STATE_ENUM)
 #undef MESSAGE_STATE_ENUM
-    MESSAGE_STATE_COUNT = 11
+    MESSAGE_STATE_COUNT = 13
 };
 
 /* One step of a message's life, as it is kept in message.history: 8 bytes, kind, detail, then the time in ms since 1970 as 48 bits,
@@ -45,7 +47,9 @@ enum message_state {
     X(PARKED, 12, "parked")                                                                                                              \
     X(HELD, 13, "held behind a dead record of its key")                                                                                  \
     X(RELEASED, 14, "released")                                                                                                          \
-    X(REPLAYED, 15, "enqueued by replay")
+    X(REPLAYED, 15, "enqueued by replay")                                                                                                \
+    X(EXPIRED, 16, "expired: older than its queue's retention")                                                                          \
+    X(PURGED, 17, "purged")
 
 enum step_kind {
 #define STEP_ENUM(name, number, text) STEP_##name = number,
@@ -100,6 +104,21 @@ enum gap_cause {
 #undef GAP_CAUSE_ENUM
 };
 
+#define MOVE_TASK_STATE_LIST(X)                                                                                                          \
+    X(RUNNING, 1, "RUNNING")                                                                                                             \
+    X(COMPLETED, 2, "COMPLETED")                                                                                                         \
+    X(CANCELLING, 3, "CANCELLING")                                                                                                       \
+    X(CANCELLED, 4, "CANCELLED")                                                                                                         \
+    X(FAILED, 5, "FAILED")
+
+enum move_task_state {
+#define MOVE_TASK_STATE_ENUM(name, number, text) MOVE_TASK_##name = number,
+    MOVE_TASK_STATE_LIST(MOVE_TASK_STATE_ENUM)
+#undef MOVE_TASK_STATE_ENUM
+};
+
+/* As SQS writes it. */
+const char *move_task_state_name(enum move_task_state state);
 const char *message_state_name(enum message_state state);
 bool message_state_settled(enum message_state state);
 const char *step_name(enum step_kind kind);

@@ -159,7 +159,7 @@ static int layers_receive(struct world *w, int64_t ids[BATCH], struct instant no
 static void layers_settle(struct world *w, const int64_t *ids, int count, struct instant now)
 {
     for (int i = 0; i < count; i++)
-        queue_delete(w->queue, w->db, ids[i], now);
+        queue_delete(w->queue, w->db, ids[i], 1, now);
 }
 
 static void layers_save(struct world *w)
@@ -461,6 +461,7 @@ static void load_queue(void *context, const struct queue_row *row)
     struct world *w = context;
 
     w->queue = queue_load(w->db, row, clock_now());
+    queue_start(w->queue, w->db, clock_now());
     w->queue->options.visibility_timeout_ms = VISIBILITY_MS;
 }
 

@@ -372,17 +372,34 @@ static bool deleted_already(struct world *w, int queue, uint64_t key, bool sent)
            (queue == ORDERS && truth_of(w, ORDERS_DEAD, key, sent)->deleted);
 }
 
+/* What SQS refuses arrives as an escape of the JSON text, which a consumer's parser reads as the same (pitfall 23). */
+static void append_expected(struct buffer *out, struct slice record)
+{
+    for (size_t i = 0; i < record.len; i++) {
+        if (i + 2 < record.len && memcmp(record.ptr + i, "\xef\xbf\xbe", 3) == 0)
+            buffer_append_text(out, "\\ufffe");
+        else if (i + 2 < record.len && memcmp(record.ptr + i, "\xef\xbf\xbf", 3) == 0)
+            buffer_append_text(out, "\\uffff");
+        else {
+            buffer_append_byte(out, record.ptr[i]);
+            continue;
+        }
+        i += 2;
+    }
+}
+
 static void check_body(struct world *w, uint64_t key, const char *body)
 {
     const struct record_at *at = &w->records[key];
     size_t count;
     struct slice want = fake_shard_records(at->shard, &count)[at->index].body;
-    size_t len = want.len - 1;
-    char tail[240];
+    struct buffer expected = {0};
 
-    snprintf(tail, sizeof(tail), ",\"eventSourceARN\":\"%s\"}", at->arn);
-    if (strncmp(body, want.ptr, len) != 0 || strcmp(body + len, tail) != 0)
+    append_expected(&expected, slice_from(want.ptr, want.len - 1));
+    buffer_printf(&expected, ",\"eventSourceARN\":\"%s\"}", at->arn);
+    if (strcmp(body, expected.ptr) != 0)
         violated(w, "P9: record k%" PRIu64 " was altered: %s", key, body);
+    buffer_fini(&expected);
 }
 
 /* The key stands as "k-42-" in the record's Keys; nothing else of a record looks like that. */
@@ -893,12 +910,12 @@ static void finish(struct world *w)
 
 static bool drained(struct world *w)
 {
-    const struct desk *desks;
+    struct desk *const *desks;
     size_t count;
 
     desks = bridge_desks(w->bridge, &count);
     for (size_t i = 0; i < count; i++)
-        if (desks[i].queue->counts[MESSAGE_QUEUED] + desks[i].queue->counts[MESSAGE_IN_FLIGHT] + desks[i].queue->counts[MESSAGE_PENDING] > 0)
+        if (desks[i]->queue->counts[MESSAGE_QUEUED] + desks[i]->queue->counts[MESSAGE_IN_FLIGHT] + desks[i]->queue->counts[MESSAGE_PENDING] > 0)
             return false;
     return source_trouble(bridge_source(w->bridge, 0))[0] == '\0';
 }
@@ -948,11 +965,11 @@ static bool caught_up(struct world *w)
 static const struct queue *far_queue(const struct world *w, int far)
 {
     size_t count;
-    const struct desk *desks = bridge_desks(w->bridge, &count);
+    struct desk *const *desks = bridge_desks(w->bridge, &count);
 
     for (size_t i = 0; i < count; i++)
-        if (strcmp(desks[i].queue->name, far_options[far].name) == 0)
-            return desks[i].queue;
+        if (strcmp(desks[i]->queue->name, far_options[far].name) == 0)
+            return desks[i]->queue;
     return NULL;
 }
 

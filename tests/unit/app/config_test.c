@@ -65,7 +65,9 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"listen: 0.0.0.0:1\n", "listen: 0.0.0.0:1 can be reached from other machines: say listen_beyond_loopback: true if that is wanted (and put TLS in front)\n"},
         {"listen: 0.0.0.0:1\nlisten_beyond_loopback: true\n", ""},
         {"account_id: \"12\"\n", "account_id: \"12\": wanted 12 digits\n"},
-        {"queues:\n  - name: q.fifo\n", "c.yaml:2: queue \"q.fifo\": embedded FIFO queues are not built yet (FIFO queues of target sqs are)\n"},
+        {"queues:\n  - name: q.fifo\n", ""},
+        {"queues:\n  - name: q.fifo\n    max_receive_count: 3\n    dead_letter_queue: dead\n",
+         "c.yaml:2: the dead_letter_queue \"dead\" must be of the kind of its queue: both end in .fifo, or neither\n"},
         {"pipelines:\n  - stream: kinesis:t\n    queues: [q]\n", "c.yaml:2: stream \"kinesis:t\": Kinesis is not built yet; DynamoDB Streams is\n"},
         {"queues:\n  - name: q\n    target: sns\n    body: xml\n    address: other\n    attributes: [stream, item.AWS.x]\n    filter: {a: [{prefx: x}]}\n",
          "c.yaml:3: target is \"sns\": wanted one of embedded|sqs\n"

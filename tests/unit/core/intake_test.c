@@ -24,6 +24,7 @@ static void load_queue(void *context, const struct queue_row *row)
     struct world *w = context;
 
     w->queue = queue_load(w->db, row, (struct instant){1000, 1000});
+    queue_start(w->queue, w->db, (struct instant){1000, 1000});
 }
 
 static void world_open(struct world *w, void **state)

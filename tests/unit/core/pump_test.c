@@ -79,7 +79,7 @@ static void world_open(struct world *w)
     w->pump = pump_new(w->db, w->queue, &w->options, &w->identity, &w->origins, 7, w->now);
     w->queue->send = send_again;
     w->queue->send_context = w;
-    queue_load_held(w->queue, w->db, w->now);
+    queue_start(w->queue, w->db, w->now);
     queue_save(w->queue, w->db);
     assert_int_equal(database_commit(w->db), DATABASE_OK);
 }

@@ -33,6 +33,7 @@ static void load_queue(void *context, const struct queue_row *row)
 
     w->queues[row->id - 1] = queue_load(w->db, row, w->now);
     queue_set_lookup(w->queues[row->id - 1], find_queue, w);
+    queue_start(w->queues[row->id - 1], w->db, w->now);
 }
 
 static void world_open(struct world *w)
@@ -140,7 +141,7 @@ static void messages_come_in_order_and_once_while_they_are_in_flight(void **stat
     c = world_receive(&w, 0, 10, 1000);
     assert_int_equal(c.count, 2);
     assert_int_equal(world_receive(&w, 0, 10, 1000).count, 0);
-    queue_delete(w.queues[0], w.db, sent[1], w.now);
+    queue_delete(w.queues[0], w.db, sent[1], 1, w.now);
     world_wait(&w, 999);
     assert_int_equal(world_receive(&w, 0, 10, 1000).count, 0);
     world_wait(&w, 1);
@@ -162,9 +163,9 @@ static void a_restart_keeps_deletes_flights_and_counts(void **state)
     for (int i = 0; i < 6; i++)
         world_send(&w, 0);
     c = world_receive(&w, 0, 4, 1000);
-    queue_delete(w.queues[0], w.db, c.ids[0], w.now);
+    queue_delete(w.queues[0], w.db, c.ids[0], 1, w.now);
     world_commit(&w);
-    queue_delete(w.queues[0], w.db, c.ids[1], w.now); /* not committed: lost with the crash, as it may be, because nobody was told */
+    queue_delete(w.queues[0], w.db, c.ids[1], 1, w.now); /* not committed: lost with the crash, as it may be, because nobody was told */
     world_close(&w, true);
     world_open(&w);
     assert_int_equal(w.queues[0]->counts[MESSAGE_DELETED], 1);
@@ -240,7 +241,7 @@ static void deleting_a_dead_letter_settles_the_message_that_died(void **state)
     world_wait(&w, 0);
     assert_int_equal(world_receive(&w, 0, 1, 0).count, 0);
     c = world_receive(&w, 1, 1, 1000);
-    queue_delete(w.queues[1], w.db, c.ids[0], w.now);
+    queue_delete(w.queues[1], w.db, c.ids[0], 1, w.now);
     assert_int_equal(w.queues[0]->counts[MESSAGE_DEAD], 0);
     assert_int_equal(w.queues[0]->counts[MESSAGE_DELETED], 1);
     assert_false(ledger_message_find(w.db, c.ids[0], &row));
@@ -300,7 +301,7 @@ static void model_receive(struct world *w, struct model *m, struct random *rando
             fail_msg("message %zu was delivered while it was hidden", n);
         m->hidden_until[n] = w->now.mono_ms + visibility_ms;
         if (random_below(random, 2) == 0) {
-            queue_delete(w->queues[queue], w->db, c.ids[i], w->now);
+            queue_delete(w->queues[queue], w->db, c.ids[i], 1, w->now);
             m->states[n] = MODEL_DELETED;
         }
     }
@@ -365,7 +366,7 @@ static void random_histories_never_redeliver_and_always_add_up(void **state)
             struct catch c = world_receive(&w, queue, 10, 100);
 
             for (int i = 0; i < c.count; i++) {
-                queue_delete(w.queues[queue], w.db, c.ids[i], w.now);
+                queue_delete(w.queues[queue], w.db, c.ids[i], 1, w.now);
                 model.states[number_of(c.roots[i])] = MODEL_DELETED;
             }
             world_wait(&w, 1000);
@@ -445,7 +446,7 @@ static void a_late_delete_settles_a_message_that_died_meanwhile(void **state)
     world_wait(&w, 1000);
     assert_int_equal(world_receive(&w, 0, 1, 1000).count, 0); /* it dies */
     assert_int_equal(w.queues[0]->counts[MESSAGE_DEAD], 1);
-    queue_delete(w.queues[0], w.db, sent, w.now);
+    queue_delete(w.queues[0], w.db, sent, 1, w.now);
     assert_int_equal(w.queues[0]->counts[MESSAGE_DEAD], 0);
     assert_int_equal(w.queues[0]->counts[MESSAGE_DELETED], 1);
     assert_int_equal(world_receive(&w, 1, 1, 1000).count, 0);

@@ -49,6 +49,7 @@ static void load_queue(void *context, const struct queue_row *row)
     struct world *w = context;
 
     w->queue = queue_load(w->db, row, w->now);
+    queue_start(w->queue, w->db, w->now);
 }
 
 static void load_stream(void *context, const struct stream_row *row)
