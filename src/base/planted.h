@@ -22,7 +22,9 @@
     X(HOLD_FORGOTTEN)      /* P3: records behind a parked one of their key are sent */                                                   \
     X(FIFO_GROUP_UNLOCKED) /* P3: an embedded FIFO queue gives a group's next message while one is in flight */                         \
     X(EXPIRED_HANDLE_DELETES) /* a FIFO queue takes the handle of a receive that has timed out */                                        \
-    X(DEDUPLICATION_FORGOTTEN) /* a FIFO queue takes the same deduplication id twice */
+    X(DEDUPLICATION_FORGOTTEN) /* a FIFO queue takes the same deduplication id twice */                                                  \
+    X(GATEWAY_FORGETS)     /* what consumers do through the gateway is not recorded */                                                   \
+    X(GATEWAY_UNCONFIRMED) /* the gateway confirms deletes before the other server has */
 
 #ifdef S2Q_PLANTED_BUGS
 #include <stdbool.h>

@@ -119,6 +119,26 @@ void sqs_answer_message(struct sqs_answer *a, const struct sqs_message *m)
     buffer_append_byte(out, '}');
 }
 
+void sqs_answer_raw_message(struct sqs_answer *a, struct slice message)
+{
+    begin_element(&a->body, &a->count, "Messages");
+    buffer_append(&a->body, message);
+}
+
+void sqs_answer_whole(struct sqs_answer *a, struct slice document)
+{
+    struct scanner j;
+
+    scan_init(&j, document);
+    scan_skip(&j);
+    if (!scan_end(&j)) {
+        sqs_answer_error(a, SQS_SERVICE_UNAVAILABLE, "The answer of the queue's server was malformed or cut.");
+        return;
+    }
+    buffer_reset(&a->body);
+    buffer_append(&a->body, document);
+}
+
 /* Opens the next element of the Successful list of a batch. */
 static void begin_successful(struct sqs_answer *a, struct slice id)
 {

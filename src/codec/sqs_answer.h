@@ -51,6 +51,10 @@ struct sqs_answer {
 
 void sqs_answer_begin(struct sqs_answer *a, enum sqs_action action);
 void sqs_answer_message(struct sqs_answer *a, const struct sqs_message *m);
+/* A message that is written already, as a JSON object. */
+void sqs_answer_raw_message(struct sqs_answer *a, struct slice message);
+/* The whole answer, as another server wrote it (AWS JSON). */
+void sqs_answer_whole(struct sqs_answer *a, struct slice document);
 void sqs_answer_sent(struct sqs_answer *a, const struct sqs_sent *sent);
 /* An entry that is done; id: absent outside batches. */
 void sqs_answer_done(struct sqs_answer *a, struct slice id);

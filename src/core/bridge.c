@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/planted.h"
+#include "core/gateway.h"
 #include "store/questions.h"
 
 #include <stdio.h>
@@ -29,6 +31,7 @@ struct bridge {
     size_t next_source;        /* whose call comes next: fair among sources */
     uint64_t epoch;            /* grows when memory was thrown away: answers to older calls mean nothing */
     size_t calls;
+    struct gateway gateway;
     struct target_call *outbox; /* made in this cycle, to be started after its commit */
     size_t outbox_len;
     size_t outbox_at;          /* what has been handed out */
@@ -218,6 +221,7 @@ static void unload(struct bridge *b)
         target_call_fini(&b->outbox[b->outbox_at++]);
     b->outbox_len = b->outbox_at = 0;
     intake_fini(&b->intake);
+    gateway_fini(&b->gateway);
     service_fini(&b->service);
 }
 
@@ -266,6 +270,7 @@ struct bridge *bridge_new(struct database *db, const struct bridge_options *opti
     b->prune_due = b->budget_due = now.mono_ms;
     database_begin(db);
     identity_init(&b->service.identity, db);
+    b->gateway.service = &b->service;
     load(b, now);
     outcome = database_commit(db);
     if (outcome == DATABASE_OK)
@@ -333,6 +338,35 @@ static void stop_waiting(struct bridge *b, struct exchange *x)
     x->waiting_at = NULL;
 }
 
+static void outbox_append(struct bridge *b, struct desk *desk, struct target_call call)
+{
+    call.token |= (uint64_t)desk->queue->id << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
+    b->outbox = memory_resize(b->outbox, (b->outbox_len + 1) * sizeof(*b->outbox));
+    b->outbox[b->outbox_len++] = call;
+}
+
+/* A consumer of a queue on another server. False: it is not for the gateway. */
+static bool forward(struct bridge *b, struct exchange *x)
+{
+    struct desk *desk = service_find_signed(&b->service, x->region, x->request.queue_name);
+    struct target_call call;
+
+    if (desk == NULL || desk->pump == NULL || !gateway_forwards(x->request.action) || slice_present(x->guest_account))
+        return false;
+    if (x->request.action == SQS_ACTION_RECEIVE_MESSAGE && b->draining)
+        service_answer_empty(x);
+    else if (gateway_forward(&b->gateway, x, desk, pump_url(desk->pump), &call)) {
+        x->forwarded = !(PLANTED(GATEWAY_UNCONFIRMED) && x->request.action == SQS_ACTION_DELETE_MESSAGE);
+        outbox_append(b, desk, call);
+    }
+    if (!x->forwarded) {
+        if (PLANTED(GATEWAY_UNCONFIRMED))
+            gateway_forget(&b->gateway, x);
+        answered_append(b, x);
+    }
+    return true;
+}
+
 void bridge_apply(struct bridge *b, struct exchange *x, struct instant now)
 {
     database_begin(b->db);
@@ -340,8 +374,10 @@ void bridge_apply(struct bridge *b, struct exchange *x, struct instant now)
     b->counts.events++;
     b->service.accepting = b->room && b->within_budget;
     x->waiting_at = NULL;
-    x->answered = false;
+    x->answered = x->forwarded = false;
     x->deadline = (struct heap_node){0};
+    if (forward(b, x))
+        return;
     if (service_apply(&b->service, x, now)) {
         answered_append(b, x);
     } else if (b->draining) {
@@ -371,6 +407,8 @@ void bridge_forget(struct bridge *b, struct exchange *x)
         stop_waiting(b, x);
     else if (x->answered)
         answered_remove(b, x);
+    else if (x->forwarded)
+        gateway_forget(&b->gateway, x);
 }
 
 struct exchange *bridge_next_reply(struct bridge *b)
@@ -510,10 +548,8 @@ static void make_target_calls(struct bridge *b, struct desk *desk, struct instan
     struct target_call call;
 
     while (pump_next_call(desk->pump, &call, now)) {
-        call.token |= (uint64_t)desk->queue->id << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
         call.queue = desk->place;
-        b->outbox = memory_resize(b->outbox, (b->outbox_len + 1) * sizeof(*b->outbox));
-        b->outbox[b->outbox_len++] = call;
+        outbox_append(b, desk, call);
     }
 }
 
@@ -543,6 +579,31 @@ bool bridge_next_target_call(struct bridge *b, struct target_call *call)
     return true;
 }
 
+static void gateway_answered(struct bridge *b, struct desk *desk, const struct target_answer *answer, struct instant now)
+{
+    struct target_call next;
+    bool follows;
+    struct exchange *x = gateway_answer(&b->gateway, desk, answer, &next, &follows, now);
+
+    if (x) {
+        x->forwarded = false;
+        answered_append(b, x);
+    }
+    if (follows)
+        outbox_append(b, desk, next);
+}
+
+/* Those whose answers will not be waited for. */
+static void abandon_forwarded(struct bridge *b, bool only_receives)
+{
+    struct exchange *x;
+
+    while ((x = gateway_abandon(&b->gateway, only_receives)) != NULL) {
+        x->forwarded = false;
+        answered_append(b, x);
+    }
+}
+
 void bridge_target_answer(struct bridge *b, const struct target_answer *answer, struct instant now)
 {
     struct target_answer inner = *answer;
@@ -554,12 +615,15 @@ void bridge_target_answer(struct bridge *b, const struct target_answer *answer, 
     b->counts.events++;
     b->changed = true;
     database_begin(b->db);
-    pump_answer(desk->pump, &inner, now);
+    if (inner.token & GATEWAY_TOKEN)
+        gateway_answered(b, desk, &inner, now);
+    else
+        pump_answer(desk->pump, &inner, now);
 }
 
 size_t bridge_sends(const struct bridge *b)
 {
-    size_t count = 0;
+    size_t count = gateway_on_their_way(&b->gateway);
 
     for (size_t i = 0; i < b->service.desk_count; i++)
         if (b->service.desks[i]->pump)
@@ -632,6 +696,7 @@ static void undo(struct bridge *b, struct instant now)
     log_error("no room for a commit: reading rests, its requests are answered 503", LOG_FIELDS(LOG_TEXT("error", database_failure(b->db))));
     b->counts.full++;
     b->room = false;
+    abandon_forwarded(b, false);
     for (struct exchange *x = b->answered; x; x = x->next)
         sqs_answer_error(&x->answer, SQS_SERVICE_UNAVAILABLE, NULL);
     unload(b);
@@ -700,6 +765,7 @@ void bridge_set_room(struct bridge *b, bool room)
 void bridge_drain(struct bridge *b)
 {
     b->draining = true;
+    abandon_forwarded(b, true);
 }
 
 /* ---- what an operator asks for ---- */

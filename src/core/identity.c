@@ -10,6 +10,8 @@
 #define MAC_BYTES 20
 #define HANDLE_BYTES (1 + 8 + 4 + MAC_BYTES)
 #define HANDLE_VERSION 1
+#define WRAPPED_VERSION 2
+#define WRAPPED_HEAD (1 + 8 + 8) /* version, queue, row; then the MAC, then the other server's handle */
 
 static const unsigned char id_tail[8] = {'s', '2', 's', 'q', ' ', 'm', 's', 'g'};
 
@@ -127,6 +129,54 @@ bool receipt_handle_decode(const struct identity *identity, struct slice text, i
     genuine = equal_in_constant_time(slice_from((const char *)mac, MAC_BYTES), slice_from(bytes.ptr + 13, MAC_BYTES));
     *row = (int64_t)get_be((const unsigned char *)bytes.ptr + 1, 8);
     *receive_count = (int64_t)get_be((const unsigned char *)bytes.ptr + 9, 4);
+out:
+    buffer_fini(&bytes);
+    return genuine;
+}
+
+static void wrapped_mac(const struct identity *identity, struct slice head, struct slice own, unsigned char mac[SHA256_BYTES])
+{
+    struct buffer text = {0};
+
+    buffer_append(&text, head);
+    buffer_append(&text, own);
+    hmac_key_sign(&identity->mac, buffer_slice(&text), mac);
+    buffer_fini(&text);
+}
+
+void receipt_handle_wrap(const struct identity *identity, int64_t queue, int64_t row, struct slice own, struct buffer *out)
+{
+    unsigned char head[WRAPPED_HEAD] = {WRAPPED_VERSION};
+    unsigned char mac[SHA256_BYTES];
+    struct buffer bytes = {0};
+
+    put_be(head + 1, (uint64_t)queue, 8);
+    put_be(head + 9, (uint64_t)row, 8);
+    wrapped_mac(identity, slice_from((const char *)head, sizeof(head)), own, mac);
+    buffer_append(&bytes, slice_from((const char *)head, sizeof(head)));
+    buffer_append(&bytes, slice_from((const char *)mac, MAC_BYTES));
+    buffer_append(&bytes, own);
+    base64_append(out, buffer_slice(&bytes));
+    buffer_fini(&bytes);
+}
+
+bool receipt_handle_unwrap(const struct identity *identity, struct slice text, int64_t queue, int64_t *row, struct buffer *own)
+{
+    unsigned char mac[SHA256_BYTES];
+    struct buffer bytes = {0};
+    struct slice rest;
+    bool genuine = false;
+
+    if (!base64_decode(&bytes, text) || bytes.len <= WRAPPED_HEAD + MAC_BYTES || bytes.ptr[0] != WRAPPED_VERSION)
+        goto out;
+    rest = slice_after(buffer_slice(&bytes), WRAPPED_HEAD + MAC_BYTES);
+    wrapped_mac(identity, slice_from(bytes.ptr, WRAPPED_HEAD), rest, mac);
+    genuine = equal_in_constant_time(slice_from((const char *)mac, MAC_BYTES), slice_from(bytes.ptr + WRAPPED_HEAD, MAC_BYTES)) &&
+              (int64_t)get_be((const unsigned char *)bytes.ptr + 1, 8) == queue;
+    if (genuine) {
+        *row = (int64_t)get_be((const unsigned char *)bytes.ptr + 9, 8);
+        buffer_append(own, rest);
+    }
 out:
     buffer_fini(&bytes);
     return genuine;

@@ -31,4 +31,9 @@ void receipt_handle_encode(const struct identity *identity, int64_t row, int64_t
 /* False: not a handle that this ledger gave out. */
 bool receipt_handle_decode(const struct identity *identity, struct slice text, int64_t *row, int64_t *receive_count);
 
+/* A handle for a message of a queue on another server: that server's own, and whose message it is (row 0: not ours). Appends base64. */
+void receipt_handle_wrap(const struct identity *identity, int64_t queue, int64_t row, struct slice own, struct buffer *out);
+/* False: not a handle that this ledger gave out for that queue. Appends the server's own. */
+bool receipt_handle_unwrap(const struct identity *identity, struct slice text, int64_t queue, int64_t *row, struct buffer *own);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/planted.h"
 #include "codec/sqs_client_wire.h"
+#include "core/gateway.h"
 #include "core/parcels.h"
 
 #include <stdio.h>
@@ -371,8 +372,8 @@ bool pump_next_call(struct pump *p, struct target_call *call, struct instant now
             buffer_fini(&request);
             continue;
         }
-        batch->token = ++p->next_token & UINT32_MAX;
-        batch->token = batch->token ? batch->token : ++p->next_token;
+        p->next_token = p->next_token % (GATEWAY_TOKEN - 1) + 1; /* 0 is of questions, what is above of the gateway */
+        batch->token = p->next_token;
         batch->sent_mono_ms = now.mono_ms;
         batch->next = p->batches;
         p->batches = batch;

@@ -79,6 +79,11 @@ static bool region_served(const struct service *s, struct slice region)
     return false;
 }
 
+struct desk *service_find_signed(const struct service *s, struct slice region, struct slice queue_name)
+{
+    return region_served(s, region) ? service_find_in(s, region_key(s, region), queue_name) : NULL;
+}
+
 /* arn:aws:sqs:REGION:ACCOUNT:NAME. The partition may be another one's. */
 struct desk *service_find_arn(const struct service *s, struct slice arn)
 {

@@ -30,6 +30,7 @@ struct exchange {
     struct heap_node deadline;  /* of a long poll */
     struct desk *waiting_at;    /* NULL: it does not wait */
     bool answered;
+    bool forwarded;             /* to the server that its queue is on: core/gateway */
 };
 
 struct service_counts {
@@ -67,6 +68,8 @@ struct service {
 /* In the bridge's own region. NULL: there is none. */
 struct desk *service_find(const struct service *s, struct slice queue_name);
 struct desk *service_find_in(const struct service *s, struct slice region, struct slice queue_name);
+/* By the region that a request was signed for. */
+struct desk *service_find_signed(const struct service *s, struct slice region, struct slice queue_name);
 struct desk *service_find_id(const struct service *s, int64_t queue);
 /* Makes a queue in the ledger's current transaction. Its options are the caller's to set; then service_link. */
 struct desk *service_make_queue(struct service *s, struct slice region, struct slice name, struct instant now);

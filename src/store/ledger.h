@@ -192,7 +192,7 @@ int ledger_sent(struct database *db, int64_t id, struct slice remote_id, int64_t
 int ledger_send_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 /* Still PENDING; whether the other server has it is not known. */
 int ledger_send_unknown(struct database *db, int64_t id, int64_t now_ms);
-/* What the gateway saw of a SENT message. */
+/* What the gateway saw of a message: SENT, or PENDING while no answer has told that it arrived. */
 int ledger_remote_received(struct database *db, int64_t id, int64_t receive_count, int64_t now_ms);
 int ledger_remote_deleted(struct database *db, int64_t id, int64_t now_ms);
 int ledger_remote_dead(struct database *db, int64_t id, int64_t now_ms);

@@ -90,8 +90,8 @@
     X(MESSAGE_SEND_AGAIN, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=1")                      \
     X(MESSAGE_SEND_UNKNOWN, false, "UPDATE message SET " GROWN_HISTORY("?2") " WHERE id=?1 AND state=1")                                 \
     X(MESSAGE_REMOTE_RECEIVED, false, "UPDATE message SET receive_count=max(receive_count,?2)," GROWN_HISTORY("?3")                      \
-                                      " WHERE id=?1 AND state=9")                                                                        \
-    X(MESSAGE_REMOTE_DELETED, false, "UPDATE message SET state=4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                       \
+                                      " WHERE id=?1 AND state IN (1,9)")                                                                        \
+    X(MESSAGE_REMOTE_DELETED, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,9)") \
     X(MESSAGE_REMOTE_DEAD, false, "UPDATE message SET state=5," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                          \
     /* FIFO queues: deduplication; move tasks */                                                                                        \
     X(DEDUPLICATION_PUT, false, "INSERT OR REPLACE INTO deduplication(id,queue,key,message,sent_at_ms) VALUES(NULL,?1,?2,?3,?4)")        \

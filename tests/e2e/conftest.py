@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from rig import BINARY, KEY, REGION, Bridge, Ministack  # noqa: E402
+from rig import BINARY, KEY, REGION, Bridge, Elasticmq, Fauxqs, Ministack  # noqa: E402
 
 assert BINARY.exists(), f"{BINARY} is not built: make"
 
@@ -20,6 +20,14 @@ def aws(tmp_path_factory):
     server = Ministack(tmp_path_factory.mktemp("ministack"))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def peers(aws, tmp_path_factory):
+    made = {"ministack": aws, "fauxqs": Fauxqs(tmp_path_factory.mktemp("fauxqs")), "elasticmq": Elasticmq(tmp_path_factory.mktemp("elasticmq"))}
+    yield made
+    made["fauxqs"].stop()
+    made["elasticmq"].stop()
 
 
 class Table:

@@ -10,19 +10,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from fault_proxy import FaultProxy
-from rig import KEY, REGION, Elasticmq, Fauxqs, wait_until
+from rig import KEY, REGION, wait_until
 
 RECORDS = 600
 KEYS = 30
 FAULTS = {"cut_request": 0.06, "lost_reply": 0.08, "cut_reply": 0.06, "error_500": 0.06, "error_503": 0.06, "throttle": 0.06}
-
-
-@pytest.fixture(scope="session")
-def peers(aws, tmp_path_factory):
-    made = {"ministack": aws, "fauxqs": Fauxqs(tmp_path_factory.mktemp("fauxqs")), "elasticmq": Elasticmq(tmp_path_factory.mktemp("elasticmq"))}
-    yield made
-    made["fauxqs"].stop()
-    made["elasticmq"].stop()
 
 
 class Far:

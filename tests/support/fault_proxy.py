@@ -20,6 +20,7 @@ class FaultProxy:
         self.target_port = target_port
         self.random = random.Random(seed)
         self.rates = rates or {}
+        self.operations = (".SendMessageBatch",)  # that faults befall
         self.lock = threading.Lock()
         self.counts = dict.fromkeys(FAULTS, 0)
         self.requests = 0
@@ -93,7 +94,7 @@ class FaultProxy:
             connection.close()
 
     def handle(self, handler, body):
-        fault = self.choose(handler.headers.get("X-Amz-Target", "").endswith(".SendMessageBatch"))
+        fault = self.choose(handler.headers.get("X-Amz-Target", "").endswith(self.operations))
         if fault == "cut_request":
             self.cut(handler)
         elif fault in ("error_500", "error_503"):
@@ -105,7 +106,7 @@ class FaultProxy:
             status, answer, headers = self.forward(handler, body)
             if fault in ("lost_reply", "cut_reply"):
                 with self.lock:
-                    self.unconfirmed += len(json.loads(answer).get("Successful", [])) if status == 200 else 0
+                    self.unconfirmed += len(json.loads(answer or b"{}").get("Successful", [])) if status == 200 else 0
             if fault == "lost_reply":
                 self.cut(handler)
             elif fault == "cut_reply":
