@@ -39,7 +39,7 @@ static void print_plan(const struct config *config, bool offline)
         printf(" (start: %s)\n", p->start == CONFIG_START_LATEST ? "latest" : "trim_horizon");
     }
     for (size_t i = 0; i < config->queue_count; i++)
-        if (config->queues[i].dead_letter_queue)
+        if (config->queues[i].dead_letter_queue && config->queues[i].target == CONFIG_TARGET_EMBEDDED)
             printf("%s -> %s after %lld receives\n", config->queues[i].name, config->queues[i].dead_letter_queue,
                    (long long)config->queues[i].max_receive_count);
     printf("%sgood%s: the configuration%s\n", style_on(STYLE_GOOD), style_off(),

@@ -52,18 +52,35 @@ static void add_stream(const struct config *config, const char *region, const ch
     buffer_fini(&arn);
 }
 
-static bool add_queue(const struct config *config, const struct config_queue *queue, const char *region, const struct aws_profile *profile, json_t *queues,
-                      struct error *err)
+/* Queues by what is done with them. */
+struct queue_lists {
+    json_t *sent_to;
+    json_t *consumed; /* by consumers who come through the endpoint */
+    json_t *dead;     /* dead-letter queues that are read */
+};
+
+static void add_queue_arn(const struct config *config, const struct destination *to, const char *owner, const char *name, json_t *list)
+{
+    struct buffer arn = {0};
+
+    buffer_printf(&arn, "arn:%s:sqs:%s:%s:%s", aws_partition(to->region), to->region, owner ? owner : account_of(config), name);
+    add_arn(list, &arn);
+    buffer_fini(&arn);
+}
+
+static bool add_queue(const struct config *config, const struct config_queue *queue, const char *region, const struct aws_profile *profile,
+                      const struct queue_lists *lists, struct error *err)
 {
     struct destination to;
-    struct buffer arn = {0};
     bool good = destination_find(&to, queue, region, profile, environment_lookup, err);
 
     if (good) {
-        buffer_printf(&arn, "arn:%s:sqs:%s:%s:%s", aws_partition(to.region), to.region, to.owner ? to.owner : account_of(config), to.name);
-        add_arn(queues, &arn);
+        add_queue_arn(config, &to, to.owner, to.name, lists->sent_to);
+        if (queue->gateway)
+            add_queue_arn(config, &to, to.owner, to.name, lists->consumed);
+        if (to.dead.name)
+            add_queue_arn(config, &to, to.dead.owner, to.dead.name, lists->dead);
     }
-    buffer_fini(&arn);
     destination_fini(&to);
     return good;
 }
@@ -92,7 +109,7 @@ static json_t *policy(const struct config *config, const char *role, const char 
     json_t *statements = json_array();
     json_t *tables = json_array();
     json_t *streams = json_array();
-    json_t *queues = json_array();
+    struct queue_lists queues = {json_array(), json_array(), json_array()};
     bool good = true;
 
     for (size_t i = 0; i < config->pipeline_count; i++) {
@@ -104,7 +121,7 @@ static json_t *policy(const struct config *config, const char *role, const char 
         add_role(roles, role ? NULL : config->queues[i].role_arn);
     for (size_t i = 0; i < config->queue_count && good; i++)
         if (config->queues[i].target == CONFIG_TARGET_SQS && used_in(config->queues[i].role_arn, role))
-            good = add_queue(config, &config->queues[i], region, profile, queues, err);
+            good = add_queue(config, &config->queues[i], region, profile, &queues, err);
     if (json_array_size(tables) > 0) {
         json_array_append_new(statements, statement("FindTheStreamsOfTables", json_pack("[s]", "dynamodb:DescribeTable"), json_incref(tables)));
         json_array_append_new(statements, statement("FindStreamsThatTablesHadMeanwhile", json_pack("[s]", "dynamodb:ListStreams"), json_pack("[s]", "*")));
@@ -112,15 +129,23 @@ static json_t *policy(const struct config *config, const char *role, const char 
     if (json_array_size(streams) > 0)
         json_array_append_new(statements, statement("ReadStreams", json_pack("[s,s,s]", "dynamodb:DescribeStream", "dynamodb:GetShardIterator",
                                                                             "dynamodb:GetRecords"), json_incref(streams)));
-    if (json_array_size(queues) > 0)
+    if (json_array_size(queues.sent_to) > 0)
         json_array_append_new(statements, statement("SendToQueues", json_pack("[s,s,s]", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:SendMessage"),
-                                                    json_incref(queues)));
+                                                    json_incref(queues.sent_to)));
+    if (json_array_size(queues.consumed) > 0)
+        json_array_append_new(statements, statement("ConsumeThroughTheGateway", json_pack("[s,s,s]", "sqs:ReceiveMessage", "sqs:DeleteMessage",
+                                                                                          "sqs:ChangeMessageVisibility"), json_incref(queues.consumed)));
+    if (json_array_size(queues.dead) > 0)
+        json_array_append_new(statements, statement("ReadDeadLetterQueues", json_pack("[s,s,s]", "sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage"),
+                                                    json_incref(queues.dead)));
     if (json_array_size(roles) > 0)
         json_array_append_new(statements, statement("UseRoles", json_pack("[s]", "sts:AssumeRole"), json_incref(roles)));
     json_decref(roles);
     json_decref(tables);
     json_decref(streams);
-    json_decref(queues);
+    json_decref(queues.sent_to);
+    json_decref(queues.consumed);
+    json_decref(queues.dead);
     if (good)
         return json_pack("{s:s,s:o}", "Version", "2012-10-17", "Statement", statements);
     json_decref(statements);

@@ -565,14 +565,16 @@ static void check_targets(struct loading *l)
         if (!message_form_init(&form, (enum body_form)q->body, q->project, q->attributes, q->message_group, &err))
             config_problem(l, q->where, "the queue \"%s\": %s", q->name, err.text);
         message_form_fini(&form);
-        if (q->target == CONFIG_TARGET_EMBEDDED && (q->oversize != CONFIG_OVERSIZE_PARK || q->message_group))
-            config_problem(l, q->where, "the queue \"%s\" is embedded: oversize and message_group are of target: sqs", q->name);
+        if (q->target == CONFIG_TARGET_EMBEDDED && q->oversize != CONFIG_OVERSIZE_PARK)
+            config_problem(l, q->where, "the queue \"%s\" is embedded: oversize is of target: sqs", q->name);
+        if (q->target == CONFIG_TARGET_EMBEDDED && q->message_group && !slice_ends_with(slice_text(q->name), SLICE(".fifo")))
+            config_problem(l, q->where, "the queue \"%s\" is no FIFO queue: message_group is of those", q->name);
         if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url || q->role_arn || q->external_id))
             config_problem(l, q->where, "the queue \"%s\" is embedded: address, queue_region, queue_role_arn and endpoint_url are of target: sqs", q->name);
         check_role(l, q->where, q->role_arn, q->external_id);
-        if (q->target == CONFIG_TARGET_SQS && (q->max_receive_count > 0 || q->dead_letter_queue))
-            config_problem(l, q->where, "the queue \"%s\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)",
-                           q->name);
+        if (q->target == CONFIG_TARGET_SQS && q->max_receive_count > 0)
+            config_problem(l, q->where, "the queue \"%s\" is on another server: its max_receive_count is set there (RedrivePolicy); dead_letter_queue says "
+                           "which queue there is read", q->name);
     }
 }
 
@@ -584,7 +586,7 @@ static void check_dead_letter_queues(struct loading *l)
         struct config_queue made = {0};
         const char *dead = config->queues[i].dead_letter_queue;
 
-        if (dead == NULL)
+        if (dead == NULL || config->queues[i].target == CONFIG_TARGET_SQS)
             continue;
         if (strcmp(dead, config->queues[i].name) == 0)
             config_problem(l, config->queues[i].where, "the queue \"%s\" is its own dead-letter queue", dead);

@@ -24,7 +24,8 @@ struct config_queue {
     char *name;
     int64_t visibility_timeout_ms;
     int64_t max_receive_count; /* 0: no limit */
-    char *dead_letter_queue;   /* NULL: dead messages stay in the queue, in state dead */
+    char *dead_letter_queue;   /* NULL: dead messages stay in the queue, in state dead. Of a queue on another server: the one that is read there */
+    bool gateway;              /* of a queue on another server: consumers may come through the endpoint */
     int body;                  /* enum body_form */
     char *project;             /* "keys", or names of attributes that images keep; NULL: whole images */
     char *attributes;          /* see message_form_init; NULL: the default */

@@ -75,7 +75,9 @@
     X(QUEUE, "max_receive_count", COUNT, struct config_queue, max_receive_count, 0, 1000, "0", "COUNT",                                  \
       "receives until a message is dead (0: no limit)")                                                                                  \
     X(QUEUE, "dead_letter_queue", TEXT, struct config_queue, dead_letter_queue, 0, 0, "", "NAME",                                        \
-      "where dead messages go, with their full payload; made if missing")                                                                \
+      "where dead messages go, with their full payload; made if missing. Of target sqs: the dead-letter queue there (name, URL or ARN), which is read") \
+    X(QUEUE, "gateway", BOOL, struct config_queue, gateway, 0, 0, "true", "",                                                            \
+      "of target sqs: consumers may receive and delete through this process's endpoint")                                                \
     X(QUEUE, "body", ENUM, struct config_queue, body, 0, 0, "lambda", "lambda|batch|unmarshalled",                                       \
       "what a message holds: the record as a Lambda handler gets it, a whole event with that one record, or plain JSON")                 \
     X(QUEUE, "project", LIST, struct config_queue, project, 0, 0, "", "keys|NAME,...",                                                   \

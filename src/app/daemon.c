@@ -341,7 +341,8 @@ static void fill_options(struct daemon *d)
         d->filters[i] = c->queues[i].filter ? filter_new(slice_text(c->queues[i].filter), NULL) : NULL; /* the configuration's check has compiled it before */
     for (size_t i = 0; i < c->queue_count; i++)
         queues[i] = (struct bridge_queue){.name = c->queues[i].name, .visibility_timeout_ms = c->queues[i].visibility_timeout_ms,
-                                          .max_receive_count = c->queues[i].max_receive_count, .dead_letter_queue = c->queues[i].dead_letter_queue,
+                                          .max_receive_count = c->queues[i].max_receive_count, 
+                                          .dead_letter_queue = c->queues[i].target == CONFIG_TARGET_SQS ? NULL : c->queues[i].dead_letter_queue,
                                           .filter = d->filters[i], .form = &d->forms[i],
                                           .hold_key = c->queues[i].on_dead == CONFIG_DEAD_HOLD_KEY,
                                           .remote = c->queues[i].target == CONFIG_TARGET_SQS ? &d->destinations[i].pump : NULL};

@@ -67,6 +67,23 @@ static bool read_url(struct destination *d, const char *url, struct error *err)
     return true;
 }
 
+/* The dead-letter queue of a queue there: a name, URL or ARN, of the same region and server, as SQS has it. */
+static bool find_dead_letters(struct destination *out, const struct config_queue *queue, struct error *err)
+{
+    const char *address = queue->dead_letter_queue;
+    struct destination dead = {0};
+    bool good = strncmp(address, "arn:", 4) == 0 ? read_arn(&dead, address, err) : strstr(address, "://") ? read_url(&dead, address, err) : true;
+
+    if (good && dead.region && strcmp(dead.region, out->region) != 0)
+        good = error_set(err, ERROR_CONFIG, "its dead_letter_queue is in another region: %s", address);
+    if (good) {
+        out->dead = (struct dead_letters){.url = dead.url, .name = dead.name ? dead.name : memory_strdup(address), .owner = dead.owner};
+        dead.url = dead.name = dead.owner = NULL;
+    }
+    destination_fini(&dead);
+    return good;
+}
+
 bool destination_find(struct destination *out, const struct config_queue *queue, const char *region, const struct aws_profile *profile,
                       const char *(*lookup)(const char *), struct error *err)
 {
@@ -90,6 +107,12 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     }
     out->pump = (struct pump_options){.url = out->url, .name = out->name, .owner = out->owner, .requests_max = queue->requests_max,
                                       .fifo = slice_ends_with(slice_text(out->name), SLICE(".fifo"))};
+    if (queue->dead_letter_queue && !find_dead_letters(out, queue, err))
+        return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
+    out->pump.dead_letter_name = out->dead.name;
+    out->pump.dead_letter_url = out->dead.url;
+    out->pump.dead_letter_owner = out->dead.owner;
+    out->pump.gateway = queue->gateway;
     out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .region = out->region};
     return true;
 }
@@ -101,5 +124,8 @@ void destination_fini(struct destination *d)
     free(d->name);
     free(d->owner);
     free(d->region);
+    free(d->dead.url);
+    free(d->dead.name);
+    free(d->dead.owner);
     *d = (struct destination){0};
 }

@@ -17,6 +17,11 @@ struct destination {
     char *name;
     char *owner;
     char *region;
+    struct dead_letters { /* the dead-letter queue there; zeroed: none */
+        char *url;
+        char *name;
+        char *owner;
+    } dead;
 };
 
 /* region: the configuration's, for a name. False: *err; *out is still safe to fini. */

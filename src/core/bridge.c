@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/planted.h"
+#include "core/dead_reader.h"
 #include "core/gateway.h"
 #include "store/questions.h"
 
@@ -116,6 +117,9 @@ static void load_pump(struct bridge *b, struct desk *desk, const struct pump_opt
     desk->pump = pump_new(b->db, desk->queue, options, &b->service.identity, &b->service.origins, random_next(&b->random), now);
     desk->queue->send = send_again;
     desk->queue->send_context = desk->pump;
+    if (options->dead_letter_name)
+        desk->dead_reader = dead_reader_new(b->db, desk->queue, &b->service.identity, options->dead_letter_name, options->dead_letter_url,
+                                            options->dead_letter_owner, random_next(&b->random), now);
 }
 
 /* What the configuration says of a queue stands over what clients have set. */
@@ -215,6 +219,8 @@ static void unload(struct bridge *b)
     for (size_t i = 0; i < b->service.desk_count; i++) {
         pump_free(b->service.desks[i]->pump);
         b->service.desks[i]->pump = NULL;
+        dead_reader_free(b->service.desks[i]->dead_reader);
+        b->service.desks[i]->dead_reader = NULL;
         b->service.desks[i]->queue->send = NULL;
     }
     while (b->outbox_at < b->outbox_len)
@@ -351,7 +357,7 @@ static bool forward(struct bridge *b, struct exchange *x)
     struct desk *desk = service_find_signed(&b->service, x->region, x->request.queue_name);
     struct target_call call;
 
-    if (desk == NULL || desk->pump == NULL || !gateway_forwards(x->request.action) || slice_present(x->guest_account))
+    if (desk == NULL || desk->pump == NULL || !pump_options(desk->pump)->gateway || !gateway_forwards(x->request.action) || slice_present(x->guest_account))
         return false;
     if (x->request.action == SQS_ACTION_RECEIVE_MESSAGE && b->draining)
         service_answer_empty(x);
@@ -553,6 +559,20 @@ static void make_target_calls(struct bridge *b, struct desk *desk, struct instan
     }
 }
 
+static void read_dead_letters(struct bridge *b, struct instant now)
+{
+    struct target_call call;
+
+    for (size_t i = 0; i < b->service.desk_count && sending(b); i++) {
+        struct desk *desk = b->service.desks[i];
+
+        if (desk->dead_reader == NULL || !dead_reader_next_call(desk->dead_reader, &call, now))
+            continue;
+        call.queue = desk->place;
+        outbox_append(b, desk, call);
+    }
+}
+
 static void pump_all(struct bridge *b, struct instant now)
 {
     for (size_t i = 0; i < b->service.desk_count; i++) {
@@ -615,7 +635,9 @@ void bridge_target_answer(struct bridge *b, const struct target_answer *answer, 
     b->counts.events++;
     b->changed = true;
     database_begin(b->db);
-    if (inner.token & GATEWAY_TOKEN)
+    if ((inner.token & DEAD_READER_TOKEN) == DEAD_READER_TOKEN && desk->dead_reader)
+        dead_reader_answer(desk->dead_reader, &inner, now);
+    else if (inner.token & GATEWAY_TOKEN)
         gateway_answered(b, desk, &inner, now);
     else
         pump_answer(desk->pump, &inner, now);
@@ -715,6 +737,7 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     check_budget(b, now);
     step_service(b, now);
     prune(b, now);
+    read_dead_letters(b, now);
     pump_all(b, now);
     if (!database_in_transaction(b->db))
         return DATABASE_OK;
@@ -752,6 +775,9 @@ int64_t bridge_due(const struct bridge *b)
     for (size_t i = 0; i < b->service.desk_count && sending(b); i++)
         if (b->service.desks[i]->pump)
             due = earlier(due, pump_due(b->service.desks[i]->pump));
+    for (size_t i = 0; i < b->service.desk_count && sending(b); i++)
+        if (b->service.desks[i]->dead_reader)
+            due = earlier(due, dead_reader_due(b->service.desks[i]->dead_reader));
     for (size_t i = 0; i < b->options->source_count && reading(b); i++)
         due = earlier(due, source_due(b->feeds[i].source));
     return due;
@@ -955,4 +981,7 @@ void bridge_reasons(struct bridge *b, struct buffer *out)
     for (size_t i = 0; i < b->service.desk_count; i++)
         if (b->service.desks[i]->pump && pump_trouble(b->service.desks[i]->pump)[0])
             buffer_printf(out, "%s: %s\n", b->service.desks[i]->queue->name, pump_trouble(b->service.desks[i]->pump));
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        if (b->service.desks[i]->dead_reader && dead_reader_trouble(b->service.desks[i]->dead_reader)[0])
+            buffer_printf(out, "%s's dead-letter queue: %s\n", b->service.desks[i]->queue->name, dead_reader_trouble(b->service.desks[i]->dead_reader));
 }

@@ -42,6 +42,7 @@ struct desk {
     int64_t purged_mono_ms;    /* the last PurgeQueue; INT64_MIN: none */
     struct attempt *attempts;  /* of the last five minutes, oldest first */
     size_t attempt_count;
+    struct dead_reader *dead_reader; /* of its dead-letter queue there; NULL: none */
     struct pump *pump;         /* sends its messages to the server that it is on; NULL: embedded */
     const struct message_form *form; /* of its messages */
     bool stale;                /* while queues are loaded again: its row has not been met yet */

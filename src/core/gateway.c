@@ -215,7 +215,7 @@ static struct forwarded *forwarded_new(struct gateway *g, struct exchange *x, en
 {
     struct forwarded *f = memory_zeroed(1, sizeof(*f));
 
-    f->token = GATEWAY_TOKEN | (++g->next_token & (GATEWAY_TOKEN - 1));
+    f->token = GATEWAY_TOKEN | (++g->next_token & (GATEWAY_TOKEN / 2 - 1)); /* the other half is core/dead_reader's */
     f->exchange = x;
     f->action = action;
     f->next = g->first;

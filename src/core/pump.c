@@ -673,3 +673,8 @@ const struct pump_counts *pump_counts(const struct pump *p)
     mutable->counts.window = p->window;
     return &p->counts;
 }
+
+const struct pump_options *pump_options(const struct pump *p)
+{
+    return p->options;
+}

@@ -32,6 +32,10 @@ struct pump_options {
     const char *name;     /* on the other server */
     const char *owner;    /* account id; NULL: the credentials' own */
     bool fifo;
+    bool gateway;         /* consumers may come through our endpoint: core/gateway */
+    const char *dead_letter_name; /* the dead-letter queue that it has there, to be read (core/dead_reader); NULL: none */
+    const char *dead_letter_url;  /* NULL: asked for by name */
+    const char *dead_letter_owner;
     int64_t requests_max; /* on their way at the same time; 0: 32 */
     const struct message_form *form; /* NULL: Lambda's */
     bool project_oversize; /* what is too large goes with its key alone, and says so; else it is parked */
@@ -59,6 +63,7 @@ void pump_save(struct pump *p);
 size_t pump_on_their_way(const struct pump *p);
 /* What keeps it from sending, for people; "" if nothing does. */
 const char *pump_trouble(const struct pump *p);
+const struct pump_options *pump_options(const struct pump *p);
 /* The queue's URL; NULL: not known yet. */
 const char *pump_url(const struct pump *p);
 

@@ -465,6 +465,18 @@ void queue_park(struct queue *q, struct database *db, const struct message_row *
         held_add(&q->held, row->key_hash, row->id);
 }
 
+void queue_found_dead(struct queue *q, struct database *db, const struct message_row *row, struct instant now)
+{
+    const struct fault_row fault = {SLICE("received_too_often"), SLICE("it is in the dead-letter queue on the other server"), now.wall_ms};
+
+    if (ledger_remote_dead(db, row->id, now.wall_ms) != 1)
+        return;
+    queue_count(q, MESSAGE_SENT, MESSAGE_DEAD);
+    ledger_fault_put(db, row->id, &fault);
+    if (q->options.hold_key)
+        held_add(&q->held, row->key_hash, row->id);
+}
+
 /* ---- dead letters ---- */
 
 /* The message has been received too often: it leaves this queue, with its record, for the dead-letter queue if there is one. */

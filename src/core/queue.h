@@ -146,6 +146,8 @@ enum move_outcome queue_move(struct queue *q, struct database *db, const struct 
 bool queue_has_unsettled(const struct queue *q);
 /* Cannot be delivered as it is, for the reason given: an operator decides. */
 void queue_park(struct queue *q, struct database *db, const struct message_row *row, struct slice code, struct slice text, struct instant now);
+/* A SENT message of a remote queue was found in the dead-letter queue that its server has. */
+void queue_found_dead(struct queue *q, struct database *db, const struct message_row *row, struct instant now);
 /* It has to wait behind a dead or parked record of its key, and does from now on; false: it need not. */
 bool queue_hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now);
 /* Notes a move in the counters. */

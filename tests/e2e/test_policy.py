@@ -20,19 +20,22 @@ def run(tmp_path, config, command="policy", *arguments, env=None):
 
 def test_the_policy_names_what_is_called_and_nothing_else(tmp_path):
     done = run(tmp_path, {"account_id": "123456789012", "pipelines": [
-        {"stream": "orders", "queues": [{"name": "q"}, {"name": "far", "target": "sqs"},
-                                        {"name": "other", "target": "sqs", "address": "arn:aws-cn:sqs:cn-north-1:210987654321:o.fifo"}]},
+        {"stream": "orders", "queues": [{"name": "q"}, {"name": "far", "target": "sqs", "dead_letter_queue": "far-dead"},
+                                        {"name": "other", "target": "sqs", "address": "arn:aws-cn:sqs:cn-north-1:210987654321:o.fifo", "gateway": False}]},
         {"stream": "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2026-01-01T00:00:00.000", "queues": ["q"]}]})
     assert done.returncode == 0, done.stderr
     statements = {s["Sid"]: s for s in json.loads(done.stdout)["Statement"]}
     assert statements["ReadStreams"]["Resource"] == [f"arn:aws:dynamodb:{REGION}:123456789012:table/orders/stream/*",
                                                      "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2026-01-01T00:00:00.000"]
     assert statements["SendToQueues"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:far", "arn:aws-cn:sqs:cn-north-1:210987654321:o.fifo"]
+    assert statements["ConsumeThroughTheGateway"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:far"]
+    assert statements["ReadDeadLetterQueues"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:far-dead"]
     allowed = {a for s in statements.values() for a in s["Action"]}
     code = "".join(p.read_text() for p in [*SOURCES.glob("core/*.c"), SOURCES / "codec/stream_wire.h"])
     called = {"dynamodb:" + a for a in re.findall(r'"DynamoDB(?:Streams)?_2012\d+\.(\w+)"', code)}
     called |= {"sqs:" + a.replace("Batch", "") for a in re.findall(r'action = "(\w+)"', code)}
-    assert allowed == called
+    forwarded = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}  # core/gateway.c: gateway_forwards
+    assert allowed == called | forwarded
 
 
 def test_each_role_has_a_policy_of_its_own(tmp_path):
@@ -42,7 +45,7 @@ def test_each_role_has_a_policy_of_its_own(tmp_path):
     theirs = {s["Sid"]: s for s in json.loads(run(tmp_path, config, "policy", "--of-role", role).stdout)["Statement"]}
     assert mine["UseRoles"] == {"Sid": "UseRoles", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": [role]}
     assert [r.rsplit(":", 1)[1] for r in mine["SendToQueues"]["Resource"]] == ["mine"]
-    assert list(theirs) == ["SendToQueues"] and [r.rsplit(":", 1)[1] for r in theirs["SendToQueues"]["Resource"]] == ["theirs"]
+    assert list(theirs) == ["SendToQueues", "ConsumeThroughTheGateway"] and [r.rsplit(":", 1)[1] for r in theirs["SendToQueues"]["Resource"]] == ["theirs"]
 
 
 def test_streams_are_read_and_queues_are_sent_to_in_their_roles(table, make_bridge, aws, tmp_path):

@@ -80,7 +80,7 @@ static void every_mistake_is_told_with_its_place(void **state)
          "c.yaml:2: \"me\" is no role: wanted arn:aws:iam::ACCOUNT:role/NAME\n"
          "c.yaml:5: an external id without a role\n"},
         {"queues:\n  - name: q\n    target: sqs\n    max_receive_count: 3\n",
-         "c.yaml:2: the queue \"q\" is on another server: its max_receive_count and dead_letter_queue are set there (RedrivePolicy)\n"},
+         "c.yaml:2: the queue \"q\" is on another server: its max_receive_count is set there (RedrivePolicy); dead_letter_queue says which queue there is read\n"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
