@@ -5,6 +5,11 @@ set -euo pipefail
 
 packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libyaml-dev
     libcmocka-dev openssl python3 python3-venv shellcheck strace)
+# Debian's own clients, and a PHP framework's
+packages+=(awscli python3-boto3 php-cli php-curl php-xml php-async-aws-sqs php-symfony-amazon-sqs-messenger php-symfony-messenger php-symfony-http-client
+    php-symfony-serializer php-symfony-property-access)
+# a newer Go than Debian's does, too
+command -v go >/dev/null || packages+=(golang-go)
 # a newer Node.js than Debian's does, too
 command -v npm >/dev/null || packages+=(nodejs npm)
 # AWS's own matcher of event patterns is a Java library

@@ -50,7 +50,7 @@ bench-send: ## its second half: from a stream to another server, beside a loop w
 
 .SECONDARY:
 
-.PHONY: ruler deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench bench-send
+.PHONY: check-clients ruler deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench bench-send
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -100,6 +100,32 @@ $(BUILD)/peers/done: tests/peers/pom.xml
 e2e: $(BUILD)/stream2sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done $(BUILD)/peers/done ## the binary against real servers and SDKs
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/e2e
 
+# The clients that the endpoint is tested with, each by its own packager, pinned.
+$(BUILD)/clients/python/done: tests/clients/python/requirements.txt
+	$(call say,VENV,$@)
+	$(Q)python3 -m venv $(BUILD)/clients/python && $(BUILD)/clients/python/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(Q)touch $@
+
+$(BUILD)/clients/javascript/done: tests/clients/javascript/package.json
+	$(call say,NPM,$@)
+	$(Q)mkdir -p $(@D) && cp $< $(@D)/ && npm install --prefix $(@D) --no-audit --no-fund --loglevel=error
+	$(Q)touch $@
+
+$(BUILD)/clients/java/done: tests/clients/java/pom.xml tests/clients/java/Client.java
+	$(call say,MAVEN,$@)
+	$(Q)mkdir -p $(@D)/classes && mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(@D))/lib
+	$(Q)javac -encoding UTF-8 -cp '$(@D)/lib/*' -d $(@D)/classes tests/clients/java/Client.java
+	$(Q)touch $@
+
+$(BUILD)/clients/go/client: tests/clients/go/main.go tests/clients/go/go.mod tests/clients/go/go.sum
+	$(call say,GO,$@)
+	$(Q)mkdir -p $(@D) && cd tests/clients/go && go build -o $(abspath $@) .
+
+CLIENTS := $(addprefix $(BUILD)/clients/,python/done javascript/done java/done go/client)
+check-clients: deps ## SDKs and frameworks of six languages, unmodified, against the endpoint
+	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done $(CLIENTS)
+	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/clients
+
 unit: $(UNIT_TESTS) ## the unit tests
 	$(Q)set -e; for t in $(UNIT_TESTS); do $$t 2>&1; done
 
@@ -127,5 +153,6 @@ check: deps ## everything
 	$(Q)$(MAKE) planted
 	$(Q)$(MAKE) ruler
 	$(Q)$(MAKE) e2e
+	$(Q)$(MAKE) check-clients
 	$(Q)$(MAKE) e2e-asan
 	@echo "check: all is well"
