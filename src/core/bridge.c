@@ -691,7 +691,8 @@ static void prune(struct bridge *b, struct instant now)
         b->changed = true;
 }
 
-/* What goes on by itself in queues. Retention goes by a wall clock that does not jump while we run: a step of the system's clock must not make messages expire. */
+/* What goes on by itself in queues. Retention goes by a wall clock that does not jump while we run: a step of the system's clock must not make messages
+ * expire. */
 static void step_service(struct bridge *b, struct instant now)
 {
     if (!b->room && b->step_due > now.mono_ms)

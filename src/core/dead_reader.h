@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dead_reader: reads the dead-letter queue that a remote queue has on its server, and matches what it finds with the ledger by the attribute `stream2sqs.id`: such a
- * message is DEAD, with its whole record, whatever the server keeps. The copy there stays until an operator has redriven or dropped the message: then
- * it is deleted when it is next met. Messages that are not ours are left alone.
+ * dead_reader: reads the dead-letter queue that a remote queue has on its server, and matches what it finds with the ledger by the attribute
+ * `stream2sqs.id`: such a message is DEAD, with its whole record, whatever the server keeps. The copy there stays until an operator has redriven or dropped the
+ * message: then it is deleted when it is next met. Messages that are not ours are left alone.
  *
  * Nothing of this needs to be remembered: each round compares what is there with the rows. A copy is known to be the present one by the server's message
  * id, which survives its way to the dead-letter queue.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gateway: consumers of a queue on another server who come through our endpoint. What they ask is forwarded, and what the other server answers is recorded, so that
- * the ledger knows the receives and deletes of such a queue, too.
+ * gateway: consumers of a queue on another server who come through our endpoint. What they ask is forwarded, and what the other server answers is
+ * recorded, so that the ledger knows the receives and deletes of such a queue, too.
  *
  * Promises:
  * 1. A delete is confirmed only when the other server has confirmed it, and its row says so. When no answer comes the consumer is told (503), and asks again.
@@ -39,8 +39,8 @@ struct exchange *gateway_answer(struct gateway *g, struct desk *desk, const stru
                                 struct instant now);
 /* The client of an exchange went away; true: it was forwarded. */
 bool gateway_forget(struct gateway *g, struct exchange *x);
-/* One exchange whose answer will not be waited for any more, answered with what is known: a receive gives nothing, anything else is asked again. NULL: there is none
- * (any more). only_receives: those alone, for a stop. */
+/* One exchange whose answer will not be waited for any more, answered with what is known: a receive gives nothing, anything else is asked again. NULL:
+ * there is none (any more). only_receives: those alone, for a stop. */
 struct exchange *gateway_abandon(struct gateway *g, bool only_receives);
 /* Calls whose outcome is worth waiting for before the process stops. */
 size_t gateway_on_their_way(const struct gateway *g);

@@ -1,117 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/queue.h"
+#include "core/queue_internal.h"
 
 #include "base/memory.h"
 #include "base/planted.h"
 #include "codec/sqs_wire.h"
 
 #include <stdlib.h>
-
-#define READ_AT_ONCE 200
-#define READ_A_TICK 4000
-#define ONE_SECOND_MS 1000
-
-/* A message that is delayed, in flight, visible again or, in a grouped queue, read ahead. */
-struct flight {
-    struct heap_node node; /* in the heap: not visible yet */
-    struct group_member member; /* of a grouped queue */
-    uint64_t group;        /* its hash */
-    struct flight *next;   /* in the visible list of a queue that is not grouped */
-    struct flight *previous;
-    int64_t id;
-    int64_t receive_count;
-    int64_t received_mono_ms; /* the newest receive (after a restart: the restart) */
-    int64_t origin; /* a dead-letter copy: the message that died; 0: none */
-    bool visible;
-    bool delayed; /* not visible yet, and never received */
-};
-
-/* ---- where a flight is ---- */
-
-static void list_append(struct queue *q, struct flight *f)
-{
-    f->next = NULL;
-    f->previous = q->visible_last;
-    if (q->visible_last)
-        q->visible_last->next = f;
-    else
-        q->visible_first = f;
-    q->visible_last = f;
-}
-
-static void list_remove(struct queue *q, struct flight *f)
-{
-    if (f->previous)
-        f->previous->next = f->next;
-    else
-        q->visible_first = f->next;
-    if (f->next)
-        f->next->previous = f->previous;
-    else
-        q->visible_last = f->previous;
-}
-
-static void visible_append(struct queue *q, struct flight *f)
-{
-    f->visible = true;
-    q->visible_count++;
-    if (!q->grouped)
-        list_append(q, f);
-    else if (f->member.group == NULL)
-        groups_add(&q->groups, &f->member, f->id, f->group, false, false);
-    else if (f->member.in_line)
-        groups_show(&q->groups, &f->member);
-    else
-        groups_put_back(&q->groups, &f->member);
-}
-
-/* In a grouped queue whoever takes it out of its line has done the rest. */
-static void visible_remove(struct queue *q, struct flight *f)
-{
-    if (!f->visible)
-        return;
-    f->visible = false;
-    q->visible_count--;
-    if (!q->grouped)
-        list_remove(q, f);
-}
-
-static void clear_delayed(struct queue *q, struct flight *f)
-{
-    q->delayed_count -= f->delayed;
-    f->delayed = false;
-}
-
-static void flight_schedule(struct queue *q, struct flight *f, int64_t due_mono_ms)
-{
-    visible_remove(q, f);
-    heap_set(&q->due, &f->node, due_mono_ms);
-}
-
-static struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_count, int64_t origin, struct instant now)
-{
-    struct flight *f = memory_zeroed(1, sizeof(*f));
-
-    f->id = id;
-    f->receive_count = receive_count;
-    f->received_mono_ms = now.mono_ms;
-    f->origin = origin;
-    id_map_put(&q->flights, id, f);
-    return f;
-}
-
-static void flight_free(struct queue *q, struct flight *f)
-{
-    visible_remove(q, f);
-    clear_delayed(q, f);
-    if (f->member.fresh)
-        q->fresh_count--;
-    if (f->member.group)
-        groups_settle(&q->groups, &f->member);
-    heap_remove(&q->due, &f->node);
-    id_map_take(&q->flights, f->id);
-    free(f);
-}
 
 void queue_count(struct queue *q, enum message_state from, enum message_state to)
 {
@@ -138,7 +32,7 @@ static uint64_t group_of_row(struct queue *q, const struct message_row *row)
     return message_form_group_hash(form, row->body, row->key_hash, &q->composed);
 }
 
-static uint64_t find_group(struct queue *q, struct database *db, int64_t id)
+uint64_t queue_group_of(struct queue *q, struct database *db, int64_t id)
 {
     struct message_row row;
     uint64_t group;
@@ -182,11 +76,11 @@ static void load_flight(void *context, const struct scheduled_row *row)
     if (row->id < q->purge_to)
         return;
     f = flight_new(q, row->id, row->receive_count, row->origin, loading->now);
-    f->group = find_group(q, loading->db, row->id);
+    f->group = queue_group_of(q, loading->db, row->id);
     if (wait_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
         wait_ms = SQS_VISIBILITY_MAX_S * INT64_C(1000);
     if (wait_ms <= 0)
-        visible_append(q, f);
+        flight_show(q, f);
     else if (row->state == MESSAGE_QUEUED)
         delay(q, f, loading->now.mono_ms + wait_ms);
     else
@@ -227,28 +121,11 @@ static void load_scheduled(struct queue *q, struct database *db, struct instant 
     ledger_scheduled(db, q->id, load_flight, &loading);
 }
 
-/* Memory is forgotten; the rows have it all. */
-static void forget(struct queue *q)
-{
-    struct flight *f;
-    size_t at = 0;
-
-    while ((f = id_map_next(&q->flights, &at)) != NULL)
-        free(f);
-    id_map_fini(&q->flights);
-    heap_fini(&q->due);
-    groups_fini(&q->groups);
-    q->flights = (struct id_map){0};
-    q->due = (struct heap){0};
-    q->visible_first = q->visible_last = NULL;
-    q->visible_count = q->delayed_count = 0;
-}
-
 void queue_group(struct queue *q, struct database *db, struct instant now)
 {
     if (q->grouped || q->remote)
         return;
-    forget(q);
+    flights_forget(q);
     q->grouped = true;
     q->changed = true;
     load_scheduled(q, db, now);
@@ -258,7 +135,7 @@ void queue_free(struct queue *q)
 {
     if (q == NULL)
         return;
-    forget(q);
+    flights_forget(q);
     held_fini(&q->held);
     composed_fini(&q->composed);
     free(q->name);
@@ -298,14 +175,14 @@ void queue_set_lookup(struct queue *q, struct queue *(*find)(void *context, int6
     q->find_context = context;
 }
 
-static struct queue *queue_of(const struct queue *q, int64_t message)
+struct queue *queue_of_message(const struct queue *q, int64_t message)
 {
     return q->find ? q->find(q->find_context, QUEUE_OF_MESSAGE(message)) : NULL;
 }
 
 /* ---- adding and becoming visible ---- */
 
-static int64_t add(struct queue *q, struct database *db, struct new_message message, int64_t delay_ms, struct instant now)
+int64_t queue_insert(struct queue *q, struct database *db, struct new_message message, int64_t delay_ms, struct instant now)
 {
     message.id = q->next_message++;
     message.state = q->remote ? MESSAGE_PENDING : MESSAGE_QUEUED;
@@ -318,7 +195,7 @@ static int64_t add(struct queue *q, struct database *db, struct new_message mess
     if (delay_ms > 0) {
         struct flight *f = flight_new(q, message.id, 0, message.origin, now);
 
-        f->group = find_group(q, db, message.id);
+        f->group = queue_group_of(q, db, message.id);
         delay(q, f, now.mono_ms + delay_ms);
     } else {
         q->fresh_count++;
@@ -328,12 +205,12 @@ static int64_t add(struct queue *q, struct database *db, struct new_message mess
 
 int64_t queue_add(struct queue *q, struct database *db, int64_t record, int64_t delay_ms, struct instant now)
 {
-    return add(q, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, delay_ms, now);
+    return queue_insert(q, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, delay_ms, now);
 }
 
 int64_t queue_replay(struct queue *q, struct database *db, int64_t record, struct instant now)
 {
-    return add(q, db, (struct new_message){.record = record, .step = STEP_REPLAYED}, 0, now);
+    return queue_insert(q, db, (struct new_message){.record = record, .step = STEP_REPLAYED}, 0, now);
 }
 
 int64_t queue_due(const struct queue *q)
@@ -351,13 +228,13 @@ int64_t queue_tick(struct queue *q, struct instant now)
         struct flight *f = container_of(first, struct flight, node);
 
         heap_remove(&q->due, first);
-        clear_delayed(q, f);
-        visible_append(q, f);
+        flight_clear_delayed(q, f);
+        flight_show(q, f);
     }
     return queue_due(q);
 }
 
-static bool more_to_read(const struct queue *q)
+bool queue_reads_ahead(const struct queue *q)
 {
     return q->grouped && q->cursor < q->next_message && q->groups.line_count < QUEUE_READ_AHEAD;
 }
@@ -365,7 +242,7 @@ static bool more_to_read(const struct queue *q)
 bool queue_has_visible(const struct queue *q)
 {
     if (q->grouped)
-        return groups_ready(&q->groups) || (more_to_read(q) && q->fresh_count > 0);
+        return groups_ready(&q->groups) || (queue_reads_ahead(q) && q->fresh_count > 0);
     return q->visible_count > 0 || q->fresh_count > 0;
 }
 
@@ -381,8 +258,8 @@ static void go_out_again(struct queue *q, struct database *db, int64_t id, uint6
     if (q->remote)
         return;
     f = flight_new(q, id, 0, 0, now);
-    f->group = find_group(q, db, id);
-    visible_append(q, f);
+    f->group = queue_group_of(q, db, id);
+    flight_show(q, f);
 }
 
 struct releasing {
@@ -480,7 +357,7 @@ void queue_found_dead(struct queue *q, struct database *db, const struct message
 /* ---- dead letters ---- */
 
 /* The message has been received too often: it leaves this queue, with its record, for the dead-letter queue if there is one. */
-static void die(struct queue *q, struct database *db, struct flight *f, struct instant now)
+void queue_die(struct queue *q, struct database *db, struct flight *f, struct instant now)
 {
     struct queue *target = q->options.dead_letter_queue;
     struct message_row row;
@@ -496,7 +373,7 @@ static void die(struct queue *q, struct database *db, struct flight *f, struct i
         int64_t record = row.record;
 
         ledger_message_end(db);
-        copy = add(target, db, (struct new_message){.record = record, .step = STEP_ENQUEUED, .origin = f->id}, 0, now);
+        copy = queue_insert(target, db, (struct new_message){.record = record, .step = STEP_ENQUEUED, .origin = f->id}, 0, now);
     } else {
         ledger_message_end(db);
     }
@@ -508,7 +385,7 @@ static void die(struct queue *q, struct database *db, struct flight *f, struct i
 }
 
 /* The first message of a chain of copies: its id is what consumers see. */
-static int64_t root_of(struct database *db, int64_t id)
+int64_t queue_root(struct database *db, int64_t id)
 {
     int64_t origin = id;
 
@@ -525,10 +402,10 @@ static int64_t root_of(struct database *db, int64_t id)
 }
 
 /* Takes a copy out of its dead-letter queue's memory and rows, wherever in a chain it is. */
-static void remove_copy(struct queue *q, struct database *db, int64_t copy, enum message_state state)
+void queue_remove_copy(struct queue *q, struct database *db, int64_t copy, enum message_state state)
 {
     while (copy != 0) {
-        struct queue *home = queue_of(q, copy);
+        struct queue *home = queue_of_message(q, copy);
         struct message_row row;
         struct flight *f;
         int64_t next;
@@ -553,8 +430,8 @@ static void remove_copy(struct queue *q, struct database *db, int64_t copy, enum
 /* A consumer deleted a copy: the message that died, at the head of the chain of copies, is settled, and the chain goes. */
 static void settle_chain(struct queue *q, struct database *db, int64_t copy, struct instant now)
 {
-    int64_t root = root_of(db, copy);
-    struct queue *home = queue_of(q, root);
+    int64_t root = queue_root(db, copy);
+    struct queue *home = queue_of_message(q, root);
     struct message_row row;
     int64_t first_copy;
     uint64_t key_hash;
@@ -568,7 +445,7 @@ static void settle_chain(struct queue *q, struct database *db, int64_t copy, str
         queue_count(home, MESSAGE_DEAD, MESSAGE_DELETED);
         no_longer_dead(home, db, key_hash, now);
     }
-    remove_copy(q, db, first_copy, MESSAGE_DELETED);
+    queue_remove_copy(q, db, first_copy, MESSAGE_DELETED);
 }
 
 /* A delete that comes when the message is dead already still counts: its consumer was slow, but done (P2). Anything else that is not in memory is settled. */
@@ -611,7 +488,7 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
     if (!find_dead(db, id, &dead) || ledger_redrive(db, id, state, now.wall_ms) != 1)
         return false;
     queue_count(q, dead.state, state);
-    remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
+    queue_remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
     go_out_again(q, db, id, dead.key_hash, now);
     no_longer_dead(q, db, dead.key_hash, now);
     return true;
@@ -624,226 +501,9 @@ bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct in
     if (!find_dead(db, id, &dead) || ledger_settle_dead(db, id, MESSAGE_DROPPED, STEP_DROPPED, now.wall_ms) != 1)
         return false;
     queue_count(q, dead.state, MESSAGE_DROPPED);
-    remove_copy(q, db, dead.copy, MESSAGE_DROPPED);
+    queue_remove_copy(q, db, dead.copy, MESSAGE_DROPPED);
     no_longer_dead(q, db, dead.key_hash, now);
     return true;
-}
-
-/* ---- receiving ---- */
-
-struct receiving {
-    struct queue *queue;
-    struct database *db;
-    int64_t visibility_ms;
-    struct instant now;
-    bool (*each)(void *context, const struct received *received, struct error *err);
-    void *context;
-};
-
-/* False: it cannot be delivered now, and was parked or is held. */
-static bool hand_over(struct receiving *r, const struct message_row *row)
-{
-    struct received received = {row, row->receive_count + 1, row->origin ? root_of(r->db, row->id) : row->id};
-    struct error reason = {0};
-
-    if (queue_hold(r->queue, r->db, row, r->now))
-        return false;
-    if (r->each(r->context, &received, &reason))
-        return true;
-    queue_park(r->queue, r->db, row, slice_text(error_name(reason.code)), slice_text(reason.text), r->now);
-    return false;
-}
-
-/* Messages that were visible before. */
-static int receive_again(struct receiving *r, int max)
-{
-    struct queue *q = r->queue;
-    int got = 0;
-
-    while (got < max && q->visible_first) {
-        struct flight *f = q->visible_first;
-        struct message_row row;
-
-        if (q->options.max_receive_count > 0 && f->receive_count >= q->options.max_receive_count) {
-            die(q, r->db, f, r->now);
-            continue;
-        }
-        if (!ledger_message_find(r->db, f->id, &row))
-            panic("message %lld is visible, but not in the ledger", (long long)f->id);
-        if (!hand_over(r, &row)) {
-            ledger_message_end(r->db);
-            flight_free(q, f);
-            continue;
-        }
-        if (row.state == MESSAGE_QUEUED)
-            queue_count(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
-        ledger_message_end(r->db);
-        ledger_receive_again(r->db, f->id, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
-        f->receive_count++;
-        f->received_mono_ms = r->now.mono_ms;
-        flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
-        got++;
-    }
-    return got;
-}
-
-/* Messages that were never received: read in order, then moved by one statement (what was parked or held on the way is in another state by then).
- * *looked: how many left the fresh ones. */
-static int receive_fresh_once(struct receiving *r, int max, int *looked)
-{
-    struct queue *q = r->queue;
-    struct message_row row;
-    int64_t first = 0;
-    int64_t last = 0;
-    int got = 0;
-
-    *looked = 0;
-    ledger_fresh_begin(r->db, q->next_fresh, QUEUE_END_MESSAGE(q->id), max);
-    while (*looked < max && ledger_fresh_next(r->db, &row)) {
-        first = first ? first : row.id;
-        last = row.id;
-        ++*looked;
-        if (!hand_over(r, &row))
-            continue;
-        flight_schedule(q, flight_new(q, row.id, 1, row.origin, r->now), r->now.mono_ms + r->visibility_ms);
-        got++;
-    }
-    ledger_fresh_end(r->db);
-    if (*looked == 0)
-        return 0;
-    if (got > 0)
-        ledger_receive_fresh(r->db, first, last, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
-    q->next_fresh = last + 1;
-    q->fresh_count -= *looked;
-    q->counts[MESSAGE_QUEUED] -= got;
-    q->counts[MESSAGE_IN_FLIGHT] += got;
-    q->changed = true;
-    return got;
-}
-
-static int receive_fresh(struct receiving *r, int max)
-{
-    int got = 0;
-    int looked;
-
-    while (got < max && r->queue->fresh_count > 0) {
-        got += receive_fresh_once(r, max - got, &looked);
-        if (looked == 0)
-            break;
-    }
-    return got;
-}
-
-/* ---- receiving by groups ---- */
-
-struct ahead {
-    struct queue *queue;
-    struct database *db;
-    struct instant now;
-    int64_t count;
-};
-
-static void note_fresh(void *context, int64_t id, uint64_t key_hash, int64_t origin)
-{
-    struct ahead *a = context;
-    struct queue *q = a->queue;
-    struct flight *f = flight_new(q, id, 0, origin, a->now);
-
-    f->group = q->options.form && origin == 0 ? find_group(q, a->db, id) : key_hash;
-    groups_add(&q->groups, &f->member, id, f->group, false, true);
-    q->cursor = id + 1;
-    a->count++;
-}
-
-/* Until as many groups are ready as could be given from, or there are no more; a bounded number at once. */
-static void read_ahead(struct queue *q, struct database *db, int wanted, struct instant now)
-{
-    int64_t read = 0;
-
-    while (q->groups.ready_count < (size_t)wanted && more_to_read(q) && read < READ_A_TICK) {
-        struct ahead a = {q, db, now, 0};
-
-        ledger_fresh_groups(db, q->cursor, q->next_message, READ_AT_ONCE, note_fresh, &a);
-        read += a.count;
-        if (a.count < READ_AT_ONCE)
-            q->cursor = q->next_message;
-    }
-}
-
-/* Its row and its place in memory say that it is in flight. */
-static void note_received(struct receiving *r, struct flight *f, enum message_state state)
-{
-    struct queue *q = r->queue;
-    int64_t due_wall_ms = r->now.wall_ms + r->visibility_ms;
-
-    if (state == MESSAGE_QUEUED)
-        queue_count(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
-    if (f->member.fresh) {
-        ledger_receive_one(r->db, f->id, due_wall_ms, r->now.wall_ms);
-        groups_not_fresh(&q->groups, &f->member);
-        q->fresh_count--;
-    } else {
-        ledger_receive_again(r->db, f->id, due_wall_ms, r->now.wall_ms);
-    }
-    f->receive_count++;
-    f->received_mono_ms = r->now.mono_ms;
-    flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
-}
-
-static int receive_grouped(struct receiving *r, int max)
-{
-    struct queue *q = r->queue;
-    struct group *current = NULL;
-    struct group_member *m;
-    int got = 0;
-
-    read_ahead(q, r->db, max, r->now);
-    while (got < max && (m = groups_take(&q->groups, &current)) != NULL) {
-        struct flight *f = container_of(m, struct flight, member);
-        struct message_row row;
-        enum message_state state;
-
-        if (q->options.max_receive_count > 0 && f->receive_count >= q->options.max_receive_count) {
-            die(q, r->db, f, r->now);
-            current = NULL;
-            continue;
-        }
-        if (!ledger_message_find(r->db, f->id, &row))
-            panic("message %lld waits, but is not in the ledger", (long long)f->id);
-        state = row.state;
-        if (!hand_over(r, &row)) {
-            ledger_message_end(r->db);
-            flight_free(q, f);
-            current = NULL;
-            continue;
-        }
-        ledger_message_end(r->db);
-        note_received(r, f, state);
-        got++;
-    }
-    return got;
-}
-
-int queue_receive(struct queue *q, struct database *db, int max, int64_t visibility_ms, struct instant now,
-                  bool (*each)(void *context, const struct received *received, struct error *err), void *context, bool *over_limit)
-{
-    struct receiving r = {q, db, PLANTED(VISIBILITY_IGNORED) ? 0 : visibility_ms, now, each, context};
-    int64_t in_flight = (int64_t)q->due.len - q->delayed_count;
-    int got;
-
-    *over_limit = false;
-    if (in_flight + max > SQS_IN_FLIGHT_MAX)
-        max = in_flight >= SQS_IN_FLIGHT_MAX ? 0 : (int)(SQS_IN_FLIGHT_MAX - in_flight);
-    if (max == 0) {
-        *over_limit = true;
-        return 0;
-    }
-    if (q->grouped)
-        return receive_grouped(&r, max);
-    /* When both kinds wait, each gets half: neither new messages nor those that fail again and again starve the other. */
-    got = receive_again(&r, q->fresh_count > 0 ? (max + 1) / 2 : max);
-    got += receive_fresh(&r, max - got);
-    return got + receive_again(&r, max - got);
 }
 
 /* ---- settling ---- */
@@ -892,7 +552,7 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
         flight_schedule(q, f, now.mono_ms + visibility_ms);
     } else {
         heap_remove(&q->due, &f->node);
-        visible_append(q, f);
+        flight_show(q, f);
     }
     return VISIBILITY_CHANGED;
 }
@@ -909,7 +569,7 @@ bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t rece
     if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count || !ledger_message_find(db, id, &row))
         return false;
     received.row = &row;
-    received.root = row.origin ? root_of(db, id) : id;
+    received.root = row.origin ? queue_root(db, id) : id;
     given = each(context, &received, &err);
     ledger_message_end(db);
     if (given) {
@@ -917,184 +577,4 @@ bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t rece
         flight_schedule(q, f, now.mono_ms + visibility_ms);
     }
     return given;
-}
-
-/* ---- purging, and retention ---- */
-
-bool queue_has_unsettled(const struct queue *q)
-{
-    int64_t count = 0;
-
-    for (int state = 0; state < MESSAGE_STATE_COUNT; state++)
-        count += message_state_settled((enum message_state)state) ? 0 : q->counts[state];
-    return count > 0;
-}
-
-void queue_purge(struct queue *q)
-{
-    forget(q);
-    q->purge_to = q->cursor = q->next_fresh = q->next_message;
-    q->purge_at = QUEUE_FIRST_MESSAGE(q->id);
-    q->fresh_count = 0;
-    q->changed = true;
-}
-
-struct glances {
-    struct message_glance *list;
-    size_t len;
-};
-
-static void note_glance(void *context, const struct message_glance *glance)
-{
-    struct glances *g = context;
-
-    g->list = memory_resize(g->list, (g->len + 1) * sizeof(*g->list));
-    g->list[g->len++] = *glance;
-}
-
-/* A message that nobody has settled ends here. A dead letter's end is that of the message that died. */
-static void end_message(struct queue *q, struct database *db, const struct message_glance *glance, enum message_state state, struct instant now)
-{
-    if (glance->origin != 0) {
-        int64_t root = root_of(db, glance->id);
-        struct queue *home = queue_of(q, root);
-
-        if (home && queue_drop_dead(home, db, root, now))
-            return;
-        remove_copy(q, db, glance->id, MESSAGE_DROPPED);
-        return;
-    }
-    if (ledger_end(db, glance->id, state, state == MESSAGE_EXPIRED ? STEP_EXPIRED : STEP_PURGED, now.wall_ms) == 1)
-        queue_count(q, glance->state, state);
-}
-
-static bool waits(const struct message_glance *glance)
-{
-    return glance->state == MESSAGE_QUEUED || glance->state == MESSAGE_IN_FLIGHT;
-}
-
-bool queue_purge_step(struct queue *q, struct database *db, int64_t limit, struct instant now)
-{
-    struct glances g = {0};
-
-    if (q->purge_to == 0)
-        return false;
-    ledger_glance(db, q->purge_at, q->purge_to, limit, note_glance, &g);
-    for (size_t i = 0; i < g.len; i++)
-        if (waits(&g.list[i]))
-            end_message(q, db, &g.list[i], MESSAGE_PURGED, now);
-    if (g.len > 0)
-        q->purge_at = g.list[g.len - 1].id + 1;
-    if ((int64_t)g.len < limit) {
-        q->purge_to = 0;
-        q->changed = true;
-    }
-    free(g.list);
-    return q->purge_to != 0;
-}
-
-static void forget_one(struct queue *q, const struct message_glance *glance)
-{
-    struct flight *f = id_map_find(&q->flights, glance->id);
-
-    if (f)
-        flight_free(q, f);
-    else if (glance->state == MESSAGE_QUEUED && glance->due_at_ms == 0)
-        q->fresh_count--;
-}
-
-void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t limit, struct instant now)
-{
-    struct glances g = {0};
-    int64_t wait_ms = q->options.retention_ms;
-    size_t i = 0;
-
-    if (q->options.retention_ms == 0 || q->expire_due_ms > now.mono_ms)
-        return;
-    if (q->expire_at < q->purge_to)
-        q->expire_at = q->purge_to;
-    ledger_glance(db, q->expire_at, q->next_message, limit, note_glance, &g);
-    for (; i < g.len; i++) {
-        const struct message_glance *glance = &g.list[i];
-
-        if (!waits(glance) || glance->from_stream)
-            continue;
-        wait_ms = glance->sent_ms + q->options.retention_ms - now_ms;
-        if (wait_ms > 0)
-            break;
-        if (glance->origin == 0)
-            forget_one(q, glance);
-        end_message(q, db, glance, MESSAGE_EXPIRED, now);
-    }
-    if (i > 0)
-        q->expire_at = g.list[i - 1].id + 1;
-    q->expire_due_ms = now.mono_ms + ((int64_t)i == limit ? 0 : wait_ms > ONE_SECOND_MS ? wait_ms : ONE_SECOND_MS);
-    free(g.list);
-}
-
-/* ---- moving dead letters elsewhere ---- */
-
-/* One that was sent to this queue by itself: it is a new message there. */
-static void move_sent(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
-{
-    struct message_row row;
-    int64_t record;
-
-    if (!ledger_message_find(db, glance->id, &row))
-        return;
-    record = row.record;
-    ledger_message_end(db);
-    forget_one(q, glance);
-    add(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, 0, now);
-    if (ledger_end(db, glance->id, MESSAGE_DROPPED, STEP_REDRIVEN, now.wall_ms) == 1)
-        queue_count(q, glance->state, MESSAGE_DROPPED);
-}
-
-/* A dead letter: what stands for the message that died is a copy in the other queue now. Of a record that came to this queue by itself, the message dies here. */
-static void move_copy(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
-{
-    int64_t parent = glance->origin ? glance->origin : glance->id;
-    struct message_row row;
-    int64_t copy;
-    int64_t record;
-
-    if (!ledger_message_find(db, glance->id, &row))
-        return;
-    record = row.record;
-    ledger_message_end(db);
-    forget_one(q, glance);
-    copy = add(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED, .origin = parent}, 0, now);
-    if (glance->origin == 0) {
-        if (ledger_die(db, parent, copy, now.wall_ms) == 1)
-            queue_count(q, glance->state, MESSAGE_DEAD);
-        return;
-    }
-    ledger_move_copy(db, parent, copy, now.wall_ms);
-    queue_count(q, glance->state, MESSAGE_REDRIVEN);
-    ledger_remove_copy(db, glance->id, MESSAGE_REDRIVEN);
-}
-
-static bool in_flight(const struct queue *q, int64_t id)
-{
-    const struct flight *f = id_map_find(&q->flights, id);
-
-    return f && !f->visible && !f->delayed && !f->member.fresh;
-}
-
-enum move_outcome queue_move(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
-{
-    int64_t root = glance->origin ? root_of(db, glance->id) : 0;
-    struct queue *home = root ? queue_of(q, root) : NULL;
-
-    if (!waits(glance) || in_flight(q, glance->id))
-        return MOVE_PASSED_OVER;
-    if (to == NULL && home == NULL)
-        return MOVE_NO_SOURCE;
-    if (home && (to == NULL || to == home))
-        return queue_redrive(home, db, root, now) ? MOVE_DONE : MOVE_PASSED_OVER;
-    if (glance->origin == 0 && !glance->from_stream)
-        move_sent(q, db, glance, to, now);
-    else
-        move_copy(q, db, glance, to, now);
-    return MOVE_DONE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * queue_attributes: the attributes of a queue that CreateQueue and SetQueueAttributes give and GetQueueAttributes tells: which there are, what each may be, what it
- * is when it was not given, and what it means for the queue.
+ * queue_attributes: the attributes of a queue that CreateQueue and SetQueueAttributes give and GetQueueAttributes tells: which there are, what each may
+ * be, what it is when it was not given, and what it means for the queue.
  *
  * Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html and API_CreateQueue.html. Values are kept as canonical
  * texts; what other queues have to do with (does the dead-letter queue exist?) is the service's to check.

@@ -39,15 +39,17 @@ struct desk *service_find_id(const struct service *s, int64_t queue)
     return NULL;
 }
 
-static const char *region_of(const struct service *s, const struct desk *desk)
+void service_arn(const struct service *s, struct slice region, struct slice name, struct buffer *out)
 {
-    return desk->region[0] ? desk->region : s->region;
+    struct slice said = region.len > 0 ? region : slice_text(s->region);
+
+    buffer_reset(out);
+    buffer_printf(out, "arn:aws:sqs:%.*s:%s:%.*s", SLICE_ARG(said), s->account_id, SLICE_ARG(name));
 }
 
 void service_queue_arn(const struct service *s, const struct desk *desk, struct buffer *out)
 {
-    buffer_reset(out);
-    buffer_printf(out, "arn:aws:sqs:%s:%s:%s", region_of(s, desk), s->account_id, desk->queue->name);
+    service_arn(s, slice_text(desk->region), slice_text(desk->queue->name), out);
 }
 
 void service_queue_url(const struct service *s, const struct exchange *x, const struct desk *desk, struct buffer *out)

@@ -29,6 +29,8 @@ bool service_remove_permission(struct service *s, struct exchange *x, struct des
 
 /* Answers with an error whose text is formatted; true. */
 bool service_refuse(struct exchange *x, enum sqs_error error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The ARN that a queue of that name has, or would have, in a region ("": the bridge's own). */
+void service_arn(const struct service *s, struct slice region, struct slice name, struct buffer *out);
 /* The desk that an ARN names, if it is one of this account's; NULL: none. */
 struct desk *service_find_arn(const struct service *s, struct slice arn);
 /* "http://127.0.0.1:9324/000000000000/orders" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Message move tasks (API_StartMessageMoveTask.html): dead letters go back to where they died, or to another queue, in bounded steps, at a rate. A task is in the
- * ledger, and goes on after a restart; what has moved has moved, so that beginning at the front again does no harm.
+ * Message move tasks (API_StartMessageMoveTask.html): dead letters go back to where they died, or to another queue, in bounded steps, at a rate. A task
+ * is in the ledger, and goes on after a restart; what has moved has moved, so that beginning at the front again does no harm.
  */
 #include "core/service_internal.h"
 

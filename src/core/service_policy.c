@@ -208,13 +208,19 @@ static bool may_be_given(struct slice action)
     return false;
 }
 
+/* As much of a text as an error quotes. */
+static struct slice quoted(struct slice text)
+{
+    return slice_from(text.ptr, text.len > 80 ? 80 : text.len);
+}
+
 static bool permission_valid(struct exchange *x)
 {
     const struct sqs_request *r = &x->request;
 
     if (!sqs_queue_name_valid(r->label))
         return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Value %.*s for parameter Label is invalid. Reason: Can only include alphanumeric characters, "
-                                                               "hyphens, or underscores. 1 to 80 in length.", r->label.len > 80 ? 80 : (int)r->label.len, r->label.ptr);
+                                                               "hyphens, or underscores. 1 to 80 in length.", SLICE_ARG(quoted(r->label)));
     if (r->account_ids.count == 0 || r->names.count == 0)
         return !service_refuse(x, SQS_MISSING_PARAMETER, "The request must contain the parameter %s.", r->account_ids.count == 0 ? "PrincipalId" : "Actions");
     if (r->names.count > ACTIONS_MAX)
@@ -222,12 +228,11 @@ static bool permission_valid(struct exchange *x)
     for (size_t i = 0; i < r->account_ids.count; i++)
         if (!is_account_id(r->account_ids.list[i]))
             return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Value [%.*s] for parameter PrincipalId is invalid. Reason: Unable to verify.",
-                                   r->account_ids.list[i].len > 80 ? 80 : (int)r->account_ids.list[i].len, r->account_ids.list[i].ptr);
+                                   SLICE_ARG(quoted(r->account_ids.list[i])));
     for (size_t i = 0; i < r->names.count; i++)
         if (!may_be_given(r->names.list[i]))
-            return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Value SQS:%.*s for parameter ActionName is invalid. Reason: Only the queue owner is allowed "
-                                                                   "to invoke this action.", r->names.list[i].len > 80 ? 80 : (int)r->names.list[i].len,
-                                   r->names.list[i].ptr);
+            return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Value SQS:%.*s for parameter ActionName is invalid. Reason: Only the queue owner is "
+                                                                   "allowed to invoke this action.", SLICE_ARG(quoted(r->names.list[i])));
     return true;
 }
 
@@ -287,7 +292,7 @@ bool service_remove_permission(struct service *s, struct exchange *x, struct des
 
     if (at == json_array_size(json_object_get(policy, "Statement"))) {
         service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Value %.*s for parameter Label is invalid. Reason: can't find label.",
-                       label.len > 80 ? 80 : (int)label.len, label.ptr);
+                       SLICE_ARG(quoted(label)));
     } else {
         json_array_remove(json_object_get(policy, "Statement"), at);
         store_policy(s, desk, policy, now);

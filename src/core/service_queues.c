@@ -176,7 +176,7 @@ static bool check_redrive(struct service *s, struct exchange *x, const char *pol
     else if (target->queue->remote)
         reason = "Dead letter target is on another server.";
     else if (target->queue->groups.strict != fifo)
-        reason = fifo ? "Dead-letter queue must be same type of queue as the source: a FIFO queue." : "Dead-letter queue must be same type of queue as the source.";
+        reason = "Dead-letter queue must be same type of queue as the source.";
     else if (!redrive_allowed(target->attributes.values[QUEUE_REDRIVE_ALLOW_POLICY], source_arn))
         reason = "Dead letter target does not allow this queue: see its RedriveAllowPolicy.";
     if (reason == NULL)
@@ -292,8 +292,8 @@ static bool name_valid(struct exchange *x, bool *fifo)
         if (slice_is(r->queue_attributes.list[i].name, "FifoQueue"))
             *fifo = slice_is(r->queue_attributes.list[i].value, "true");
     if (*fifo && (!suffix || name.len > SQS_NAME_MAX || !sqs_queue_name_valid(slice_from(name.ptr, name.len - 5))))
-        return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must "
-                                                               "end with .fifo suffix and be 1 to 80 in length");
+        return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, "
+                                                               "must end with .fifo suffix and be 1 to 80 in length");
     if (!*fifo && !sqs_queue_name_valid(name))
         return !service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length");
     return true;
@@ -359,9 +359,7 @@ bool service_create_queue(struct service *s, struct exchange *x, struct desk *de
     } else if (s->desk_count >= QUEUES_MAX) {
         service_refuse(x, SQS_OVER_LIMIT, "There are %d queues: no more can be made.", QUEUES_MAX);
     } else {
-        buffer_reset(&s->arena);
-        buffer_printf(&s->arena, "arn:aws:sqs:%.*s:%s:%.*s", (int)(x->region.len ? x->region.len : strlen(s->region)), x->region.len ? x->region.ptr : s->region,
-                      s->account_id, SLICE_ARG(x->request.queue_name));
+        service_arn(s, x->region, x->request.queue_name, &s->arena);
         if (tags_valid(x, NULL) && check_redrive(s, x, given.values[QUEUE_REDRIVE_POLICY], fifo, buffer_slice(&s->arena)))
             create(s, x, &given, now);
     }

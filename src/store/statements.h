@@ -26,7 +26,8 @@
     X(META_GET, false, "SELECT value FROM meta WHERE name=?1")                                                                           \
     X(META_PUT, false, "INSERT OR REPLACE INTO meta(name,value) VALUES(?1,?2)")                                                          \
     /* queues */                                                                                                                         \
-    X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms,modified_at_ms,region) VALUES(?1,?2,?3,?3,?4,?4,?5)")                    \
+    X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms,modified_at_ms,region) "                     \
+                           "VALUES(?1,?2,?3,?3,?4,?4,?5)")                                                                               \
     X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held,expired,purged,"\
                        "created_at_ms,remote,possible_duplicates,grouped,purge_to,modified_at_ms,deleted_at_ms,region,attributes,tags FROM queue ORDER BY id")\
     X(QUEUE_SAVE, false, "UPDATE queue SET next_message=?2,next_fresh=?3,queued=?4,in_flight=?5,deleted=?6,dead=?7,dropped=?8,"          \
