@@ -26,7 +26,7 @@ LAYERS := base codec io store core aws serve app
 SOURCES := $(filter-out src/app/main.c,$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
-UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/pitfalls/*_test.c tests/golden/*_test.c))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/pitfalls/*_test.c tests/golden/*_test.c tests/model/*_test.c))
 
 .PHONY: all help
 all: $(BUILD)/stream2sqs ## build

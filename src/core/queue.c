@@ -448,18 +448,22 @@ static void settle_chain(struct queue *q, struct database *db, int64_t copy, str
     queue_remove_copy(q, db, first_copy, MESSAGE_DELETED);
 }
 
-/* A delete that comes when the message is dead already still counts: its consumer was slow, but done (P2). Anything else that is not in memory is settled. */
-static void settle_late(struct queue *q, struct database *db, int64_t id, struct instant now)
+/* A delete that comes when the message is dead already still counts: its consumer was slow, but done (P2). In a FIFO queue it does not: its handle has
+ * expired (false). Anything else that is not in memory is settled. */
+static bool settle_late(struct queue *q, struct database *db, int64_t id, struct instant now)
 {
     struct message_row row;
     bool dead;
 
     if (!ledger_message_find(db, id, &row))
-        return;
+        return true;
     dead = row.state == MESSAGE_DEAD;
     ledger_message_end(db);
+    if (dead && q->options.fifo && !PLANTED(EXPIRED_HANDLE_DELETES))
+        return false;
     if (dead)
         settle_chain(q, db, id, now);
+    return true;
 }
 
 /* A dead or parked message, as far as what follows needs it. */
@@ -520,10 +524,8 @@ bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t rece
     int64_t origin;
     bool was_queued;
 
-    if (f == NULL) {
-        settle_late(q, db, id, now);
-        return true;
-    }
+    if (f == NULL)
+        return settle_late(q, db, id, now);
     if (handle_expired(q, f, receive_count))
         return false;
     origin = f->origin;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * queue_internal: what the files of the queue share: queue.c keeps it (loading, adding, holding, settling), queue_receive.c gives its messages, queue_end.c ends
+ * queue_internal: what the files of the queue share: queue.c keeps it (loading, adding, holding, settling), queue_receive.c gives its messages,
+ * queue_end.c ends
  * them otherwise than by a delete (purges, retention, moves), flight.c knows where each message in memory is.
  */
 #ifndef S2Q_CORE_QUEUE_INTERNAL_H

@@ -169,6 +169,16 @@ static void note_received(struct receiving *r, struct flight *f, enum message_st
     flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
 }
 
+/* Those that were ready may all have died, or been held, on the way: then there may be more behind them. */
+static struct group_member *next_member(struct receiving *r, int wanted, struct group **current)
+{
+    struct queue *q = r->queue;
+
+    if (q->groups.ready_count < (size_t)wanted)
+        read_ahead(q, r->db, wanted, r->now);
+    return groups_take(&q->groups, current);
+}
+
 static int receive_grouped(struct receiving *r, int max)
 {
     struct queue *q = r->queue;
@@ -176,8 +186,7 @@ static int receive_grouped(struct receiving *r, int max)
     struct group_member *m;
     int got = 0;
 
-    read_ahead(q, r->db, max, r->now);
-    while (got < max && (m = groups_take(&q->groups, &current)) != NULL) {
+    while (got < max && (m = next_member(r, max - got, &current)) != NULL) {
         struct flight *f = container_of(m, struct flight, member);
         struct message_row row;
         enum message_state state;

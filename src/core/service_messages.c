@@ -509,6 +509,7 @@ bool service_entries(struct service *s, struct exchange *x, struct desk *desk, s
         sqs_answer_error(&x->answer, SQS_SERVICE_UNAVAILABLE, NULL);
         return true;
     }
+    queue_tick(desk->queue, now); /* a handle whose time is over is of no use any more */
     for (size_t i = 0; i < x->request.entry_count; i++)
         apply_entry(s, x, desk, &x->request.entries[i], now);
     if (x->answer.error == SQS_OK)
