@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/command.h"
 #include "app/daemon.h"
+#include "aws/profile.h"
 #include "base/log.h"
+
+static bool load_again(void *context, struct config *config, struct buffer *problems)
+{
+    struct invocation *in = context;
+
+    return config_load(config, &in->line, environment_lookup, problems);
+}
 
 static int run(struct invocation *in)
 {
+    const struct daemon_reload reload = {load_again, in};
     struct config config;
     struct error err;
     int status = 0;
@@ -12,7 +21,7 @@ static int run(struct invocation *in)
     if (!invocation_config(in, &config))
         return error_exit_status(ERROR_CONFIG);
     log_init(2, (enum log_format)config.log_format, (enum log_level)config.log_level);
-    if (!daemon_run(&config, &err))
+    if (!daemon_run(&config, &reload, &err))
         status = invocation_fail(in, &err);
     config_fini(&config);
     return status;
@@ -23,7 +32,8 @@ const struct command cmd_run = {
     .arguments = "",
     .summary = "read streams, and serve their records as messages",
     .help = "Reads the streams of its pipelines into the ledger, and serves the queues on an SQS-compatible endpoint until SIGTERM.\n"
-            "Once it is ready, LEDGER.addresses says where it listens.\n\n"
+            "Once it is ready, LEDGER.addresses says where it listens. At SIGHUP the configuration file and the access keys are read again: what changed\n"
+            "takes effect, the rest goes on undisturbed, and a bad file changes nothing.\n\n"
             "  stream2sqs run --stream orders --queue orders-events --max-receive-count 5 --dead-letter-queue orders-dead\n"
             "  stream2sqs run --config stream2sqs.yaml",
     .takes_options = true,

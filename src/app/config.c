@@ -314,6 +314,25 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     return memcmp(left, right, o->type == OPTION_BOOL ? sizeof(bool) : o->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t)) == 0;
 }
 
+void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out)
+{
+    static const char *const may_change[] = {"keep_settled", "ledger_budget", "stop_timeout", "discovery_interval"};
+
+    for (size_t i = 0; i < option_count; i++) {
+        bool fixed = options[i].scope == SCOPE_TOP && !same_value(&options[i], running, wanted);
+
+        for (size_t k = 0; k < sizeof(may_change) / sizeof(may_change[0]); k++)
+            fixed = fixed && strcmp(options[i].name, may_change[k]) != 0;
+        if (fixed)
+            buffer_printf(out, "%s%s", out->len > 0 ? ", " : "", options[i].name);
+    }
+}
+
+bool config_same_reader(const struct config_pipeline *a, const struct config_pipeline *b)
+{
+    return same_text(a->stream, b->stream) && same_text(a->role_arn, b->role_arn) && same_text(a->external_id, b->external_id);
+}
+
 static bool same_options(const struct config_queue *a, const struct config_queue *b)
 {
     for (size_t i = 0; i < option_count; i++)

@@ -103,6 +103,11 @@ void config_options(void (*each)(void *context, const char *flag, const char *ta
 /* The name of `candidates` (NULL-terminated) that is nearest to what was written; NULL: none is near. */
 const char *nearest_name(const char *written, const char *const *candidates);
 
+/* Appends the names of options that differ, and cannot change while the process runs; nothing: none do. */
+void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out);
+/* Is the stream read in the same way, by the same credentials? */
+bool config_same_reader(const struct config_pipeline *a, const struct config_pipeline *b);
+
 /* Is any of its queues on another server? */
 bool config_needs_sqs(const struct config *config);
 

@@ -35,23 +35,36 @@
 #define STOP_GRACE_MS 100                       /* for the last answers to leave */
 #define TROUBLE_LOG_MS 60000                    /* the same trouble is said again after so long */
 
-struct daemon {
+/* What follows from a configuration, and is made anew with it. */
+struct setup {
     const struct config *config;
+    struct config *owned;             /* the same, when a reload has read it; else NULL */
+    struct bridge_options options;
+    struct stream_client **clients;   /* one a pipeline: each has its credentials */
+    struct destination *destinations; /* one a queue of the configuration; zeroed: embedded */
+    struct filter **filters;          /* the same; NULL: every record */
+    struct message_form *forms;       /* the same */
+    struct trouble {
+        char text[TROUBLE_TEXT];
+        int64_t said_ms;
+    } *troubles; /* one a source */
+};
+
+struct daemon {
+    const struct config *config; /* as the process was started; what may change is in setup->config */
     struct loop *loop;
     struct database *db;
     struct keyring *keys;
-    struct bridge_options options;
+    const char *region;
+    struct setup *setup;              /* what follows from the configuration, and changes with it */
+    const struct daemon_reload *reload;
     struct bridge *bridge;
     struct aws_profile *profile;
     struct credential_set *credentials;
     const char *ca_bundle;
     struct endpoint dynamodb;
     struct endpoint streams;
-    struct stream_client **clients;   /* one a pipeline: each has its credentials */
     struct sqs_client *sqs_client;
-    struct destination *destinations; /* one a queue of the configuration; zeroed: embedded */
-    struct filter **filters;          /* the same; NULL: every record */
-    struct message_form *forms;       /* the same */
     struct sqs_api *api;
     struct admin *admin;
     struct http_server *sqs_server;
@@ -64,12 +77,9 @@ struct daemon {
     char *sqs_url;
     char *admin_url;
     char *addresses_path;
-    struct trouble {
-        char text[TROUBLE_TEXT];
-        int64_t said_ms;
-    } *troubles; /* one a source */
     int64_t room_due;
     int64_t stop_due; /* 0: not stopping */
+    bool reload_wanted;
 };
 
 /* ---- the loop ---- */
@@ -85,7 +95,7 @@ static void die_at_once(const struct database *db)
 static void say_troubles(struct daemon *d, struct instant now)
 {
     for (size_t i = 0; i < bridge_source_count(d->bridge); i++) {
-        struct trouble *t = &d->troubles[i];
+        struct trouble *t = &d->setup->troubles[i];
         const char *text = source_trouble(bridge_source(d->bridge, i));
         bool changed = strcmp(text, t->text) != 0;
 
@@ -130,9 +140,9 @@ static void release(struct daemon *d, struct instant now)
 
     sqs_api_release(d->api);
     while (bridge_next_target_call(d->bridge, &target_call))
-        sqs_client_start(d->sqs_client, &d->destinations[target_call.queue].sqs, &target_call, now.wall_ms);
+        sqs_client_start(d->sqs_client, &d->setup->destinations[target_call.queue].sqs, &target_call, now.wall_ms);
     while (bridge_next_call(d->bridge, &call, now))
-        stream_client_start(d->clients[call.source], &call, now.wall_ms);
+        stream_client_start(d->setup->clients[call.source], &call, now.wall_ms);
 }
 
 static int64_t least_wait(int64_t a, int64_t b)
@@ -165,8 +175,13 @@ static void look_after(struct daemon *d, struct instant now)
     notify_watchdog(&d->notify);
 }
 
+static void reload(struct daemon *d);
+
 static void daemon_cycle(struct daemon *d)
 {
+    if (d->reload_wanted && d->stop_due == 0)
+        reload(d);
+    d->reload_wanted = false;
     loop_wait(d->loop, wait_ms(d, clock_now()));
     commit(d);
     look_after(d, clock_now());
@@ -193,6 +208,10 @@ static void signal_ready(struct watch *w, uint32_t events)
     (void)events;
     if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
+    if (info.ssi_signo == SIGHUP) {
+        d->reload_wanted = true; /* between two cycles */
+        return;
+    }
     if (d->stop_due) {
         log_warning("told to stop a second time: not waiting for open requests", NULL);
         d->stop_due = 1;
@@ -200,7 +219,7 @@ static void signal_ready(struct watch *w, uint32_t events)
     }
     log_info("stopping: open requests are answered, no new ones are taken", LOG_FIELDS(LOG_INT("signal", info.ssi_signo)));
     notify_stopping(&d->notify);
-    d->stop_due = clock_now().mono_ms + d->config->stop_timeout_ms + 1;
+    d->stop_due = clock_now().mono_ms + d->setup->config->stop_timeout_ms + 1;
     bridge_drain(d->bridge);
 }
 
@@ -221,6 +240,7 @@ static bool watch_signals(struct daemon *d, struct error *err)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (d->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         return error_set(err, ERROR_SYSTEM, "signalfd: %s", strerror(errno));
@@ -241,6 +261,28 @@ static bool open_ledger(struct daemon *d, struct error *err)
     return true;
 }
 
+/* Keys that were added or revoked: the file is read again. A bad one changes nothing. */
+static bool access_keys_reload(struct daemon *d, struct error *err)
+{
+    struct keyring *fresh = keyring_new();
+    struct buffer path = {0};
+
+    if (d->config->access_keys_file)
+        buffer_append_text(&path, d->config->access_keys_file);
+    else
+        buffer_printf(&path, "%s.keys", d->config->ledger);
+    if (!access_keys_read(fresh, path.ptr, err)) {
+        keyring_free(fresh);
+        buffer_fini(&path);
+        return false;
+    }
+    sqs_api_set_keys(d->api, fresh);
+    keyring_free(d->keys);
+    d->keys = fresh;
+    buffer_fini(&path);
+    return true;
+}
+
 /* Of a role, or the credentials that there are; NULL: nothing needs any. */
 static struct credential_provider *provider_of(struct daemon *d, const char *role_arn, const char *external_id)
 {
@@ -249,15 +291,17 @@ static struct credential_provider *provider_of(struct daemon *d, const char *rol
     return role_arn ? credential_set_role(d->credentials, role_arn, external_id) : credential_set_default(d->credentials);
 }
 
-static bool find_destinations(struct daemon *d, struct error *err)
+static bool find_destinations(struct daemon *d, struct setup *setup, struct error *err)
 {
-    d->destinations = memory_zeroed(d->config->queue_count + 1, sizeof(*d->destinations));
-    for (size_t i = 0; i < d->config->queue_count; i++) {
-        if (d->config->queues[i].target != CONFIG_TARGET_SQS)
+    const struct config *c = setup->config;
+
+    setup->destinations = memory_zeroed(c->queue_count + 1, sizeof(*setup->destinations));
+    for (size_t i = 0; i < c->queue_count; i++) {
+        if (c->queues[i].target != CONFIG_TARGET_SQS)
             continue;
-        if (!destination_find(&d->destinations[i], &d->config->queues[i], d->options.region, d->profile, environment_lookup, err))
+        if (!destination_find(&setup->destinations[i], &c->queues[i], d->region, d->profile, environment_lookup, err))
             return false;
-        d->destinations[i].sqs.credentials = provider_of(d, d->config->queues[i].role_arn, d->config->queues[i].external_id);
+        setup->destinations[i].sqs.credentials = provider_of(d, c->queues[i].role_arn, c->queues[i].external_id);
     }
     return true;
 }
@@ -266,7 +310,7 @@ static bool find_destinations(struct daemon *d, struct error *err)
  * EC2 instance with a role: that is asked first. */
 static bool find_credentials(struct daemon *d, struct error *err)
 {
-    struct credential_options options = {.loop = d->loop, .profile = d->profile, .region = d->options.region, .lookup = environment_lookup,
+    struct credential_options options = {.loop = d->loop, .profile = d->profile, .region = d->region, .lookup = environment_lookup,
                                          .clock = clock_now};
     struct credential_provider *provider;
 
@@ -288,10 +332,10 @@ static bool find_aws(struct daemon *d, struct error *err)
     region = d->config->region ? d->config->region : region_find(d->profile, environment_lookup);
     if (region == NULL && (d->config->pipeline_count > 0 || config_needs_sqs(d->config)))
         return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region (for a local server any will do)");
-    d->options.region = region ? region : "us-east-1";
+    d->region = region ? region : "us-east-1";
     if (d->config->pipeline_count == 0 && !config_needs_sqs(d->config))
         return true;
-    return ca_bundle_find(&d->ca_bundle, d->profile, environment_lookup, err) && find_credentials(d, err) && find_destinations(d, err) &&
+    return ca_bundle_find(&d->ca_bundle, d->profile, environment_lookup, err) && find_credentials(d, err) &&
            endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) &&
            endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err);
 }
@@ -315,53 +359,54 @@ static bool load_keys(struct daemon *d, struct error *err)
     return good;
 }
 
-static void make_form(struct daemon *d, size_t at)
+static void make_form(struct setup *setup, size_t at)
 {
-    const struct config_queue *q = &d->config->queues[at];
+    const struct config_queue *q = &setup->config->queues[at];
 
-    if (!message_form_init(&d->forms[at], (enum body_form)q->body, q->project, q->attributes, q->message_group, NULL))
+    if (!message_form_init(&setup->forms[at], (enum body_form)q->body, q->project, q->attributes, q->message_group, NULL))
         panic("a message's form passed the configuration's check, but cannot be made");
     if (q->target != CONFIG_TARGET_SQS)
         return;
-    d->destinations[at].pump.form = &d->forms[at];
-    d->destinations[at].pump.project_oversize = q->oversize == CONFIG_OVERSIZE_PROJECT;
+    setup->destinations[at].pump.form = &setup->forms[at];
+    setup->destinations[at].pump.project_oversize = q->oversize == CONFIG_OVERSIZE_PROJECT;
 }
 
-static void fill_options(struct daemon *d)
+static void fill_queues(struct setup *setup, struct bridge_queue *queues)
 {
-    const struct config *c = d->config;
+    const struct config *c = setup->config;
+
+    for (size_t i = 0; i < c->queue_count; i++) {
+        const struct config_queue *q = &c->queues[i];
+        bool remote = q->target == CONFIG_TARGET_SQS;
+
+        make_form(setup, i);
+        setup->filters[i] = q->filter ? filter_new(slice_text(q->filter), NULL) : NULL; /* the configuration's check has compiled it before */
+        queues[i] = (struct bridge_queue){.name = q->name, .visibility_timeout_ms = q->visibility_timeout_ms, .max_receive_count = q->max_receive_count,
+                                          .dead_letter_queue = remote ? NULL : q->dead_letter_queue, .filter = setup->filters[i], .form = &setup->forms[i],
+                                          .hold_key = q->on_dead == CONFIG_DEAD_HOLD_KEY, .remote = remote ? &setup->destinations[i].pump : NULL};
+    }
+}
+
+static void fill_options(struct daemon *d, struct setup *setup)
+{
+    const struct config *c = setup->config;
+    struct bridge_options *o = &setup->options;
     struct bridge_queue *queues = memory_zeroed(c->queue_count + 1, sizeof(*queues));
     struct bridge_source *sources = memory_zeroed(c->pipeline_count + 1, sizeof(*sources));
 
-    d->filters = memory_zeroed(c->queue_count + 1, sizeof(*d->filters));
-    d->forms = memory_zeroed(c->queue_count + 1, sizeof(*d->forms));
-    for (size_t i = 0; i < c->queue_count; i++)
-        make_form(d, i);
-    for (size_t i = 0; i < c->queue_count; i++)
-        d->filters[i] = c->queues[i].filter ? filter_new(slice_text(c->queues[i].filter), NULL) : NULL; /* the configuration's check has compiled it before */
-    for (size_t i = 0; i < c->queue_count; i++)
-        queues[i] = (struct bridge_queue){.name = c->queues[i].name, .visibility_timeout_ms = c->queues[i].visibility_timeout_ms,
-                                          .max_receive_count = c->queues[i].max_receive_count, 
-                                          .dead_letter_queue = c->queues[i].target == CONFIG_TARGET_SQS ? NULL : c->queues[i].dead_letter_queue,
-                                          .filter = d->filters[i], .form = &d->forms[i],
-                                          .hold_key = c->queues[i].on_dead == CONFIG_DEAD_HOLD_KEY,
-                                          .remote = c->queues[i].target == CONFIG_TARGET_SQS ? &d->destinations[i].pump : NULL};
+    setup->filters = memory_zeroed(c->queue_count + 1, sizeof(*setup->filters));
+    setup->forms = memory_zeroed(c->queue_count + 1, sizeof(*setup->forms));
+    setup->troubles = memory_zeroed(c->pipeline_count + 1, sizeof(*setup->troubles));
+    fill_queues(setup, queues);
     for (size_t i = 0; i < c->pipeline_count; i++)
         sources[i] = (struct bridge_source){.name = c->pipelines[i].stream, .start_latest = c->pipelines[i].start == CONFIG_START_LATEST,
                                             .stop_at_gap = c->pipelines[i].on_gap == CONFIG_GAP_STOP, .idle_poll_ms = c->pipelines[i].idle_poll_ms,
                                             .queues = c->pipelines[i].queues, .queue_count = c->pipelines[i].queue_count};
-    d->options.account_id = c->account_id;
-    d->options.regions = c->regions;
-    d->options.aws_waits = c->aws_waits;
-    d->options.queues = queues;
-    d->options.queue_count = c->queue_count;
-    d->options.sources = sources;
-    d->options.source_count = c->pipeline_count;
-    d->options.discovery_ms = c->discovery_interval_ms;
-    d->options.keep_settled_ms = c->keep_settled_ms;
-    d->options.budget_bytes = c->ledger_budget_bytes ? c->ledger_budget_bytes : room_total(&d->room) / 2;
-    random_secret(&d->options.seed, sizeof(d->options.seed));
-    d->troubles = memory_zeroed(c->pipeline_count + 1, sizeof(*d->troubles));
+    *o = (struct bridge_options){.account_id = d->config->account_id, .region = d->region, .regions = d->config->regions, .aws_waits = d->config->aws_waits,
+                                 .queues = queues, .queue_count = c->queue_count, .sources = sources, .source_count = c->pipeline_count,
+                                 .discovery_ms = c->discovery_interval_ms, .keep_settled_ms = c->keep_settled_ms,
+                                 .budget_bytes = c->ledger_budget_bytes ? c->ledger_budget_bytes : room_total(&d->room) / 2};
+    random_secret(&o->seed, sizeof(o->seed));
 }
 
 static void stream_answered(void *context, const struct stream_answer *answer)
@@ -378,23 +423,149 @@ static void target_answered(void *context, const struct target_answer *answer)
     bridge_target_answer(d->bridge, answer, clock_now());
 }
 
-static bool make_core(struct daemon *d, struct error *err)
+static bool make_clients(struct daemon *d, struct setup *setup, struct error *err)
 {
-    struct stream_client_options client = {.region = d->options.region, .dynamodb = &d->dynamodb, .streams = &d->streams, .ca_bundle = d->ca_bundle};
+    const struct config *c = setup->config;
+    struct stream_client_options client = {.region = d->region, .dynamodb = &d->dynamodb, .streams = &d->streams, .ca_bundle = d->ca_bundle};
 
-    fill_options(d);
-    d->bridge = bridge_new(d->db, &d->options, clock_now(), err);
-    if (d->bridge == NULL)
-        return false;
-    d->clients = memory_zeroed(d->config->pipeline_count + 1, sizeof(*d->clients));
-    for (size_t i = 0; i < d->config->pipeline_count; i++) {
-        client.credentials = provider_of(d, d->config->pipelines[i].role_arn, d->config->pipelines[i].external_id);
-        d->clients[i] = stream_client_new(d->loop, &client, stream_answered, d, err);
-        if (d->clients[i] == NULL)
+    setup->clients = memory_zeroed(c->pipeline_count + 1, sizeof(*setup->clients));
+    for (size_t i = 0; i < c->pipeline_count; i++) {
+        client.credentials = provider_of(d, c->pipelines[i].role_arn, c->pipelines[i].external_id);
+        setup->clients[i] = stream_client_new(d->loop, &client, stream_answered, d, err);
+        if (setup->clients[i] == NULL)
             return false;
     }
+    return true;
+}
+
+static void setup_free(struct setup *setup)
+{
+    if (setup == NULL)
+        return;
+    for (size_t i = 0; i < setup->config->pipeline_count && setup->clients; i++)
+        stream_client_free(setup->clients[i]);
+    free(setup->clients);
+    for (size_t i = 0; i < setup->config->queue_count && setup->destinations; i++)
+        destination_fini(&setup->destinations[i]);
+    free(setup->destinations);
+    for (size_t i = 0; i < setup->config->queue_count && setup->filters; i++)
+        filter_free(setup->filters[i]);
+    free(setup->filters);
+    for (size_t i = 0; i < setup->config->queue_count && setup->forms; i++)
+        message_form_fini(&setup->forms[i]);
+    free(setup->forms);
+    free((void *)(uintptr_t)setup->options.queues);
+    free((void *)(uintptr_t)setup->options.sources);
+    free(setup->troubles);
+    if (setup->owned) {
+        config_fini(setup->owned);
+        free(setup->owned);
+    }
+    free(setup);
+}
+
+/* NULL: *err. */
+static struct setup *setup_new(struct daemon *d, const struct config *config, struct error *err)
+{
+    struct setup *setup = memory_zeroed(1, sizeof(*setup));
+
+    setup->config = config;
+    if (find_destinations(d, setup, err)) {
+        fill_options(d, setup);
+        if (make_clients(d, setup, err))
+            return setup;
+    }
+    setup_free(setup);
+    return NULL;
+}
+
+static bool make_core(struct daemon *d, struct error *err)
+{
+    d->setup = setup_new(d, d->config, err);
+    if (d->setup == NULL)
+        return false;
+    d->bridge = bridge_new(d->db, &d->setup->options, clock_now(), err);
+    if (d->bridge == NULL)
+        return false;
     d->sqs_client = sqs_client_new(d->loop, d->ca_bundle, target_answered, d, err);
     return d->sqs_client != NULL;
+}
+
+/* ---- reloading ---- */
+
+/* Streams that are still read keep the client that their calls are on. */
+static void keep_clients(struct setup *old, struct setup *next)
+{
+    for (size_t i = 0; i < next->config->pipeline_count; i++) {
+        for (size_t k = 0; k < old->config->pipeline_count; k++) {
+            struct stream_client *client = next->clients[i];
+
+            if (old->clients[k] == NULL || !config_same_reader(&old->config->pipelines[k], &next->config->pipelines[i]))
+                continue;
+            next->clients[i] = old->clients[k];
+            old->clients[k] = client;
+            break;
+        }
+    }
+}
+
+static bool take_setup(struct daemon *d, struct setup *next, struct error *err)
+{
+    struct setup *old = d->setup;
+
+    if (!bridge_reconfigure(d->bridge, &next->options, clock_now(), err))
+        return false;
+    keep_clients(old, next);
+    d->setup = next;
+    setup_free(old);
+    return true;
+}
+
+static void say_not_reloaded(const char *problems)
+{
+    for (struct slice rest = slice_text(problems); rest.len > 0;) {
+        struct slice line = slice_from(rest.ptr, slice_index(rest, '\n'));
+
+        rest = slice_after(rest, line.len + 1);
+        if (line.len > 0)
+            log_error("the configuration was not reloaded: nothing has changed", LOG_FIELDS(LOG_SLICE("problem", line)));
+    }
+}
+
+/* SIGHUP: the file is read again, with the same flags and environment. */
+static void reload(struct daemon *d)
+{
+    struct config *config = memory_zeroed(1, sizeof(*config));
+    struct buffer problems = {0};
+    struct buffer fixed = {0};
+    struct setup *next = NULL;
+    struct error err = {0};
+    bool good;
+
+    notify_reloading(&d->notify);
+    good = d->reload->load(d->reload->context, config, &problems);
+    if (good) {
+        config_fixed_differences(d->config, config, &fixed);
+        if (d->credentials == NULL && (config->pipeline_count > 0 || config_needs_sqs(config)))
+            good = error_set(&err, ERROR_CONFIG, "the process was started without a stream or queue on AWS: it has no credentials, start it again");
+    }
+    next = good ? setup_new(d, config, &err) : NULL;
+    good = next && access_keys_reload(d, &err) && take_setup(d, next, &err);
+    if (good) {
+        next->owned = config;
+        log_info("the configuration was reloaded", LOG_FIELDS(LOG_INT("pipelines", (int64_t)config->pipeline_count),
+                                                              LOG_INT("queues", (int64_t)config->queue_count)));
+        if (fixed.len > 0)
+            log_warning("these options have changed, and want a restart", LOG_FIELDS(LOG_TEXT("options", fixed.ptr)));
+    } else {
+        say_not_reloaded(problems.len > 0 ? problems.ptr : err.text);
+        setup_free(next);
+        config_fini(config);
+        free(config);
+    }
+    buffer_fini(&problems);
+    buffer_fini(&fixed);
+    notify_ready(&d->notify);
 }
 
 /* "http://127.0.0.1:9324", with the port that was free when port 0 was asked for. */
@@ -470,23 +641,12 @@ static void unmake(struct daemon *d)
     http_server_free(d->control_server);
     http_server_free(d->admin_server);
     http_server_free(d->sqs_server);
-    for (size_t i = 0; i < d->config->pipeline_count && d->clients; i++)
-        stream_client_free(d->clients[i]);
-    free(d->clients);
     sqs_client_free(d->sqs_client);
     admin_free(d->admin);
     bridge_free(d->bridge);
+    setup_free(d->setup);
     sqs_api_free(d->api);
     keyring_free(d->keys);
-    for (size_t i = 0; i < d->config->queue_count && d->destinations; i++)
-        destination_fini(&d->destinations[i]);
-    free(d->destinations);
-    for (size_t i = 0; i < d->config->queue_count && d->filters; i++)
-        filter_free(d->filters[i]);
-    free(d->filters);
-    for (size_t i = 0; i < d->config->queue_count && d->forms; i++)
-        message_form_fini(&d->forms[i]);
-    free(d->forms);
     credential_set_free(d->credentials);
     endpoint_fini(&d->dynamodb);
     endpoint_fini(&d->streams);
@@ -497,17 +657,14 @@ static void unmake(struct daemon *d)
     if (d->signals.fd > 0)
         close(d->signals.fd);
     loop_free(d->loop);
-    free((void *)(uintptr_t)d->options.queues);
-    free((void *)(uintptr_t)d->options.sources);
-    free(d->troubles);
     free(d->sqs_url);
     free(d->admin_url);
     free(d->addresses_path);
 }
 
-bool daemon_run(const struct config *config, struct error *err)
+bool daemon_run(const struct config *config, const struct daemon_reload *reload, struct error *err)
 {
-    struct daemon d = {.config = config, .options.discovery_ms = 0};
+    struct daemon d = {.config = config, .reload = reload};
     bool good;
 
     digest_init();

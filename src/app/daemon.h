@@ -7,7 +7,13 @@
 
 #include "app/config.h"
 
+/* How the configuration is read again at SIGHUP: as config_load. */
+struct daemon_reload {
+    bool (*load)(void *context, struct config *config, struct buffer *problems);
+    void *context;
+};
+
 /* Runs until SIGTERM or SIGINT. Returns the exit status; an error of the start is in *err (its code gives the status), and false. */
-MUST_USE bool daemon_run(const struct config *config, struct error *err);
+MUST_USE bool daemon_run(const struct config *config, const struct daemon_reload *reload, struct error *err);
 
 #endif

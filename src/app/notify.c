@@ -2,10 +2,12 @@
 #include "app/notify.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 void notify_init(struct notify *n)
@@ -38,6 +40,16 @@ static void say(const struct notify *n, const char *text)
 void notify_ready(struct notify *n)
 {
     say(n, "READY=1");
+}
+
+void notify_reloading(struct notify *n)
+{
+    struct timespec at;
+    char text[80];
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)at.tv_sec * 1000000 + at.tv_nsec / 1000);
+    say(n, text);
 }
 
 void notify_stopping(struct notify *n)

@@ -15,6 +15,8 @@ struct notify {
 void notify_init(struct notify *n);
 void notify_ready(struct notify *n);
 void notify_stopping(struct notify *n);
+/* notify_ready follows when it is done (Type=notify-reload). */
+void notify_reloading(struct notify *n);
 /* To be called more often than half of WatchdogSec=; every second is. */
 void notify_watchdog(struct notify *n);
 

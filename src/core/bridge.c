@@ -6,6 +6,7 @@
 #include "base/planted.h"
 #include "core/dead_reader.h"
 #include "core/gateway.h"
+#include "core/subscriptions.h"
 #include "store/questions.h"
 
 #include <stdio.h>
@@ -28,7 +29,10 @@ struct bridge {
     struct feed {
         struct source *source;
         struct queue **queues; /* that it feeds */
+        uint64_t id;           /* in tokens: stays while its place in the configuration changes */
+        size_t calls;          /* on their way */
     } *feeds;                  /* one a configured source */
+    size_t feed_count;
     size_t next_source;        /* whose call comes next: fair among sources */
     uint64_t epoch;            /* grows when memory was thrown away: answers to older calls mean nothing */
     size_t calls;
@@ -55,6 +59,7 @@ struct bridge {
 #define DELETED_STAYS_MS 60000 /* as in core/service.c */
 
 static void forget_stale(struct bridge *b);
+static struct feed *find_feed(struct bridge *b, uint64_t id);
 static void end_all_waiting(struct bridge *b, struct desk *desk);
 
 /* ---- loading ---- */
@@ -117,9 +122,19 @@ static void load_pump(struct bridge *b, struct desk *desk, const struct pump_opt
     desk->pump = pump_new(b->db, desk->queue, options, &b->service.identity, &b->service.origins, random_next(&b->random), now);
     desk->queue->send = send_again;
     desk->queue->send_context = desk->pump;
+}
+
+static void load_dead_reader(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
+{
     if (options->dead_letter_name)
         desk->dead_reader = dead_reader_new(b->db, desk->queue, &b->service.identity, options->dead_letter_name, options->dead_letter_url,
                                             options->dead_letter_owner, random_next(&b->random), now);
+}
+
+static void load_remote(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
+{
+    load_pump(b, desk, options, now);
+    load_dead_reader(b, desk, options, now);
 }
 
 /* What the configuration says of a queue stands over what clients have set. */
@@ -181,37 +196,66 @@ static void load_queues(struct bridge *b, struct instant now)
         struct desk *desk = s->desks[i];
 
         if (desk->configured && b->options->queues[desk->place].remote)
-            load_pump(b, desk, b->options->queues[desk->place].remote, now);
+            load_remote(b, desk, b->options->queues[desk->place].remote, now);
         queue_start(desk->queue, b->db, now);
     }
     service_load_moves(s);
 }
 
-static void load_feed(struct bridge *b, struct feed *feed, const struct bridge_source *o, struct instant now)
+static struct reader_options find_queues(struct bridge *b, struct feed *feed, const struct bridge_source *o, int64_t discovery_ms)
 {
     struct reader_options options = {.start_latest = o->start_latest, .stop_at_gap = o->stop_at_gap, .idle_poll_ms = o->idle_poll_ms,
-                                     .discovery_ms = b->options->discovery_ms, .queue_count = o->queue_count};
+                                     .discovery_ms = discovery_ms, .queue_count = o->queue_count};
 
     feed->queues = memory_zeroed(o->queue_count + 1, sizeof(struct queue *));
     for (size_t i = 0; i < o->queue_count; i++)
         feed->queues[i] = service_find(&b->service, slice_text(o->queues[i]))->queue;
     options.queues = feed->queues;
+    return options;
+}
+
+static void load_feed(struct bridge *b, struct feed *feed, const struct bridge_source *o, int64_t discovery_ms, struct instant now)
+{
+    struct reader_options options = find_queues(b, feed, o, discovery_ms);
+
     feed->source = source_new(b->db, &b->intake, o->name, &options, random_next(&b->random), now);
+}
+
+/* What options say of which stream feeds which queue. */
+struct feeding {
+    struct bridge *bridge;
+    const struct bridge_options *options;
+};
+
+static bool is_fed(void *context, const char *source, int64_t queue)
+{
+    struct feeding *f = context;
+    const struct desk *desk = service_find_id(&f->bridge->service, queue);
+
+    for (size_t i = 0; desk && i < f->options->source_count; i++)
+        for (size_t k = 0; strcmp(f->options->sources[i].name, source) == 0 && k < f->options->sources[i].queue_count; k++)
+            if (desk->configured && strcmp(f->options->sources[i].queues[k], desk->queue->name) == 0)
+                return true;
+    return false;
 }
 
 static void load(struct bridge *b, struct instant now)
 {
     load_queues(b, now);
+    if (b->options->source_count > 0 || b->options->queue_count > 0) /* a command on the ledger has no configuration */
+        subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
     intake_init(&b->intake, b->db);
-    for (size_t i = 0; i < b->options->source_count; i++)
-        load_feed(b, &b->feeds[i], &b->options->sources[i], now);
+    for (size_t i = 0; i < b->feed_count; i++) {
+        b->feeds[i].id = i;
+        load_feed(b, &b->feeds[i], &b->options->sources[i], b->options->discovery_ms, now);
+    }
     b->calls = 0;
     b->epoch++;
 }
 
 static void unload(struct bridge *b)
 {
-    for (size_t i = 0; i < b->options->source_count; i++) {
+    for (size_t i = 0; i < b->feed_count; i++) {
         source_free(b->feeds[i].source);
         free(b->feeds[i].queues);
         b->feeds[i] = (struct feed){0};
@@ -269,6 +313,7 @@ struct bridge *bridge_new(struct database *db, const struct bridge_options *opti
     b->options = options;
     b->random.state = options->seed;
     b->feeds = memory_zeroed(options->source_count + 1, sizeof(struct feed));
+    b->feed_count = options->source_count;
     b->service = (struct service){.db = db, .intake = &b->intake, .origins = {.db = db}, .account_id = options->account_id, .region = options->region,
                                   .regions = options->regions, .aws_waits = options->aws_waits, .deduplicates = true};
     b->started = now;
@@ -299,6 +344,149 @@ void bridge_free(struct bridge *b)
     free(b->outbox);
     free(b->feeds);
     free(b);
+}
+
+/* ---- changing the configuration while it runs ---- */
+
+static void stop_sending(struct desk *desk, struct instant now)
+{
+    if (desk->pump)
+        pump_abandon(desk->pump, now);
+    pump_free(desk->pump);
+    dead_reader_free(desk->dead_reader);
+    desk->pump = NULL;
+    desk->dead_reader = NULL;
+    desk->queue->send = NULL;
+}
+
+/* It is not in the configuration any more. */
+static void release_desk(struct desk *desk, struct instant now)
+{
+    stop_sending(desk, now);
+    desk->configured = false;
+    desk->form = NULL;
+    desk->queue->options.filter = NULL;
+    desk->queue->options.form = NULL;
+    desk->queue->options.hold_key = false;
+}
+
+static void change_queue(struct bridge *b, struct desk *desk, const struct bridge_queue *o, struct instant now)
+{
+    if (desk->pump && (!o->remote || pump_moved(desk->pump, o->remote)))
+        stop_sending(desk, now);
+    configure(b, desk, o);
+    if (!o->remote)
+        return;
+    dead_reader_free(desk->dead_reader); /* it has nothing to remember */
+    desk->dead_reader = NULL;
+    if (desk->pump)
+        pump_set_options(desk->pump, o->remote);
+    else
+        load_pump(b, desk, o->remote, now);
+    load_dead_reader(b, desk, o->remote, now);
+}
+
+static void change_queues(struct bridge *b, const struct bridge_options *options, struct instant now)
+{
+    struct service *s = &b->service;
+
+    for (size_t i = 0; i < s->desk_count; i++)
+        s->desks[i]->stale = s->desks[i]->configured;
+    for (size_t i = 0; i < options->queue_count; i++)
+        if (!service_find(s, slice_text(options->queues[i].name)))
+            service_make_queue(s, SLICE(""), slice_text(options->queues[i].name), now);
+    for (size_t i = 0; i < options->queue_count; i++) {
+        struct desk *desk = service_find(s, slice_text(options->queues[i].name));
+
+        desk->stale = false;
+        desk->place = i;
+        change_queue(b, desk, &options->queues[i], now);
+    }
+    for (size_t i = 0; i < s->desk_count; i++)
+        if (s->desks[i]->stale)
+            release_desk(s->desks[i], now);
+    for (size_t i = 0; i < s->desk_count; i++) {
+        s->desks[i]->stale = false;
+        service_apply_attributes(s->desks[i]);
+    }
+    service_link(s);
+    for (size_t i = 0; i < s->desk_count; i++)
+        queue_hold_changed(s->desks[i]->queue, b->db, now);
+}
+
+static struct feed *feed_named(struct bridge *b, const char *name)
+{
+    for (size_t i = 0; i < b->feed_count; i++)
+        if (b->feeds[i].source && strcmp(b->options->sources[i].name, name) == 0)
+            return &b->feeds[i];
+    return NULL;
+}
+
+static bool feed_id_used(struct bridge *b, const struct feed *feeds, size_t count, uint64_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (feeds[i].id == id)
+            return true;
+    return find_feed(b, id) != NULL;
+}
+
+/* An answer to a source that is gone must not be taken for one of its successor's. */
+static uint64_t free_feed_id(struct bridge *b, const struct feed *feeds, size_t count)
+{
+    uint64_t id = 0;
+
+    while (feed_id_used(b, feeds, count, id))
+        id++;
+    return id;
+}
+
+static void change_sources(struct bridge *b, const struct bridge_options *options, struct instant now)
+{
+    struct feed *feeds = memory_zeroed(options->source_count + 1, sizeof(*feeds));
+
+    for (size_t i = 0; i < options->source_count; i++) {
+        struct feed *old = feed_named(b, options->sources[i].name);
+
+        if (old) {
+            struct reader_options reader;
+
+            feeds[i] = *old;
+            old->source = NULL;
+            free(old->queues);
+            old->queues = NULL;
+            reader = find_queues(b, &feeds[i], &options->sources[i], options->discovery_ms);
+            source_set_options(feeds[i].source, &reader);
+        } else {
+            feeds[i].id = free_feed_id(b, feeds, i);
+            load_feed(b, &feeds[i], &options->sources[i], options->discovery_ms, now);
+        }
+    }
+    for (size_t i = 0; i < b->feed_count; i++) {
+        if (b->feeds[i].source)
+            b->calls -= b->feeds[i].calls;
+        source_free(b->feeds[i].source);
+        free(b->feeds[i].queues);
+    }
+    free(b->feeds);
+    b->feeds = feeds;
+    b->feed_count = options->source_count;
+    b->next_source = 0;
+}
+
+bool bridge_reconfigure(struct bridge *b, const struct bridge_options *options, struct instant now, struct error *err)
+{
+    struct kinds kinds = {options, err, true};
+
+    ledger_queues(b->db, check_kind, &kinds);
+    if (!kinds.good)
+        return false;
+    database_begin(b->db);
+    b->changed = true;
+    change_queues(b, options, now);
+    change_sources(b, options, now);
+    subscriptions_update(b->db, is_fed, &(struct feeding){b, options});
+    b->options = options;
+    return true;
 }
 
 /* ---- exchanges ---- */
@@ -500,14 +688,15 @@ bool bridge_next_call(struct bridge *b, struct stream_call *call, struct instant
 
     if (!reading(b) || b->calls >= most)
         return false;
-    for (size_t i = 0; i < b->options->source_count; i++) {
-        size_t at = (b->next_source + i) % b->options->source_count;
+    for (size_t i = 0; i < b->feed_count; i++) {
+        size_t at = (b->next_source + i) % b->feed_count;
 
         if (!source_next_call(b->feeds[at].source, call, now))
             continue;
-        call->token |= (uint64_t)at << SOURCE_SHIFT | b->epoch << EPOCH_SHIFT;
+        call->token |= b->feeds[at].id << SOURCE_SHIFT | b->epoch << EPOCH_SHIFT;
         call->source = at;
         b->next_source = at + 1;
+        b->feeds[at].calls++;
         b->calls++;
         b->counts.calls++;
         return true;
@@ -515,14 +704,23 @@ bool bridge_next_call(struct bridge *b, struct stream_call *call, struct instant
     return false;
 }
 
+static struct feed *find_feed(struct bridge *b, uint64_t id)
+{
+    for (size_t i = 0; i < b->feed_count; i++)
+        if (b->feeds[i].id == id)
+            return &b->feeds[i];
+    return NULL;
+}
+
 void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct instant now)
 {
     struct stream_answer inner = *answer;
-    size_t at = (size_t)(answer->token >> SOURCE_SHIFT) & 0xff;
+    struct feed *feed = find_feed(b, answer->token >> SOURCE_SHIFT & 0xff);
     int64_t before = b->intake.next_record;
 
-    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || at >= b->options->source_count)
+    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || feed == NULL)
         return;
+    feed->calls--;
     b->calls--;
     inner.token &= (UINT64_C(1) << SOURCE_SHIFT) - 1;
     if (!reading(b)) /* there is no room for what it brings: as if it had not come */
@@ -531,7 +729,7 @@ void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct 
     b->counts.events++;
     b->changed = true;
     database_begin(b->db);
-    source_answer(b->feeds[at].source, &inner, now);
+    source_answer(feed->source, &inner, now);
     b->counts.records += (uint64_t)(b->intake.next_record - before);
     b->counts.pages += b->intake.next_record > before;
 }
@@ -779,7 +977,7 @@ int64_t bridge_due(const struct bridge *b)
     for (size_t i = 0; i < b->service.desk_count && sending(b); i++)
         if (b->service.desks[i]->dead_reader)
             due = earlier(due, dead_reader_due(b->service.desks[i]->dead_reader));
-    for (size_t i = 0; i < b->options->source_count && reading(b); i++)
+    for (size_t i = 0; i < b->feed_count && reading(b); i++)
         due = earlier(due, source_due(b->feeds[i].source));
     return due;
 }
@@ -930,7 +1128,7 @@ int bridge_acknowledge_gaps(struct bridge *b, struct instant now)
     database_begin(b->db);
     b->changed = true;
     count = ledger_gaps_acknowledge(b->db, now.wall_ms);
-    for (size_t i = 0; i < b->options->source_count; i++)
+    for (size_t i = 0; i < b->feed_count; i++)
         source_resume(b->feeds[i].source, now);
     return count;
 }
@@ -953,7 +1151,7 @@ struct desk *const *bridge_desks(const struct bridge *b, size_t *count)
 
 size_t bridge_source_count(const struct bridge *b)
 {
-    return b->options->source_count;
+    return b->feed_count;
 }
 
 struct source *bridge_source(const struct bridge *b, size_t index)
@@ -976,7 +1174,7 @@ void bridge_reasons(struct bridge *b, struct buffer *out)
         buffer_append_text(out, "reading rests: the ledger's budget is full of messages that nobody has settled\n");
     if (gaps > 0)
         buffer_printf(out, "%lld new gap%s: see `stream2sqs audit`, then `stream2sqs audit --acknowledge`\n", (long long)gaps, gaps == 1 ? "" : "s");
-    for (size_t i = 0; i < b->options->source_count; i++)
+    for (size_t i = 0; i < b->feed_count; i++)
         if (source_trouble(b->feeds[i].source)[0])
             buffer_printf(out, "%s: %s\n", b->options->sources[i].name, source_trouble(b->feeds[i].source));
     for (size_t i = 0; i < b->service.desk_count; i++)

@@ -678,3 +678,27 @@ const struct pump_options *pump_options(const struct pump *p)
 {
     return p->options;
 }
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool pump_moved(const struct pump *p, const struct pump_options *options)
+{
+    const struct pump_options *o = p->options;
+
+    return !same_text(o->url, options->url) || !same_text(o->name, options->name) || !same_text(o->owner, options->owner) || o->fifo != options->fifo;
+}
+
+void pump_set_options(struct pump *p, const struct pump_options *options)
+{
+    p->options = options;
+}
+
+void pump_abandon(struct pump *p, struct instant now)
+{
+    for (const struct batch *batch = p->batches; batch; batch = batch->next)
+        for (size_t i = 0; i < batch->count; i++)
+            note_unknown(p, batch->parcels[i], now);
+}

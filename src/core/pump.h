@@ -46,6 +46,12 @@ struct pump;
 struct pump *pump_new(struct database *db, struct queue *queue, const struct pump_options *options, const struct identity *identity,
                       struct origins *origins, uint64_t seed, struct instant now);
 void pump_free(struct pump *p);
+/* Is the queue of `options` another one than the pump sends to? */
+bool pump_moved(const struct pump *p, const struct pump_options *options);
+/* Of the same queue. Borrowed. */
+void pump_set_options(struct pump *p, const struct pump_options *options);
+/* Its answers will not be waited for: what is on its way may have arrived or not. Inside the ledger's transaction, before pump_free. */
+void pump_abandon(struct pump *p, struct instant now);
 
 /* The next call that is due, inside the ledger's transaction; false: none now. Tokens are below 2^32. */
 bool pump_next_call(struct pump *p, struct target_call *call, struct instant now);

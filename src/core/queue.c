@@ -321,6 +321,16 @@ void queue_start(struct queue *q, struct database *db, struct instant now)
         release_held(q, db, now);
 }
 
+void queue_hold_changed(struct queue *q, struct database *db, struct instant now)
+{
+    held_fini(&q->held);
+    q->held = (struct held_keys){0};
+    if (q->options.hold_key)
+        ledger_troubled(db, q->id, note_dead, q);
+    else if (q->counts[MESSAGE_HELD] > 0)
+        release_held(q, db, now);
+}
+
 bool queue_hold(struct queue *q, struct database *db, const struct message_row *row, struct instant now)
 {
     if (!held_holds(&q->held, row->key_hash, row->id) || row->origin != 0 || PLANTED(HOLD_FORGOTTEN))

@@ -90,6 +90,8 @@ void queue_save(struct queue *q, struct database *db);
 int64_t queue_add(struct queue *q, struct database *db, int64_t record, int64_t delay_ms, struct instant now);
 /* The same for a record that was enqueued before: its history says so. */
 int64_t queue_replay(struct queue *q, struct database *db, int64_t record, struct instant now);
+/* options.hold_key has changed while it was in use. */
+void queue_hold_changed(struct queue *q, struct database *db, struct instant now);
 /* Its messages are given by their groups from now on (a message with a group id came to a standard queue). */
 void queue_group(struct queue *q, struct database *db, struct instant now);
 /* Makes visible whatever is due; returns when the next one is (monotonic ms), INT64_MAX: none. */

@@ -144,6 +144,14 @@ struct reader *reader_new(struct database *db, struct intake *intake, const stru
     return r;
 }
 
+void reader_set_options(struct reader *r, const struct reader_options *options)
+{
+    bool from_beginning = r->options.from_beginning;
+
+    r->options = *options;
+    r->options.from_beginning = from_beginning;
+}
+
 void reader_free(struct reader *r)
 {
     if (r == NULL)

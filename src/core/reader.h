@@ -30,6 +30,8 @@ struct reader;
 struct reader *reader_new(struct database *db, struct intake *intake, const struct stream_row *stream, const struct reader_options *options,
                           uint64_t seed, struct instant now);
 void reader_free(struct reader *r);
+/* What may change while it reads: all but where a first listing starts, which has been decided. */
+void reader_set_options(struct reader *r, const struct reader_options *options);
 /* Takes the next call that is due; false: none is due now. */
 bool reader_next_call(struct reader *r, struct stream_call *call, struct instant now);
 /* When reader_next_call is worth another try (monotonic ms); INT64_MAX: only after an answer. */

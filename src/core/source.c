@@ -126,6 +126,13 @@ static void forget_listing(struct source *s)
     s->latest = s->listing_from = NULL;
 }
 
+void source_set_options(struct source *s, const struct reader_options *options)
+{
+    s->options = *options;
+    if (s->reader)
+        reader_set_options(s->reader, options);
+}
+
 void source_free(struct source *s)
 {
     if (s == NULL)

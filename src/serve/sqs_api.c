@@ -44,6 +44,11 @@ struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys)
     return api;
 }
 
+void sqs_api_set_keys(struct sqs_api *api, struct keyring *keys)
+{
+    api->keys = keys;
+}
+
 /* ---- calls ---- */
 
 static struct call *call_take(struct sqs_api *api, struct http_exchange *http)

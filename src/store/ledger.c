@@ -399,6 +399,24 @@ void ledger_subscribe(struct database *db, int64_t shard, int64_t queue, int64_t
     database_run(db, S(TALLY_SUBSCRIBE));
 }
 
+static void tally_move(struct database *db, enum statement s, int64_t shard, int64_t queue, int64_t records_read)
+{
+    bind_i64(db, s, 1, shard);
+    bind_i64(db, s, 2, queue);
+    bind_i64(db, s, 3, records_read);
+    database_run(db, s);
+}
+
+void ledger_tally_pause(struct database *db, int64_t shard, int64_t queue, int64_t records_read)
+{
+    tally_move(db, S(TALLY_PAUSE), shard, queue, records_read);
+}
+
+void ledger_tally_resume(struct database *db, int64_t shard, int64_t queue, int64_t records_read)
+{
+    tally_move(db, S(TALLY_RESUME), shard, queue, records_read);
+}
+
 int ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count)
 {
     bind_i64(db, S(TALLY_REPLAYED), 1, shard);

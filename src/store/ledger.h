@@ -152,6 +152,9 @@ void ledger_delivery_insert(struct database *db, int64_t page, int64_t queue, in
 void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered);
 /* The queue gets what the shard reads from now on. Writes nothing if it does already. */
 void ledger_subscribe(struct database *db, int64_t shard, int64_t queue, int64_t since_records);
+/* While a queue is not fed, what the shard reads does not count for it. */
+void ledger_tally_pause(struct database *db, int64_t shard, int64_t queue, int64_t records_read);
+void ledger_tally_resume(struct database *db, int64_t shard, int64_t queue, int64_t records_read);
 /* Returns 0 if the shard never gave the queue anything. */
 int ledger_tally_replayed(struct database *db, int64_t shard, int64_t queue, int64_t count);
 struct new_message {

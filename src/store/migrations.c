@@ -223,6 +223,9 @@ static const char *const steps[] = {
     "  failure TEXT,"
     "  started_at_ms INTEGER NOT NULL"
     ");",
+
+    /* 4: queues that leave the configuration, and come again */
+    "ALTER TABLE tally ADD COLUMN until_records INTEGER;", /* the shard's records_read when the queue was no longer fed; NULL: it is */
 };
 
 int migrations_known(void)

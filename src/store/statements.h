@@ -41,7 +41,12 @@
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
     X(TALLY_SUBSCRIBE, false, "INSERT OR IGNORE INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,0,0)")           \
     X(TALLY_REPLAYED, false, "UPDATE tally SET replayed=replayed+?3 WHERE shard=?1 AND queue=?2")                                        \
-    X(TALLY_ALL, true, "SELECT shard,queue,since_records,assigned,filtered,replayed FROM tally ORDER BY shard,queue")                             \
+    X(TALLY_PAUSE, false, "UPDATE tally SET until_records=?3 WHERE shard=?1 AND queue=?2 AND until_records IS NULL")                     \
+    X(TALLY_RESUME, false, "UPDATE tally SET since_records=since_records+?3-until_records,until_records=NULL "                           \
+                           "WHERE shard=?1 AND queue=?2 AND until_records IS NOT NULL")                                                  \
+    /* since_records: as if the queue had been subscribed later by what it missed */                                                     \
+    X(TALLY_ALL, true, "SELECT t.shard,t.queue,t.since_records+coalesce(s.records_read-t.until_records,0),t.assigned,t.filtered,t.replayed " \
+                       "FROM tally t LEFT JOIN shard s ON s.id=t.shard ORDER BY t.shard,t.queue")                                        \
     /* streams and shards */                                                                                                             \
     X(STREAM_INSERT, false, "INSERT INTO stream(id,source,arn,state,created_at_ms) VALUES(NULL,?1,?2,?3,?4)")                            \
     X(STREAM_SAVE, false, "UPDATE stream SET state=?2,discovered_at_ms=?3 WHERE id=?1")                                                  \

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGHUP: what changed in the configuration takes effect, the rest goes on undisturbed, and a bad file changes nothing."""
+
+import json
+import signal
+import threading
+
+import boto3
+import pytest
+from rig import REGION, wait_until
+from test_targets import Far, queue_of
+
+
+def write(path, *pipelines, **top):
+    path.write_text(json.dumps({"pipelines": [{"poll_interval": "200ms", **p} for p in pipelines], **top}))
+
+
+def reload(bridge, says="the configuration was reloaded"):
+    before = bridge.log().count(says)
+    bridge.server.process.send_signal(signal.SIGHUP)
+    wait_until(says, lambda: bridge.log().count(says) > before, process=bridge.server.process)
+
+
+def client(bridge, **key):
+    return boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, **{**bridge.key, **key})
+
+
+def drain(sqs, name):
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    out = []
+    while True:
+        got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        if not got:
+            return out
+        for m in got:
+            out.append(json.loads(m["Body"])["dynamodb"]["Keys"]["id"]["S"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+
+
+@pytest.fixture
+def second(aws):
+    from conftest import Table
+    import uuid
+
+    made = Table(aws, "u" + uuid.uuid4().hex[:12])
+    made.stream()
+    return made
+
+
+def test_pipelines_come_change_and_go_while_others_run(table, second, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    one = {"stream": table.name, "queues": [{"name": "one"}]}
+    write(config, one)
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    keys = [f"a{i}" for i in range(200)]
+    writer = threading.Thread(target=table.put, args=keys)
+    writer.start()
+    iterators = lambda: bridge.admin("/metrics")[1].count("shard=")  # noqa: E731
+    second.put("b0")
+    write(config, one, {"stream": second.name, "queues": [{"name": "two"}, {"name": "only-b2", "filter": {"dynamodb": {"Keys": {"id": {"S": ["b2"]}}}}}]})
+    reload(bridge)
+    assert drain(sqs, "two") == ["b0"]
+    second.put("b1", "b2")
+    assert sorted(drain(sqs, "two")) == ["b1", "b2"] and drain(sqs, "only-b2") == ["b2"]
+    write(config, one, {"stream": second.name, "queues": [{"name": "two", "filter": {"dynamodb": {"Keys": {"id": {"S": ["b4"]}}}}}]})
+    reload(bridge)
+    second.put("b3", "b4")
+    assert drain(sqs, "two") == ["b4"] and drain(sqs, "only-b2") == []
+    write(config, one)
+    reload(bridge)
+    second.put("b5")
+    writer.join()
+    assert sorted(drain(sqs, "one")) == sorted(keys)
+    assert drain(sqs, "two") == [] and iterators() >= 1
+    write(config, one, {"stream": second.name, "queues": [{"name": "two"}]})
+    reload(bridge)
+    wait_until("the stream is read on", lambda: "b5" in drain(sqs, "two"))
+    bridge.command("audit", check=0)
+
+
+def test_a_bad_file_changes_nothing(table, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    write(config, {"stream": table.name, "queues": [{"name": "one"}]})
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    for bad, says in [("pipelines: [", "c.yaml"), (json.dumps({"pipelines": [{"stream": table.name, "queues": [{"name": "one", "filter": {"a": [{"prefx": "x"}]}}]}]}),
+                                                   "unknown operator")]:
+        config.write_text(bad)
+        reload(bridge, "the configuration was not reloaded")
+        assert says in bridge.log()
+        table.put(says)  # a key of its own: a put that changes nothing is no record
+        assert drain(sqs, "one") == [says]
+    write(config, {"stream": table.name, "queues": [{"name": "one"}]}, cache_size="32MiB")
+    reload(bridge)
+    assert '"options":"cache_size"' in bridge.log()
+
+
+def test_those_who_wait_keep_waiting_and_batches_on_their_way_are_not_sent_twice(table, make_bridge, peers, tmp_path):
+    far = Far(peers["fauxqs"].port)
+    config = tmp_path / "c.yaml"
+    pipeline = {"stream": table.name, "queues": [{"name": "here"}, {"name": far.name, "target": "sqs", "endpoint_url": f"http://127.0.0.1:{peers['fauxqs'].port}"}]}
+    write(config, pipeline)
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    url = sqs.get_queue_url(QueueName="here")["QueueUrl"]
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)))
+    waiting.start()
+    wait_until("it waits", lambda: 'ReceiveMessage"} 1' in bridge.admin("/metrics")[1])
+    for _ in range(3):
+        reload(bridge)
+    keys = [f"k{i}" for i in range(300)]
+    table.put(*keys)
+    for _ in range(5):
+        reload(bridge)
+    waiting.join(20)
+    assert got and len(got[0]["Messages"]) == 1
+    wait_until("all sent", lambda: queue_of(bridge, far.name)["sent"] == 300)
+    assert queue_of(bridge, far.name)["possible_duplicates"] == 0
+    assert len(far.drain(wait=1)) == 300
+
+
+def test_keys_are_added_and_revoked(make_bridge, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("AKIAONE:first-secret\n")
+    keys.chmod(0o600)
+    bridge = make_bridge("--access-keys-file", keys, "--queue", "q", endpoint=None).start()
+    one = {"aws_access_key_id": "AKIAONE", "aws_secret_access_key": "first-secret"}
+    two = {"aws_access_key_id": "AKIATWO", "aws_secret_access_key": "second-secret"}
+
+    def works(key):
+        sqs = boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, **key)
+        try:
+            return bool(sqs.get_queue_url(QueueName="q"))
+        except sqs.exceptions.ClientError as refused:
+            assert refused.response["Error"]["Code"] == "InvalidClientTokenId"
+            return False
+
+    assert works(one) and not works(two)
+    keys.write_text("AKIATWO:second-secret\n")
+    reload(bridge)
+    assert works(two) and not works(one)
+    keys.write_text("nonsense\n")
+    reload(bridge, "the configuration was not reloaded")
+    assert works(two)
