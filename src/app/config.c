@@ -626,6 +626,24 @@ static void check_dead_letter_queues(struct loading *l)
     }
 }
 
+/* What a stream still has is in the ledger, too, if the stream was read from its beginning, and nothing younger than a day goes. */
+static void check_beginnings(struct loading *l)
+{
+    const struct config *config = l->config;
+
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        const struct config_pipeline *p = &config->pipelines[i];
+
+        for (size_t k = 0; k < p->queue_count; k++) {
+            const struct config_queue *q = find_queue(l->config, p->queues[k]);
+
+            if (q && q->from == CONFIG_FROM_STREAM && (p->start != CONFIG_START_TRIM_HORIZON || config->keep_settled_ms < DAY))
+                config_problem(l, q->where, "the queue \"%s\": from: stream wants start: trim_horizon and keep_settled of a day or more, so that the ledger "
+                               "has what the stream has", q->name);
+        }
+    }
+}
+
 static void check(struct loading *l)
 {
     const struct config *config = l->config;
@@ -636,6 +654,7 @@ static void check(struct loading *l)
         config_problem(l, "account_id", "\"%s\": wanted 12 digits", config->account_id);
     check_pipelines(l);
     check_targets(l);
+    check_beginnings(l);
     check_dead_letter_queues(l);
 }
 

@@ -16,6 +16,7 @@
 
 enum config_start { CONFIG_START_TRIM_HORIZON, CONFIG_START_LATEST };
 enum config_target { CONFIG_TARGET_EMBEDDED, CONFIG_TARGET_SQS };
+enum config_from { CONFIG_FROM_NOW, CONFIG_FROM_LEDGER, CONFIG_FROM_STREAM };
 enum config_dead_policy { CONFIG_DEAD_CONTINUE, CONFIG_DEAD_HOLD_KEY };
 enum config_oversize { CONFIG_OVERSIZE_PARK, CONFIG_OVERSIZE_PROJECT };
 enum config_gap_policy { CONFIG_GAP_CONTINUE, CONFIG_GAP_STOP }; /* after a gap: go on with what is left, or stop reading that shard */
@@ -36,6 +37,7 @@ struct config_queue {
     char *region;              /* NULL: the address's, or the configuration's */
     char *endpoint_url;        /* NULL: AWS's, or the environment's */
     char *filter;              /* Lambda's FilterCriteria, or one event pattern, as JSON; NULL: every record */
+    int from;                  /* enum bridge_from */
     int on_dead;               /* enum config_dead_policy */
     char *role_arn;            /* in whose name it is sent to; NULL: the credentials' own */
     char *external_id;         /* NULL: none */

@@ -68,6 +68,8 @@
       "of target sqs: batches on their way at the same time, at most")                                                                   \
     X(QUEUE, "filter", JSON, struct config_queue, filter, 0, 0, "", "JSON",                                                              \
       "which records the queue gets: a Lambda filter (FilterCriteria, or one pattern), pasted as it is")                                 \
+    X(QUEUE, "from", ENUM, struct config_queue, from, 0, 0, "now", "now|ledger|stream",                                                  \
+      "a queue that is added later begins with what is read from then on, with all that the ledger has, or with what the stream still has (24 h)") \
     X(QUEUE, "on_dead", ENUM, struct config_queue, on_dead, 0, 0, "continue", "continue|hold_key",                                       \
       "when a record is dead or parked: go on, or let later records of its key wait until it is redriven or dropped")                    \
     X(QUEUE, "visibility_timeout", DURATION, struct config_queue, visibility_timeout_ms, 0, 12 * HOUR, "30s", "TIME",                    \

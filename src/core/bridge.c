@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/planted.h"
+#include "core/backfill.h"
 #include "core/dead_reader.h"
 #include "core/gateway.h"
 #include "core/subscriptions.h"
@@ -49,6 +50,7 @@ struct bridge {
     bool within_budget;
     int64_t budget_due;
     int64_t prune_due;
+    bool backfilling;          /* a queue is being given what the ledger has: there is more to do at once */
     int64_t step_due;          /* when something in the queues goes on by itself */
     struct instant started;
     int64_t prune_page;        /* where the sweep stands; 0: at its beginning */
@@ -56,6 +58,7 @@ struct bridge {
     struct bridge_counts counts;
 };
 
+#define STREAM_RETENTION_MS (24 * 3600 * INT64_C(1000)) /* of DynamoDB Streams */
 #define DELETED_STAYS_MS 60000 /* as in core/service.c */
 
 static void forget_stale(struct bridge *b);
@@ -171,6 +174,18 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
     }
 }
 
+/* A queue of the configuration that is not there yet. */
+static void make_queue(struct bridge *b, const struct bridge_queue *o, struct instant now)
+{
+    struct desk *desk;
+
+    if (service_find(&b->service, slice_text(o->name)))
+        return;
+    desk = service_make_queue(&b->service, SLICE(""), slice_text(o->name), now);
+    if (o->from != FROM_NOW)
+        backfill_begin(desk->queue, b->db, o->from == FROM_STREAM ? now.wall_ms - STREAM_RETENTION_MS : 0);
+}
+
 static void load_queues(struct bridge *b, struct instant now)
 {
     struct loading loading = {b, now};
@@ -181,8 +196,7 @@ static void load_queues(struct bridge *b, struct instant now)
     ledger_queues(b->db, load_queue, &loading);
     forget_stale(b);
     for (size_t i = 0; i < b->options->queue_count; i++)
-        if (!service_find(s, slice_text(b->options->queues[i].name)))
-            service_make_queue(s, SLICE(""), slice_text(b->options->queues[i].name), now);
+        make_queue(b, &b->options->queues[i], now);
     for (size_t i = 0; i < b->options->queue_count; i++) {
         struct desk *desk = service_find(s, slice_text(b->options->queues[i].name));
 
@@ -227,16 +241,18 @@ struct feeding {
     const struct bridge_options *options;
 };
 
-static bool is_fed(void *context, const char *source, int64_t queue)
+static enum fed is_fed(void *context, const char *source, int64_t queue)
 {
     struct feeding *f = context;
     const struct desk *desk = service_find_id(&f->bridge->service, queue);
 
+    if (desk && desk->queue->backfill_at != 0) /* its tally is the backfill's */
+        return FED_OTHERWISE;
     for (size_t i = 0; desk && i < f->options->source_count; i++)
         for (size_t k = 0; strcmp(f->options->sources[i].name, source) == 0 && k < f->options->sources[i].queue_count; k++)
             if (desk->configured && strcmp(f->options->sources[i].queues[k], desk->queue->name) == 0)
-                return true;
-    return false;
+                return FED;
+    return NOT_FED;
 }
 
 static void load(struct bridge *b, struct instant now)
@@ -393,8 +409,7 @@ static void change_queues(struct bridge *b, const struct bridge_options *options
     for (size_t i = 0; i < s->desk_count; i++)
         s->desks[i]->stale = s->desks[i]->configured;
     for (size_t i = 0; i < options->queue_count; i++)
-        if (!service_find(s, slice_text(options->queues[i].name)))
-            service_make_queue(s, SLICE(""), slice_text(options->queues[i].name), now);
+        make_queue(b, &options->queues[i], now);
     for (size_t i = 0; i < options->queue_count; i++) {
         struct desk *desk = service_find(s, slice_text(options->queues[i].name));
 
@@ -902,6 +917,70 @@ static void step_service(struct bridge *b, struct instant now)
         b->changed = true;
 }
 
+/* A queue that was added later, and has been given nothing of the shard yet. */
+struct subscribing {
+    struct bridge *bridge;
+    const struct queue *queue;
+    int64_t shard;
+    int64_t stream;
+    int64_t records_read;
+    bool fed; /* the shard's stream feeds the queue */
+};
+
+static void note_shard(void *context, const struct shard_row *row)
+{
+    struct subscribing *s = context;
+
+    if (row->id != s->shard)
+        return;
+    s->stream = row->stream;
+    s->records_read = row->records_read;
+}
+
+static void note_stream(void *context, const struct stream_row *row)
+{
+    struct subscribing *s = context;
+
+    for (size_t i = 0; i < s->bridge->options->source_count && row->id == s->stream; i++) {
+        const struct bridge_source *source = &s->bridge->options->sources[i];
+
+        for (size_t k = 0; k < source->queue_count && slice_is(row->source, source->name); k++)
+            s->fed = s->fed || s->bridge->feeds[i].queues[k] == s->queue;
+    }
+}
+
+static bool shard_feeds(void *context, int64_t shard, const struct queue *q)
+{
+    struct subscribing s = {.bridge = context, .queue = q, .shard = shard};
+
+    ledger_shards(s.bridge->db, note_shard, &s);
+    ledger_streams(s.bridge->db, note_stream, &s);
+    return s.fed;
+}
+
+/* Queues that were added later get what the ledger has. */
+static void fill_queues(struct bridge *b, struct instant now)
+{
+    const struct backfill backfill = {b->db, &b->intake, shard_feeds, b};
+    bool up_to_date = false;
+
+    b->backfilling = false;
+    for (size_t i = 0; i < b->service.desk_count && reading(b); i++) {
+        struct desk *desk = b->service.desks[i];
+
+        if (desk->queue->backfill_at == 0 || !desk->configured)
+            continue;
+        database_begin(b->db);
+        b->changed = true;
+        if (backfill_step(&backfill, desk->queue, now))
+            b->backfilling = true;
+        else
+            up_to_date = true;
+    }
+    if (up_to_date)
+        subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
+}
+
 /* ---- the end of a cycle ---- */
 
 static void save(struct bridge *b)
@@ -935,6 +1014,7 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     end_long_polls(b, now);
     check_budget(b, now);
     step_service(b, now);
+    fill_queues(b, now);
     prune(b, now);
     read_dead_letters(b, now);
     pump_all(b, now);
@@ -961,7 +1041,7 @@ int64_t bridge_due(const struct bridge *b)
     struct heap_node *first = heap_first(&b->deadlines);
     int64_t due = first ? first->due : INT64_MAX;
 
-    due = earlier(due, b->prune_due);
+    due = earlier(due, b->backfilling && reading(b) ? 0 : b->prune_due);
     due = earlier(due, b->step_due);
     if (b->options->budget_bytes > 0)
         due = earlier(due, b->budget_due);
@@ -1046,38 +1126,6 @@ bool bridge_move_dead_one(struct bridge *b, struct slice queue_name, struct slic
 static void note_record_shard(void *context, const struct stored_record *record)
 {
     *(int64_t *)context = record->shard;
-}
-
-/* A queue that was added later, and has been given nothing of the shard yet. */
-struct subscribing {
-    struct bridge *bridge;
-    const struct queue *queue;
-    int64_t shard;
-    int64_t stream;
-    int64_t records_read;
-    bool fed; /* the shard's stream feeds the queue */
-};
-
-static void note_shard(void *context, const struct shard_row *row)
-{
-    struct subscribing *s = context;
-
-    if (row->id != s->shard)
-        return;
-    s->stream = row->stream;
-    s->records_read = row->records_read;
-}
-
-static void note_stream(void *context, const struct stream_row *row)
-{
-    struct subscribing *s = context;
-
-    for (size_t i = 0; i < s->bridge->options->source_count && row->id == s->stream; i++) {
-        const struct bridge_source *source = &s->bridge->options->sources[i];
-
-        for (size_t k = 0; k < source->queue_count && slice_is(row->source, source->name); k++)
-            s->fed = s->fed || s->bridge->feeds[i].queues[k] == s->queue;
-    }
 }
 
 /* From now on it gets what the shard reads; what was read before is replayed, or is not. False: its stream does not feed the queue. */

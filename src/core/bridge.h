@@ -28,6 +28,11 @@ struct bridge_queue {
     const char *dead_letter_queue; /* NULL: none */
     const struct message_form *form; /* what its messages look like; NULL: Lambda's form */
     const struct filter *filter;   /* which records it gets; NULL: all */
+    enum bridge_from {
+        FROM_NOW,    /* a queue that is added later: what is read from then on */
+        FROM_LEDGER, /* first all that the ledger has of its streams */
+        FROM_STREAM, /* first what the stream still has, by the ledger: the last 24 hours */
+    } from;
     bool hold_key;                 /* later records of a dead or parked one's key wait */
     const struct pump_options *remote; /* on another server; NULL: embedded */
 };

@@ -50,7 +50,7 @@ static void store_record(struct intake *in, int64_t shard, const struct stream_r
 }
 
 /* Does the queue want the record? A filter may ask for eventSourceARN, which a stored record does not have. */
-static bool wanted(struct intake *in, const struct queue *q, int64_t shard, struct slice body)
+bool intake_wanted(struct intake *in, const struct queue *q, int64_t shard, struct slice body)
 {
     const struct filter *filter = q->options.filter;
 
@@ -72,7 +72,7 @@ static void fan_out(struct intake *in, const struct shard_row *shard, const stru
     int64_t given = 0;
 
     for (int64_t i = 0; i < count; i++) {
-        if (!wanted(in, q, shard->id, page->records[in->stored[i]].body))
+        if (!intake_wanted(in, q, shard->id, page->records[in->stored[i]].body))
             continue;
         queue_add(q, in->db, first + i, q->options.delay_ms, now);
         given++;
@@ -118,7 +118,8 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
     row.bloom = buffer_slice(&in->bloom);
     ledger_page_insert(in->db, &row);
     for (size_t i = 0; i < queue_count; i++)
-        fan_out(in, shard, page, queues[i], first, count, now);
+        if (queues[i]->backfill_at == 0) /* else it comes to these records in their turn */
+            fan_out(in, shard, page, queues[i], first, count, now);
     shard->records_read += count;
     return count;
 }

@@ -51,6 +51,8 @@ struct sent_message {
     uint64_t group_hash;     /* of its message group; 0: none */
     int64_t delay_ms;
 };
+/* Does the queue's filter let the record pass? */
+bool intake_wanted(struct intake *in, const struct queue *q, int64_t shard, struct slice body);
 /* Stores a message that was sent. Returns its id. */
 int64_t intake_message(struct intake *in, struct queue *q, const struct sent_message *message, struct instant now);
 /* Writes the page row of the messages sent so far: before each commit. */

@@ -102,6 +102,7 @@ struct queue *queue_load(struct database *db, const struct queue_row *row, struc
     q->groups.strict = slice_ends_with(row->name, SLICE(".fifo"));
     q->grouped = !q->remote && (row->grouped || q->groups.strict);
     q->purge_to = row->purge_to;
+    q->backfill_at = row->backfill_at;
     q->purge_at = q->expire_at = QUEUE_FIRST_MESSAGE(row->id);
     q->expire_due_ms = now.mono_ms;
     memcpy(q->counts, row->counts, sizeof(q->counts));
@@ -157,7 +158,8 @@ static void update_next_fresh(struct queue *q)
 void queue_save(struct queue *q, struct database *db)
 {
     struct queue_row row = {.id = q->id, .name = slice_text(q->name), .next_message = q->next_message, .next_fresh = q->next_fresh,
-                            .remote = q->remote, .possible_duplicates = q->possible_duplicates, .grouped = q->grouped, .purge_to = q->purge_to};
+                            .remote = q->remote, .possible_duplicates = q->possible_duplicates, .grouped = q->grouped, .purge_to = q->purge_to,
+                            .backfill_at = q->backfill_at};
 
     if (q->grouped)
         update_next_fresh(q);

@@ -66,6 +66,7 @@ struct queue {
     struct groups groups;                /* of a grouped queue */
     int64_t cursor;                      /* of a grouped queue: fresh messages below it are in memory */
     struct composed composed;            /* scratch */
+    int64_t backfill_at;                 /* it is given what the ledger has first: the next record to look at; 0: it gets what is read (core/backfill) */
     int64_t purge_to;                    /* unsettled messages below it are being purged; 0: none are */
     int64_t purge_at;                    /* how far that is */
     int64_t expire_at;                   /* messages below it are settled, or never expire */

@@ -69,7 +69,7 @@ static const char *source_of(const struct known *k, int64_t stream)
     return NULL;
 }
 
-void subscriptions_update(struct database *db, bool (*fed)(void *context, const char *source, int64_t queue), void *context)
+void subscriptions_update(struct database *db, enum fed (*fed)(void *context, const char *source, int64_t queue), void *context)
 {
     struct known k = {0};
 
@@ -81,9 +81,11 @@ void subscriptions_update(struct database *db, bool (*fed)(void *context, const 
         const struct known_shard *shard = k.shard_count ? bsearch(&wanted, k.shards, k.shard_count, sizeof(*k.shards), compare_shards) : NULL;
         const char *source = shard ? source_of(&k, shard->stream) : NULL;
 
-        if (source && fed(context, source, k.tallies[i].queue))
+        enum fed feeds = source ? fed(context, source, k.tallies[i].queue) : FED_OTHERWISE;
+
+        if (feeds == FED)
             ledger_tally_resume(db, shard->id, k.tallies[i].queue, shard->records_read);
-        else if (source)
+        else if (feeds == NOT_FED)
             ledger_tally_pause(db, shard->id, k.tallies[i].queue, shard->records_read);
     }
     for (size_t i = 0; i < k.stream_count; i++)

@@ -8,7 +8,8 @@
 
 #include "store/ledger.h"
 
+enum fed { NOT_FED, FED, FED_OTHERWISE /* leave its tally alone */ };
 /* Inside the ledger's transaction. fed: does the source of that name feed the queue? */
-void subscriptions_update(struct database *db, bool (*fed)(void *context, const char *source, int64_t queue), void *context);
+void subscriptions_update(struct database *db, enum fed (*fed)(void *context, const char *source, int64_t queue), void *context);
 
 #endif

@@ -117,6 +117,7 @@ void ledger_queue_save(struct database *db, const struct queue_row *row)
     bind_i64(db, S(QUEUE_SAVE), 5 + COUNTED_STATES, row->possible_duplicates);
     bind_i64(db, S(QUEUE_SAVE), 6 + COUNTED_STATES, row->grouped);
     bind_i64(db, S(QUEUE_SAVE), 7 + COUNTED_STATES, row->purge_to);
+    bind_i64(db, S(QUEUE_SAVE), 8 + COUNTED_STATES, row->backfill_at);
     database_run(db, S(QUEUE_SAVE));
 }
 
@@ -149,6 +150,7 @@ void ledger_queues(struct database *db, void (*each)(void *context, const struct
             .region = column_slice(db, S(QUEUE_ALL), 11 + COUNTED_STATES),
             .attributes = column_slice(db, S(QUEUE_ALL), 12 + COUNTED_STATES),
             .tags = column_slice(db, S(QUEUE_ALL), 13 + COUNTED_STATES),
+            .backfill_at = column_i64(db, S(QUEUE_ALL), 14 + COUNTED_STATES),
         };
 
         for (int i = 0; i < COUNTED_STATES; i++)
@@ -345,6 +347,18 @@ int64_t ledger_next_record(struct database *db)
     return next;
 }
 
+int64_t ledger_first_record_since(struct database *db, int64_t since_ms)
+{
+    int64_t first = 0;
+
+    bind_i64(db, S(PAGE_SINCE), 1, since_ms);
+    if (database_row(db, S(PAGE_SINCE))) {
+        first = column_is_null(db, S(PAGE_SINCE), 0) ? 0 : column_i64(db, S(PAGE_SINCE), 0);
+        database_reset(db, S(PAGE_SINCE));
+    }
+    return first > 0 ? first : ledger_next_record(db);
+}
+
 void ledger_record_insert(struct database *db, const struct record_row *row)
 {
     bind_i64(db, S(RECORD_INSERT), 1, row->id);
@@ -397,6 +411,15 @@ void ledger_subscribe(struct database *db, int64_t shard, int64_t queue, int64_t
     bind_i64(db, S(TALLY_SUBSCRIBE), 2, queue);
     bind_i64(db, S(TALLY_SUBSCRIBE), 3, since_records);
     database_run(db, S(TALLY_SUBSCRIBE));
+}
+
+void ledger_tally_backfill(struct database *db, int64_t shard, int64_t queue, int64_t assigned, int64_t filtered)
+{
+    bind_i64(db, S(TALLY_BACKFILL), 1, shard);
+    bind_i64(db, S(TALLY_BACKFILL), 2, queue);
+    bind_i64(db, S(TALLY_BACKFILL), 3, assigned);
+    bind_i64(db, S(TALLY_BACKFILL), 4, filtered);
+    database_run(db, S(TALLY_BACKFILL));
 }
 
 static void tally_move(struct database *db, enum statement s, int64_t shard, int64_t queue, int64_t records_read)

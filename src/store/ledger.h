@@ -44,6 +44,7 @@ struct queue_row {
     bool remote;                 /* its messages are sent to another server */
     int64_t possible_duplicates; /* messages sent again because no answer had come */
     bool grouped;                /* a message with a group id was sent to it */
+    int64_t backfill_at;         /* it is given what the ledger has: the next record to look at; 0: it is not */
     int64_t purge_to;            /* unsettled messages below it are being purged; 0: none are */
     /* what ledger_queue_settings stores */
     int64_t modified_at_ms;
@@ -125,6 +126,8 @@ int ledger_gaps_acknowledge(struct database *db, int64_t now_ms);
 
 /* The id that the next record gets. */
 int64_t ledger_next_record(struct database *db);
+/* The first record of the oldest page that was stored at or after since_ms; the next record's id if there is none. */
+int64_t ledger_first_record_since(struct database *db, int64_t since_ms);
 struct record_row {
     int64_t id;
     int64_t shard; /* 0: SendMessage */
@@ -152,6 +155,8 @@ void ledger_delivery_insert(struct database *db, int64_t page, int64_t queue, in
 void ledger_tally_add(struct database *db, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered);
 /* The queue gets what the shard reads from now on. Writes nothing if it does already. */
 void ledger_subscribe(struct database *db, int64_t shard, int64_t queue, int64_t since_records);
+/* Of a queue that is given what the ledger has of a shard; until ledger_tally_resume the shard's reading does not count for it. */
+void ledger_tally_backfill(struct database *db, int64_t shard, int64_t queue, int64_t assigned, int64_t filtered);
 /* While a queue is not fed, what the shard reads does not count for it. */
 void ledger_tally_pause(struct database *db, int64_t shard, int64_t queue, int64_t records_read);
 void ledger_tally_resume(struct database *db, int64_t shard, int64_t queue, int64_t records_read);

@@ -225,7 +225,8 @@ static const char *const steps[] = {
     ");",
 
     /* 4: queues that leave the configuration, and come again */
-    "ALTER TABLE tally ADD COLUMN until_records INTEGER;", /* the shard's records_read when the queue was no longer fed; NULL: it is */
+    "ALTER TABLE tally ADD COLUMN until_records INTEGER;" /* the shard's records_read when the queue was no longer fed; NULL: it is */
+    "ALTER TABLE queue ADD COLUMN backfill_at INTEGER NOT NULL DEFAULT 0;", /* a queue that is given what the ledger has: the next record to look at; 0: none */
 };
 
 int migrations_known(void)

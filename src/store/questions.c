@@ -84,6 +84,14 @@ bool question_page(struct database *db, int64_t record, struct stored_page *page
     return take_page(db, S(PAGE_OF_RECORD), page) && record < page->id + page->record_count;
 }
 
+bool question_page_from(struct database *db, int64_t record, struct stored_page *page)
+{
+    if (question_page(db, record, page))
+        return true;
+    bind_i64(db, S(PAGE_NEXT), 1, record);
+    return take_page(db, S(PAGE_NEXT), page);
+}
+
 bool question_first_page(struct database *db, struct stored_page *page)
 {
     bind_i64(db, S(PAGE_NEXT), 1, 0);

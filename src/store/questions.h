@@ -39,6 +39,8 @@ struct stored_page {
 };
 /* The page that a record came with; false: it was pruned. */
 bool question_page(struct database *db, int64_t record, struct stored_page *page);
+/* The page that a record came with, or the next one behind it; false: there is none. */
+bool question_page_from(struct database *db, int64_t record, struct stored_page *page);
 /* The oldest page; false: there is none. */
 bool question_first_page(struct database *db, struct stored_page *page);
 /* The messages that a record became: one a queue; 0: none (any more). */

@@ -29,10 +29,11 @@
     X(QUEUE_INSERT, false, "INSERT INTO queue(id,name,next_message,next_fresh,created_at_ms,modified_at_ms,region) "                     \
                            "VALUES(?1,?2,?3,?3,?4,?4,?5)")                                                                               \
     X(QUEUE_ALL, true, "SELECT id,name,next_message,next_fresh,queued,in_flight,deleted,dead,dropped,redriven,parked,pending,sent,held,expired,purged,"\
-                       "created_at_ms,remote,possible_duplicates,grouped,purge_to,modified_at_ms,deleted_at_ms,region,attributes,tags FROM queue ORDER BY id")\
+                       "created_at_ms,remote,possible_duplicates,grouped,purge_to,modified_at_ms,deleted_at_ms,region,attributes,tags,backfill_at "          \
+                       "FROM queue ORDER BY id")\
     X(QUEUE_SAVE, false, "UPDATE queue SET next_message=?2,next_fresh=?3,queued=?4,in_flight=?5,deleted=?6,dead=?7,dropped=?8,"          \
                          "redriven=?9,parked=?10,pending=?11,sent=?12,held=?13,expired=?14,purged=?15,remote=?16,possible_duplicates=?17,grouped=?18,"\
-                         "purge_to=?19 WHERE id=?1")                                                                                     \
+                         "purge_to=?19,backfill_at=?20 WHERE id=?1")                                                                                     \
     X(QUEUE_SETTINGS, false, "UPDATE queue SET region=?2,attributes=?3,tags=?4,modified_at_ms=?5,deleted_at_ms=?6 WHERE id=?1")          \
     X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
                               "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
@@ -41,6 +42,8 @@
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
     X(TALLY_SUBSCRIBE, false, "INSERT OR IGNORE INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,0,0)")           \
     X(TALLY_REPLAYED, false, "UPDATE tally SET replayed=replayed+?3 WHERE shard=?1 AND queue=?2")                                        \
+    X(TALLY_BACKFILL, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered,until_records) VALUES(?1,?2,0,?3,?4,?3+?4) "   \
+                             "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+?3,filtered=filtered+?4,until_records=until_records+?3+?4") \
     X(TALLY_PAUSE, false, "UPDATE tally SET until_records=?3 WHERE shard=?1 AND queue=?2 AND until_records IS NULL")                     \
     X(TALLY_RESUME, false, "UPDATE tally SET since_records=since_records+?3-until_records,until_records=NULL "                           \
                            "WHERE shard=?1 AND queue=?2 AND until_records IS NOT NULL")                                                  \
@@ -132,6 +135,7 @@
                                "AND (m.state=5 OR m.state=8 OR m.state=10) AND m.origin IS NULL ORDER BY m.id")                          \
     /* pruning */                                                                                                                        \
     X(PAGE_NEXT, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id>=?1 ORDER BY id LIMIT 1")                          \
+    X(PAGE_SINCE, true, "SELECT min(id) FROM page WHERE stored_at_ms>=?1")                                                               \
     X(PAGE_DELIVERIES, false, "SELECT queue,first_message,message_count,filtered FROM delivery WHERE page=?1 "                           \
                               "ORDER BY queue,first_message")                                                                            \
     X(PRUNE_COUNT, false, "INSERT INTO pruned(shard,queue,state,message_count) SELECT ?1,?2,state,count(*) FROM message "                \
