@@ -383,7 +383,8 @@ static void fill_queues(struct setup *setup, struct bridge_queue *queues)
         setup->filters[i] = q->filter ? filter_new(slice_text(q->filter), NULL) : NULL; /* the configuration's check has compiled it before */
         queues[i] = (struct bridge_queue){.name = q->name, .visibility_timeout_ms = q->visibility_timeout_ms, .max_receive_count = q->max_receive_count,
                                           .dead_letter_queue = remote ? NULL : q->dead_letter_queue, .filter = setup->filters[i], .form = &setup->forms[i],
-                                          .from = (enum bridge_from)q->from, .hold_key = q->on_dead == CONFIG_DEAD_HOLD_KEY, .remote = remote ? &setup->destinations[i].pump : NULL};
+                                          .from = (enum bridge_from)q->from, .hold_key = q->on_dead == CONFIG_DEAD_HOLD_KEY,
+                                          .remote = remote ? &setup->destinations[i].pump : NULL};
     }
 }
 
