@@ -261,8 +261,8 @@ static bool open_ledger(struct daemon *d, struct error *err)
     return true;
 }
 
-/* Keys that were added or revoked: the file is read again. A bad one changes nothing. */
-static bool access_keys_reload(struct daemon *d, struct error *err)
+/* Keys that were added or revoked: the file is read again, into a ring that serves only when all else of a reload is good. NULL: *err. */
+static struct keyring *access_keys_again(struct daemon *d, struct error *err)
 {
     struct keyring *fresh = keyring_new();
     struct buffer path = {0};
@@ -273,14 +273,18 @@ static bool access_keys_reload(struct daemon *d, struct error *err)
         buffer_printf(&path, "%s.keys", d->config->ledger);
     if (!access_keys_read(fresh, path.ptr, err)) {
         keyring_free(fresh);
-        buffer_fini(&path);
-        return false;
+        fresh = NULL;
     }
-    sqs_api_set_keys(d->api, fresh);
-    keyring_free(d->keys);
-    d->keys = fresh;
     buffer_fini(&path);
-    return true;
+    return fresh;
+}
+
+static void access_keys_take(struct daemon *d, struct keyring **fresh)
+{
+    sqs_api_set_keys(d->api, *fresh);
+    keyring_free(d->keys);
+    d->keys = *fresh;
+    *fresh = NULL;
 }
 
 /* Of a role, or the credentials that there are; NULL: nothing needs any. */
@@ -540,6 +544,7 @@ static void reload(struct daemon *d)
     struct buffer problems = {0};
     struct buffer fixed = {0};
     struct setup *next = NULL;
+    struct keyring *keys = NULL;
     struct error err = {0};
     bool good;
 
@@ -551,8 +556,10 @@ static void reload(struct daemon *d)
             good = error_set(&err, ERROR_CONFIG, "the process was started without a stream or queue on AWS: it has no credentials, start it again");
     }
     next = good ? setup_new(d, config, &err) : NULL;
-    good = next && access_keys_reload(d, &err) && take_setup(d, next, &err);
+    keys = next ? access_keys_again(d, &err) : NULL;
+    good = keys && take_setup(d, next, &err);
     if (good) {
+        access_keys_take(d, &keys);
         next->owned = config;
         log_info("the configuration was reloaded", LOG_FIELDS(LOG_INT("pipelines", (int64_t)config->pipeline_count),
                                                               LOG_INT("queues", (int64_t)config->queue_count)));
@@ -560,6 +567,7 @@ static void reload(struct daemon *d)
             log_warning("these options have changed, and want a restart", LOG_FIELDS(LOG_TEXT("options", fixed.ptr)));
     } else {
         say_not_reloaded(problems.len > 0 ? problems.ptr : err.text);
+        keyring_free(keys);
         setup_free(next);
         config_fini(config);
         free(config);

@@ -144,3 +144,23 @@ def test_keys_are_added_and_revoked(make_bridge, tmp_path):
     keys.write_text("nonsense\n")
     reload(bridge, "the configuration was not reloaded")
     assert works(two)
+
+
+def test_a_configuration_that_is_refused_leaves_the_keys_as_they_are(table, make_bridge, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("AKIAONE:first-secret\n")
+    keys.chmod(0o600)
+    config = tmp_path / "c.yaml"
+    write(config, {"stream": table.name, "queues": [{"name": "q"}]}, access_keys_file=str(keys))
+    bridge = make_bridge("--config", config).start()
+    sqs = boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, aws_access_key_id="AKIAONE", aws_secret_access_key="first-secret")
+    table.put("a")  # a queue with messages cannot move to another server
+    wait_until("it is there", lambda: 'messages{queue="q",state="queued"} 1' in bridge.admin("/metrics")[1])
+    keys.write_text("AKIATWO:second-secret\n")
+    write(config, {"stream": table.name, "queues": [{"name": "q", "target": "sqs", "endpoint_url": "http://127.0.0.1:1"}]}, access_keys_file=str(keys))
+    reload(bridge, "the configuration was not reloaded")
+    assert sqs.get_queue_url(QueueName="q")
+    write(config, {"stream": table.name, "queues": [{"name": "q"}]}, access_keys_file=str(keys))
+    reload(bridge)
+    with pytest.raises(sqs.exceptions.ClientError, match="InvalidClientTokenId"):
+        sqs.get_queue_url(QueueName="q")
