@@ -57,6 +57,7 @@ struct queue_lists {
     json_t *sent_to;
     json_t *consumed; /* by consumers who come through the endpoint */
     json_t *dead;     /* dead-letter queues that are read */
+    json_t *objects;  /* where payloads that are too large go */
 };
 
 static void add_queue_arn(const struct config *config, const struct destination *to, const char *owner, const char *name, json_t *list)
@@ -64,6 +65,15 @@ static void add_queue_arn(const struct config *config, const struct destination 
     struct buffer arn = {0};
 
     buffer_printf(&arn, "arn:%s:sqs:%s:%s:%s", aws_partition(to->region), to->region, owner ? owner : account_of(config), name);
+    add_arn(list, &arn);
+    buffer_fini(&arn);
+}
+
+static void add_objects_arn(const struct destination *to, json_t *list)
+{
+    struct buffer arn = {0};
+
+    buffer_printf(&arn, "arn:%s:s3:::%s/%s*", aws_partition(to->region), to->pump.s3_bucket, to->pump.s3_prefix ? to->pump.s3_prefix : "");
     add_arn(list, &arn);
     buffer_fini(&arn);
 }
@@ -78,6 +88,8 @@ static bool add_queue(const struct config *config, const struct config_queue *qu
         add_queue_arn(config, &to, to.owner, to.name, lists->sent_to);
         if (queue->gateway)
             add_queue_arn(config, &to, to.owner, to.name, lists->consumed);
+        if (to.pump.s3_bucket)
+            add_objects_arn(&to, lists->objects);
         if (to.dead.name)
             add_queue_arn(config, &to, to.dead.owner, to.dead.name, lists->dead);
     }
@@ -109,7 +121,7 @@ static json_t *policy(const struct config *config, const char *role, const char 
     json_t *statements = json_array();
     json_t *tables = json_array();
     json_t *streams = json_array();
-    struct queue_lists queues = {json_array(), json_array(), json_array()};
+    struct queue_lists queues = {json_array(), json_array(), json_array(), json_array()};
     bool good = true;
 
     for (size_t i = 0; i < config->pipeline_count; i++) {
@@ -135,6 +147,8 @@ static json_t *policy(const struct config *config, const char *role, const char 
     if (json_array_size(queues.consumed) > 0)
         json_array_append_new(statements, statement("ConsumeThroughTheGateway", json_pack("[s,s,s]", "sqs:ReceiveMessage", "sqs:DeleteMessage",
                                                                                           "sqs:ChangeMessageVisibility"), json_incref(queues.consumed)));
+    if (json_array_size(queues.objects) > 0)
+        json_array_append_new(statements, statement("StoreLargePayloads", json_pack("[s]", "s3:PutObject"), json_incref(queues.objects)));
     if (json_array_size(queues.dead) > 0)
         json_array_append_new(statements, statement("ReadDeadLetterQueues", json_pack("[s,s,s]", "sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage"),
                                                     json_incref(queues.dead)));
@@ -146,6 +160,7 @@ static json_t *policy(const struct config *config, const char *role, const char 
     json_decref(queues.sent_to);
     json_decref(queues.consumed);
     json_decref(queues.dead);
+    json_decref(queues.objects);
     if (good)
         return json_pack("{s:s,s:o}", "Version", "2012-10-17", "Statement", statements);
     json_decref(statements);

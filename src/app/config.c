@@ -574,6 +574,28 @@ static void check_pipelines(struct loading *l)
 }
 
 /* What makes sense for one kind of queue only. */
+/* The names go into URLs as they are. */
+static bool plain_path(const char *text, const char *allowed)
+{
+    return strspn(text, allowed) == strlen(text);
+}
+
+static void check_s3(struct loading *l, const struct config_queue *q)
+{
+    if (q->oversize != CONFIG_OVERSIZE_S3) {
+        if (q->s3_bucket || q->s3_prefix || q->s3_endpoint_url)
+            config_problem(l, q->where, "the queue \"%s\": s3_bucket, s3_prefix and s3_endpoint_url are of oversize: s3", q->name);
+        return;
+    }
+    if (q->s3_bucket == NULL)
+        config_problem(l, q->where, "the queue \"%s\": oversize: s3 wants an s3_bucket", q->name);
+    else if (strlen(q->s3_bucket) < 3 || strlen(q->s3_bucket) > 63 || !plain_path(q->s3_bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-"))
+        config_problem(l, q->where, "\"%s\" is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens", q->s3_bucket);
+    if (q->s3_prefix && (strlen(q->s3_prefix) > 512 || q->s3_prefix[0] == '/' ||
+                         !plain_path(q->s3_prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/")))
+        config_problem(l, q->where, "s3_prefix \"%s\": letters, digits, dots, hyphens, underscores and slashes, not beginning with one", q->s3_prefix);
+}
+
 static void check_targets(struct loading *l)
 {
     for (size_t i = 0; i < l->config->queue_count; i++) {
@@ -586,6 +608,7 @@ static void check_targets(struct loading *l)
         message_form_fini(&form);
         if (q->target == CONFIG_TARGET_EMBEDDED && q->oversize != CONFIG_OVERSIZE_PARK)
             config_problem(l, q->where, "the queue \"%s\" is embedded: oversize is of target: sqs", q->name);
+        check_s3(l, q);
         if (q->target == CONFIG_TARGET_EMBEDDED && q->message_group && !slice_ends_with(slice_text(q->name), SLICE(".fifo")))
             config_problem(l, q->where, "the queue \"%s\" is no FIFO queue: message_group is of those", q->name);
         if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url || q->role_arn || q->external_id))

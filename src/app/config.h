@@ -18,7 +18,7 @@ enum config_start { CONFIG_START_TRIM_HORIZON, CONFIG_START_LATEST };
 enum config_target { CONFIG_TARGET_EMBEDDED, CONFIG_TARGET_SQS };
 enum config_from { CONFIG_FROM_NOW, CONFIG_FROM_LEDGER, CONFIG_FROM_STREAM };
 enum config_dead_policy { CONFIG_DEAD_CONTINUE, CONFIG_DEAD_HOLD_KEY };
-enum config_oversize { CONFIG_OVERSIZE_PARK, CONFIG_OVERSIZE_PROJECT };
+enum config_oversize { CONFIG_OVERSIZE_PARK, CONFIG_OVERSIZE_PROJECT, CONFIG_OVERSIZE_S3 };
 enum config_gap_policy { CONFIG_GAP_CONTINUE, CONFIG_GAP_STOP }; /* after a gap: go on with what is left, or stop reading that shard */
 
 struct config_queue {
@@ -32,6 +32,9 @@ struct config_queue {
     char *attributes;          /* see message_form_init; NULL: the default */
     char *message_group;
     int oversize;              /* enum config_oversize */
+    char *s3_bucket;           /* of CONFIG_OVERSIZE_S3 */
+    char *s3_prefix;           /* NULL: none */
+    char *s3_endpoint_url;     /* NULL: AWS's, or the environment's */
     int target;                /* enum config_target */
     char *address;             /* of a queue on another server: name, URL or ARN; NULL: its name */
     char *region;              /* NULL: the address's, or the configuration's */

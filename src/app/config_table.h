@@ -88,7 +88,11 @@
       "message attributes: stream, shard, sequence_number, event_id (these four: the default), event_name, table, item.NAME, or none")   \
     X(QUEUE, "message_group", TEXT, struct config_queue, message_group, 0, 0, "", "key|item.NAME",                                       \
       "of a FIFO queue: what must stay in order: the item's key (default), or an attribute")                                             \
-    X(QUEUE, "oversize", ENUM, struct config_queue, oversize, 0, 0, "park", "park|project",                                              \
-      "of target sqs: a message longer than the queue takes is parked for an operator, or sent with its key alone")
+    X(QUEUE, "oversize", ENUM, struct config_queue, oversize, 0, 0, "park", "park|project|s3",                                              \
+      "of target sqs: a message longer than the queue takes is parked for an operator, sent with its key alone, or stored in s3_bucket and pointed to") \
+    X(QUEUE, "s3_bucket", TEXT, struct config_queue, s3_bucket, 0, 0, "", "NAME", "of oversize s3: where payloads go (Amazon's Extended Client form)") \
+    X(QUEUE, "s3_prefix", TEXT, struct config_queue, s3_prefix, 0, 0, "", "TEXT", "of oversize s3: before objects' keys, such as \"orders/\"") \
+    X(QUEUE, "s3_endpoint_url", TEXT, struct config_queue, s3_endpoint_url, 0, 0, "", "URL",                                             \
+      "of oversize s3: another server with S3's API (default: AWS_ENDPOINT_URL_S3 and so on, or AWS)")
 
 #endif

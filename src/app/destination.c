@@ -107,19 +107,26 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     }
     out->pump = (struct pump_options){.url = out->url, .name = out->name, .owner = out->owner, .requests_max = queue->requests_max,
                                       .fifo = slice_ends_with(slice_text(out->name), SLICE(".fifo"))};
+    if (queue->oversize == CONFIG_OVERSIZE_S3 &&
+        !(queue->s3_endpoint_url ? endpoint_from_url(&out->s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
+                                 : endpoint_find(&out->s3, AWS_S3, out->region, profile, lookup, err)))
+        return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     if (queue->dead_letter_queue && !find_dead_letters(out, queue, err))
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     out->pump.dead_letter_name = out->dead.name;
     out->pump.dead_letter_url = out->dead.url;
     out->pump.dead_letter_owner = out->dead.owner;
     out->pump.gateway = queue->gateway;
-    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .region = out->region};
+    out->pump.s3_bucket = queue->oversize == CONFIG_OVERSIZE_S3 ? queue->s3_bucket : NULL;
+    out->pump.s3_prefix = queue->s3_prefix;
+    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .s3 = out->s3.url ? &out->s3 : NULL, .region = out->region};
     return true;
 }
 
 void destination_fini(struct destination *d)
 {
     endpoint_fini(&d->endpoint);
+    endpoint_fini(&d->s3);
     free(d->url);
     free(d->name);
     free(d->owner);

@@ -55,7 +55,7 @@ static struct slice path_of(const char *url)
     return path ? slice_text(path) : SLICE("/");
 }
 
-#define HEADERS_MAX 6
+#define HEADERS_MAX 7
 
 struct headers {
     struct header signed_part[HEADERS_MAX];
@@ -83,7 +83,7 @@ static void start(struct http_client *http, const struct aws_call *call, const s
     struct buffer texts = {0};
     size_t offsets[HEADERS_MAX + 1];
     const char *lines[HEADERS_MAX + 2] = {0};
-    const struct http_call http_call = {.url = call->url, .headers = lines, .body = call->body, .timeout_ms = call->timeout_ms,
+    const struct http_call http_call = {.url = call->url, .method = call->method, .headers = lines, .body = call->body, .timeout_ms = call->timeout_ms,
                                         .answer_max = call->answer_max, .secret = call->secret, .token = call->token, .tag = call->tag};
 
     for (size_t i = 0; i < h->count; i++)
@@ -96,6 +96,14 @@ static void start(struct http_client *http, const struct aws_call *call, const s
     buffer_fini(&texts);
 }
 
+static void hash_payload(struct slice body, char hex[2 * SHA256_BYTES + 1])
+{
+    unsigned char digest[SHA256_BYTES];
+
+    sha256(body, digest);
+    hex_encode(digest, sizeof(digest), hex);
+}
+
 void aws_call_start(struct http_client *http, const struct aws_call *call, const struct clock_skew *skew, int64_t now_wall_ms)
 {
     const struct credentials *credentials = call->credentials;
@@ -104,13 +112,19 @@ void aws_call_start(struct http_client *http, const struct aws_call *call, const
     struct buffer authorization = {0};
     struct headers h = {.count = 0};
     char stamp[17];
-    struct sigv4_request request = {.method = SLICE("POST"), .path = path_of(call->url), .query = SLICE(""), .body = call->body};
+    char payload[2 * SHA256_BYTES + 1];
+    struct sigv4_request request = {.method = slice_text(call->method ? call->method : "POST"), .path = path_of(call->url), .query = SLICE(""),
+                                    .body = call->body};
 
     sigv4_stamp(at_ms, stamp);
     add(&h, "Host", slice_text(call->host));
     add(&h, "Content-Type", slice_text(call->content_type ? call->content_type : "application/x-amz-json-1.0"));
     add(&h, "X-Amz-Target", slice_text(call->target));
     add(&h, "X-Amz-Date", slice_from(stamp, 16));
+    if (call->s3) {
+        hash_payload(call->body, payload);
+        add(&h, "X-Amz-Content-Sha256", slice_text(payload));
+    }
     add(&h, "X-Amz-Security-Token", slice_text(credentials->session_token));
     request.headers = h.signed_part;
     request.header_count = h.count;

@@ -51,6 +51,22 @@ void sqs_client_free(struct sqs_client *c)
     free(c);
 }
 
+/* By the path, as every S3-compatible server takes it: the key needs no escape. */
+static void put_object(struct sqs_client *c, const struct sqs_destination *to, struct target_call *call, int64_t now_wall_ms)
+{
+    struct buffer url = {0};
+    struct aws_call aws = {.method = "PUT", .s3 = true, .host = to->s3->host, .content_type = "application/json",
+                           .service = aws_service_signing_name(AWS_S3), .region = to->region, .body = buffer_slice(&call->body),
+                           .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
+
+    buffer_append_text(&url, to->s3->url);
+    buffer_append_text(&url, call->object);
+    aws.url = url.ptr;
+    aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
+    buffer_fini(&url);
+    target_call_fini(call);
+}
+
 void sqs_client_start(struct sqs_client *c, const struct sqs_destination *to, struct target_call *call, int64_t now_wall_ms)
 {
     char target[64];
@@ -58,6 +74,10 @@ void sqs_client_start(struct sqs_client *c, const struct sqs_destination *to, st
                                  .service = aws_service_signing_name(AWS_SQS), .region = to->region,
                                  .body = buffer_slice(&call->body), .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
 
+    if (call->object) {
+        put_object(c, to, call, now_wall_ms);
+        return;
+    }
     snprintf(target, sizeof(target), "AmazonSQS.%s", call->action);
     aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
     target_call_fini(call);

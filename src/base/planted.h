@@ -24,7 +24,8 @@
     X(EXPIRED_HANDLE_DELETES) /* a FIFO queue takes the handle of a receive that has timed out */                                        \
     X(DEDUPLICATION_FORGOTTEN) /* a FIFO queue takes the same deduplication id twice */                                                  \
     X(GATEWAY_FORGETS)     /* what consumers do through the gateway is not recorded */                                                   \
-    X(GATEWAY_UNCONFIRMED) /* the gateway confirms deletes before the other server has */
+    X(GATEWAY_UNCONFIRMED) /* the gateway confirms deletes before the other server has */                                                \
+    X(OVERSIZE_SENT_FIRST) /* a message points to an object that is not confirmed */
 
 #ifdef S2Q_PLANTED_BUGS
 #include <stdbool.h>

@@ -21,6 +21,7 @@ struct parcel {
     int64_t id;
     uint64_t group;
     int attempts;
+    bool stored;    /* its payload is an object already (core/offload) */
     bool scheduled; /* its row has a due time: a restart finds it without a search */
 };
 

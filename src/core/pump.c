@@ -6,6 +6,7 @@
 #include "base/planted.h"
 #include "codec/sqs_client_wire.h"
 #include "core/gateway.h"
+#include "core/offload.h"
 #include "core/parcels.h"
 
 #include <stdio.h>
@@ -60,6 +61,7 @@ struct pump {
     int64_t successes;         /* since the window last grew */
     int64_t usual_us;          /* the least latency of late */
     char trouble[TROUBLE_TEXT];
+    struct offload offload;    /* of messages that are too large */
     struct pump_counts counts;
     struct composed composed;  /* scratch */
 };
@@ -85,6 +87,7 @@ struct pump *pump_new(struct database *db, struct queue *queue, const struct pum
     p->identity = identity;
     p->origins = origins;
     p->random.state = seed;
+    p->offload.random.state = ~seed;
     p->phase = options->url ? PHASE_ATTRIBUTES : PHASE_URL;
     p->url = options->url ? memory_strdup(options->url) : NULL;
     p->message_bytes_max = SQS_MESSAGE_BYTES_MAX;
@@ -107,6 +110,7 @@ void pump_free(struct pump *p)
         p->batches = batch->next;
         free(batch);
     }
+    offload_fini(&p->offload);
     parcels_fini(&p->parcels);
     composed_fini(&p->composed);
     free(p->url);
@@ -179,6 +183,7 @@ struct outgoing {
     struct sqs_outgoing message;
     char id[MESSAGE_ID_TEXT];
     char deduplication[2 * SHA256_BYTES + 1];
+    char payload_bytes[24];
 };
 
 static bool compose(struct pump *p, const struct message_form *form, bool projected, const struct message_row *row, struct outgoing *o, struct error *err)
@@ -209,18 +214,55 @@ static bool compose(struct pump *p, const struct message_form *form, bool projec
     return true;
 }
 
-/* In the queue's form; when that is too large and the policy says so, with the key alone. False: it cannot be sent, *err says why. */
-static bool compose_to_fit(struct pump *p, const struct message_row *row, struct outgoing *o, struct error *err)
+static void append_key(const struct pump *p, struct slice id, struct buffer *out)
+{
+    buffer_append_text(out, p->options->s3_prefix ? p->options->s3_prefix : "");
+    buffer_append(out, id);
+}
+
+/* A message whose payload is an object: it points there, as Amazon's Extended Client does. */
+static bool compose_pointer(struct pump *p, const struct message_form *form, const struct message_row *row, struct outgoing *o)
+{
+    struct composed *c = &p->composed;
+    struct buffer key = {0};
+
+    snprintf(o->payload_bytes, sizeof(o->payload_bytes), "%zu", c->body.len);
+    append_key(p, slice_text(o->id), &key);
+    buffer_reset(&c->body);
+    offload_pointer(&c->body, p->options->s3_bucket, buffer_slice(&key));
+    buffer_fini(&key);
+    c->attribute_count = 0;
+    composed_add(c, SLICE("stream2sqs.id"), SLICE("String"), slice_text(o->id));
+    composed_add(c, SLICE("ExtendedPayloadSize"), SLICE("Number"), slice_text(o->payload_bytes));
+    if (history_replayed(row->history))
+        composed_add(c, SLICE("stream2sqs.replayed"), SLICE("String"), SLICE("true"));
+    message_form_attributes(form, row->body, row->sequence_number, origin_of(p->origins, row->shard), c);
+    o->message.body = buffer_slice(&c->body);
+    o->message.attributes = c->attributes;
+    o->message.attribute_count = c->attribute_count;
+    return true;
+}
+
+/* In the queue's form; when that is too large and the policy says so, with the key alone, or as a pointer to its payload. False: it cannot
+ * be sent, *err says why; or (*to_store) its payload has to be stored first. */
+static bool compose_to_fit(struct pump *p, const struct message_row *row, bool stored, struct outgoing *o, bool *to_store, struct error *err)
 {
     const struct message_form *form = form_of(p);
     struct message_form keys_only = *form;
     size_t bytes;
 
+    *to_store = false;
     if (!compose(p, form, false, row, o, err))
         return false;
     bytes = sqs_outgoing_bytes(&o->message);
     if ((int64_t)bytes <= p->message_bytes_max)
         return true;
+    if (p->options->s3_bucket && (stored || PLANTED(OVERSIZE_SENT_FIRST)))
+        return compose_pointer(p, form, row, o);
+    if (p->options->s3_bucket) {
+        *to_store = true;
+        return false;
+    }
     keys_only.project = true;
     keys_only.projected_count = 0;
     if (p->options->project_oversize && compose(p, &keys_only, true, row, o, err) && (int64_t)sqs_outgoing_bytes(&o->message) <= p->message_bytes_max) {
@@ -274,15 +316,18 @@ static enum adding add(struct pump *p, struct batch *batch, struct buffer *reque
     struct outgoing o;
     struct error err = {0};
     enum adding outcome = NOT_SENT;
+    bool to_store = false;
 
     if (!ledger_message_find(p->db, parcel->id, &row)) {
         parcels_settle(&p->parcels, parcel);
         return NOT_SENT;
     }
     if (row.state == MESSAGE_PENDING && !queue_hold(p->queue, p->db, &row, now)) {
-        if (compose_to_fit(p, &row, &o, &err))
+        if (compose_to_fit(p, &row, parcel->stored, &o, &to_store, &err))
             outcome = add_message(p, batch, request, parcel, &o, bytes);
         ledger_message_end(p->db);
+        if (to_store)
+            offload_add(&p->offload, parcel);
         if (err.text[0])
             park(p, parcel, slice_text(error_name(err.code)), slice_text(err.text), now);
         return outcome;
@@ -355,8 +400,53 @@ static bool worth_sending(const struct pump *p)
     return window_open(p) && p->parcels.ready_count >= (p->batch_count > 0 ? SQS_BATCH_MAX : 1);
 }
 
+static uint64_t new_token(struct pump *p)
+{
+    p->next_token = p->next_token % (GATEWAY_TOKEN - 1) + 1; /* 0 is of questions, what is above of the gateway */
+    return p->next_token;
+}
+
+/* The payload of a message as it would be sent, to S3. False: it is not to be sent any more. */
+static bool store(struct pump *p, const struct parcel *parcel, struct target_call *call)
+{
+    struct message_row row;
+    struct outgoing o;
+    struct error err = {0};
+    struct buffer object = {0};
+    bool good;
+
+    if (!ledger_message_find(p->db, parcel->id, &row))
+        return false;
+    good = row.state == MESSAGE_PENDING && compose(p, form_of(p), false, &row, &o, &err);
+    if (good) {
+        buffer_append(&call->body, buffer_slice(&p->composed.body));
+        buffer_printf(&object, "/%s/", p->options->s3_bucket);
+        append_key(p, slice_text(o.id), &object);
+        call->object = buffer_take(&object);
+    }
+    ledger_message_end(p->db);
+    return good;
+}
+
+static bool next_object(struct pump *p, struct target_call *call, struct instant now)
+{
+    uint64_t token = new_token(p);
+    struct parcel *parcel;
+
+    while ((parcel = offload_start(&p->offload, token, now)) != NULL) {
+        *call = (struct target_call){.token = token, .action = "PutObject", .timeout_ms = SEND_TIMEOUT_MS};
+        if (store(p, parcel, call))
+            return true;
+        offload_forget(&p->offload, parcel);
+        parcels_put_back(&p->parcels, parcel); /* it is looked at again, and settled */
+    }
+    return false;
+}
+
 bool pump_next_call(struct pump *p, struct target_call *call, struct instant now)
 {
+    if (p->phase == PHASE_SENDING && next_object(p, call, now))
+        return true;
     if (p->resume_ms > now.mono_ms)
         return false;
     if (p->phase != PHASE_SENDING)
@@ -372,8 +462,7 @@ bool pump_next_call(struct pump *p, struct target_call *call, struct instant now
             buffer_fini(&request);
             continue;
         }
-        p->next_token = p->next_token % (GATEWAY_TOKEN - 1) + 1; /* 0 is of questions, what is above of the gateway */
-        batch->token = p->next_token;
+        batch->token = new_token(p);
         batch->sent_mono_ms = now.mono_ms;
         batch->next = p->batches;
         p->batches = batch;
@@ -609,11 +698,20 @@ static void question_answered(struct pump *p, const struct target_answer *answer
 void pump_answer(struct pump *p, const struct target_answer *answer, struct instant now)
 {
     struct batch *batch;
+    struct parcel *parcel;
+    bool known;
 
     if (answer->token == 0) {
         question_answered(p, answer, now);
         return;
     }
+    parcel = offload_answer(&p->offload, answer, now, &known);
+    if (parcel) {
+        parcel->stored = true;
+        parcels_put_back(&p->parcels, parcel);
+    }
+    if (known)
+        return;
     batch = batch_take(p, answer->token);
     if (batch == NULL)
         return;
@@ -636,8 +734,9 @@ int64_t pump_due(const struct pump *p)
     if (p->phase != PHASE_SENDING)
         return p->asking ? INT64_MAX : p->resume_ms;
     if (!window_open(p)) /* an answer comes first */
-        return INT64_MAX;
-    return due > p->resume_ms ? due : p->resume_ms;
+        return offload_due(&p->offload);
+    due = due > p->resume_ms ? due : p->resume_ms;
+    return due < offload_due(&p->offload) ? due : offload_due(&p->offload);
 }
 
 void pump_save(struct pump *p)
@@ -658,7 +757,7 @@ size_t pump_on_their_way(const struct pump *p)
 
 const char *pump_trouble(const struct pump *p)
 {
-    return p->trouble;
+    return p->trouble[0] ? p->trouble : p->offload.trouble;
 }
 
 const char *pump_url(const struct pump *p)
@@ -671,6 +770,7 @@ const struct pump_counts *pump_counts(const struct pump *p)
     struct pump *mutable = (struct pump *)(uintptr_t)p;
 
     mutable->counts.window = p->window;
+    mutable->counts.stored = p->offload.stored;
     return &p->counts;
 }
 

@@ -39,6 +39,8 @@ struct pump_options {
     int64_t requests_max; /* on their way at the same time; 0: 32 */
     const struct message_form *form; /* NULL: Lambda's */
     bool project_oversize; /* what is too large goes with its key alone, and says so; else it is parked */
+    const char *s3_bucket; /* the payload of what is too large goes there first (core/offload); NULL: it does not */
+    const char *s3_prefix; /* of objects' keys; NULL: none */
 };
 
 struct pump;
@@ -81,6 +83,7 @@ struct pump_counts {
     uint64_t unknown;   /* entries whose outcome is not known: sent again */
     uint64_t parked;
     uint64_t projected; /* too large: sent with the key alone */
+    uint64_t stored;    /* too large: payloads that were stored in S3 */
     int64_t window;     /* requests that may be on their way at present */
     int64_t latency_us; /* of a request, smoothed */
 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/target.h"
 
+#include "codec/credential_wire.h"
 #include "codec/stream_wire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Names as the JSON protocol has them without namespace, or the Query protocol without "AWS.SimpleQueueService.": both are met in `Failed` entries
  * (docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html and each operation's page). */
@@ -27,6 +29,9 @@ static const struct {
     {"QueueDoesNotExist", TARGET_NOT_FOUND},
     {"NonExistentQueue", TARGET_NOT_FOUND},
     {"QueueDeletedRecently", TARGET_NOT_FOUND},
+    {"NoSuchBucket", TARGET_NOT_FOUND},
+    {"PermanentRedirect", TARGET_DENIED}, /* the bucket is in another region */
+    {"AuthorizationHeaderMalformed", TARGET_DENIED},
     {"BatchRequestTooLong", TARGET_TOO_LONG},
     {"InvalidMessageContents", TARGET_REFUSED},
     {"InvalidParameterValue", TARGET_REFUSED},
@@ -77,6 +82,8 @@ static const struct {
 void target_call_fini(struct target_call *call)
 {
     buffer_fini(&call->body);
+    free(call->object);
+    call->object = NULL;
 }
 
 static struct slice without_prefix(struct slice name)
@@ -120,6 +127,22 @@ static enum target_verdict judge_whole(struct slice name, int status)
     return verdict;
 }
 
+/* S3 says what is wrong in XML. */
+static bool xml_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
+{
+    struct buffer code = {0};
+    struct buffer message = {0};
+    bool good = sts_error_decode(answer->body, &code, &message) && code.len > 0;
+
+    if (good) {
+        *verdict = judge_whole(buffer_slice(&code), answer->status);
+        snprintf(trouble, TROUBLE_TEXT, "%.60s: %.280s", code.ptr, message.ptr ? message.ptr : "");
+    }
+    buffer_fini(&code);
+    buffer_fini(&message);
+    return good;
+}
+
 bool target_answer_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
 {
     struct slice name = SLICE("");
@@ -141,6 +164,8 @@ bool target_answer_failed(const struct target_answer *answer, enum target_verdic
         snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));
         return true;
     }
+    if (xml_failed(answer, verdict, trouble))
+        return true;
     *verdict = judge_whole(SLICE(""), answer->status);
     snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict));
     return true;

@@ -15,6 +15,7 @@ struct target_call {
     size_t queue;        /* which of the bridge's queues: the configuration says where it is, and whose credentials to use */
     const char *action;  /* of SQS: "SendMessageBatch" */
     struct buffer body;
+    char *object;        /* of S3's PutObject: bucket and key, "/bucket/key", which needs no escape; the call's. NULL: a call of SQS */
     int64_t timeout_ms;
 };
 

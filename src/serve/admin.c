@@ -230,6 +230,16 @@ static int64_t pump_failed(const struct desk *desk)
     return (int64_t)pump_counts(desk->pump)->failed;
 }
 
+static int64_t pump_projected(const struct desk *desk)
+{
+    return (int64_t)pump_counts(desk->pump)->projected;
+}
+
+static int64_t pump_stored(const struct desk *desk)
+{
+    return (int64_t)pump_counts(desk->pump)->stored;
+}
+
 static int64_t pump_window(const struct desk *desk)
 {
     return pump_counts(desk->pump)->window;
@@ -252,6 +262,8 @@ static void target_metrics(struct admin *a, struct buffer *out)
         {"target_requests_total", "counter", "SendMessageBatch requests by queue.", pump_requests},
         {"target_throttled_total", "counter", "Requests and entries that the other server throttled.", pump_throttled},
         {"target_failed_entries_total", "counter", "Entries of batches that the other server did not take.", pump_failed},
+        {"target_projected_total", "counter", "Messages that were too large, and were sent with their key alone.", pump_projected},
+        {"target_stored_total", "counter", "Payloads that were too large, and were stored in S3.", pump_stored},
         {"target_window", "gauge", "Requests that may be on their way at the same time.", pump_window},
         {"target_stuck", "gauge", "1 while something keeps messages from being sent.", pump_stuck},
         {"possible_duplicates_total", "counter", "Messages sent again because no answer had come (since the ledger began).", possible_duplicates},

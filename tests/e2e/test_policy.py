@@ -20,7 +20,7 @@ def run(tmp_path, config, command="policy", *arguments, env=None):
 
 def test_the_policy_names_what_is_called_and_nothing_else(tmp_path):
     done = run(tmp_path, {"account_id": "123456789012", "pipelines": [
-        {"stream": "orders", "queues": [{"name": "q"}, {"name": "far", "target": "sqs", "dead_letter_queue": "far-dead"},
+        {"stream": "orders", "queues": [{"name": "q"}, {"name": "far", "target": "sqs", "dead_letter_queue": "far-dead", "oversize": "s3", "s3_bucket": "large", "s3_prefix": "orders/"},
                                         {"name": "other", "target": "sqs", "address": "arn:aws-cn:sqs:cn-north-1:210987654321:o.fifo", "gateway": False}]},
         {"stream": "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2026-01-01T00:00:00.000", "queues": ["q"]}]})
     assert done.returncode == 0, done.stderr
@@ -29,11 +29,12 @@ def test_the_policy_names_what_is_called_and_nothing_else(tmp_path):
                                                      "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2026-01-01T00:00:00.000"]
     assert statements["SendToQueues"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:far", "arn:aws-cn:sqs:cn-north-1:210987654321:o.fifo"]
     assert statements["ConsumeThroughTheGateway"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:far"]
+    assert statements["StoreLargePayloads"]["Resource"] == ["arn:aws:s3:::large/orders/*"]
     assert statements["ReadDeadLetterQueues"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:far-dead"]
     allowed = {a for s in statements.values() for a in s["Action"]}
     code = "".join(p.read_text() for p in [*SOURCES.glob("core/*.c"), SOURCES / "codec/stream_wire.h"])
     called = {"dynamodb:" + a for a in re.findall(r'"DynamoDB(?:Streams)?_2012\d+\.(\w+)"', code)}
-    called |= {"sqs:" + a.replace("Batch", "") for a in re.findall(r'action = "(\w+)"', code)}
+    called |= {("s3:" if a == "PutObject" else "sqs:") + a.replace("Batch", "") for a in re.findall(r'action = "(\w+)"', code)}
     forwarded = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}  # core/gateway.c: gateway_forwards
     assert allowed == called | forwarded
 

@@ -37,6 +37,8 @@ class FaultProxy:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 proxy.handle(self, body)
 
+            do_PUT = do_POST
+
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
@@ -87,7 +89,7 @@ class FaultProxy:
     def forward(self, handler, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.target_port, timeout=30)
         try:
-            connection.request("POST", handler.path, body, {k: v for k, v in handler.headers.items() if k.lower() != "connection"})
+            connection.request(handler.command, handler.path, body, {k: v for k, v in handler.headers.items() if k.lower() != "connection"})
             answer = connection.getresponse()
             return answer.status, answer.read(), answer.getheaders()
         finally:

@@ -321,6 +321,81 @@ static void a_message_longer_than_the_queue_takes_is_parked_and_the_others_go(vo
     world_free(w);
 }
 
+/* An answer of S3 to the object at `at`. */
+static void object_answered(struct world *w, size_t at, int status, const char *body)
+{
+    struct target_call call = w->calls[at];
+    const struct target_answer out = {.token = call.token, .status = status, .body = slice_text(body)};
+
+    w->calls[at] = w->calls[--w->call_count];
+    database_begin(w->db);
+    pump_answer(w->pump, &out, w->now);
+    target_call_fini(&call);
+}
+
+static size_t find_object(struct world *w)
+{
+    for (size_t i = 0; i < w->call_count; i++)
+        if (w->calls[i].object)
+            return i;
+    fail_msg("no object is on its way");
+    return 0;
+}
+
+static bool sends(const struct world *w, const char *text)
+{
+    for (size_t i = 0; i < w->call_count; i++)
+        if (strcmp(w->calls[i].action, "SendMessageBatch") == 0 && strstr(w->calls[i].body.ptr, text))
+            return true;
+    return false;
+}
+
+static void a_message_points_to_its_object_only_once_that_is_confirmed(void **state)
+{
+    static const char denied[] = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+    struct world *w = world_new(false);
+    char first[200];
+    size_t at;
+
+    (void)state;
+    w->options.s3_bucket = "large";
+    w->options.s3_prefix = "orders/";
+    w->sqs.message_bytes_max = 2048;
+    world_ready(w);
+    w->body_bytes = 3000;
+    world_put(w, 1, 100);
+    w->body_bytes = 20;
+    world_put(w, 2, 100);
+    world_commit(w);
+    world_commit(w);
+    at = find_object(w);
+    assert_int_equal(strncmp(w->calls[at].object, "/large/orders/", 14), 0);
+    snprintf(first, sizeof(first), "%s", w->calls[at].object);
+    assert_non_null(strstr(w->calls[at].body.ptr, "\"number\":1"));
+    assert_true(sends(w, "\\\"number\\\":2")); /* the others do not wait */
+    assert_false(sends(w, "PayloadS3Pointer"));
+    object_answered(w, at, 403, denied);
+    assert_non_null(strstr(pump_trouble(w->pump), "S3: AccessDenied"));
+    world_commit(w);
+    assert_false(sends(w, "PayloadS3Pointer"));
+    world_wait(w, DENIED_RETRY_MS);
+    world_commit(w);
+    at = find_object(w);
+    assert_string_equal(w->calls[at].object, first); /* the same object again */
+    object_answered(w, at, 0, "");
+    world_wait(w, 20000);
+    world_commit(w);
+    object_answered(w, find_object(w), 200, "");
+    assert_string_equal(pump_trouble(w->pump), "");
+    while (w->call_count > 0)
+        world_answer(w, 0);
+    world_commit(w);
+    assert_true(sends(w, "PayloadS3Pointer") && sends(w, first + 7) && sends(w, "ExtendedPayloadSize"));
+    world_drain(w);
+    assert_int_equal(w->queue->counts[MESSAGE_SENT], 3);
+    world_free(w);
+}
+
 static void a_server_that_takes_less_than_it_said_gets_smaller_batches(void **state)
 {
     struct world *w = world_new(false);
@@ -741,6 +816,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_batch_goes_at_once_and_the_next_fills_while_it_is_on_its_way),
         cmocka_unit_test(batches_are_split_by_bytes_with_attributes_counted),
         cmocka_unit_test(a_message_longer_than_the_queue_takes_is_parked_and_the_others_go),
+        cmocka_unit_test(a_message_points_to_its_object_only_once_that_is_confirmed),
         cmocka_unit_test(a_server_that_takes_less_than_it_said_gets_smaller_batches),
         cmocka_unit_test(characters_that_sqs_refuses_are_escaped_in_the_json),
         cmocka_unit_test(only_the_failed_entry_is_sent_again),
