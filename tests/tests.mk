@@ -44,8 +44,8 @@ bench: deps ## ratios to the limit program and to peers; BENCH=quick|normal|full
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/bench.py $(BENCH)
 	$(Q)$(MAKE) bench-send
 
-bench-send: ## its second half: from a stream to another server, beside a loop with boto3
-	$(Q)$(MAKE) all $(BUILD)/tests/bench/null_sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done
+bench-send: ## its second half: from a stream to another server, beside loops with boto3 and JavaScript
+	$(Q)$(MAKE) all $(BUILD)/tests/bench/null_sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/send.py $(BENCH)
 
 .SECONDARY:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a stream (tests/fake_aws_server) to an SQS that keeps nothing (tests/bench/null_sqs.c), over plain HTTP and TLS, beside the loop that a team would write
-with boto3. Figures are of one run, in alternating rounds; CPU is the bridge's own, from /proc/PID/stat.
+"""From a stream (tests/fake_aws_server) to an SQS that keeps nothing (tests/bench/null_sqs.c), over plain HTTP and TLS, beside the loops that a
+team would write with boto3 and with JavaScript. Figures are of one run, in alternating rounds; CPU is the bridge's own, from /proc/PID/stat.
 
     send.py [quick|normal|full]     prints a table and writes build/bench-send.json
 """
 
+import http.server
 import json
 import os
 import pathlib
 import shutil
+import signal
 import ssl
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -63,7 +66,9 @@ class World:
         except BaseException:
             self.close()
             raise
-        self.env = {"AWS_ENDPOINT_URL": self.aws, "AWS_ENDPOINT_URL_SQS": self.sqs, "AWS_CA_BUNDLE": str(certificate)}
+        self.env = {"AWS_ENDPOINT_URL": self.aws, "AWS_ENDPOINT_URL_SQS": self.sqs}
+        if tls:
+            self.env["AWS_CA_BUNDLE"] = str(certificate)
 
     def close(self):
         self.null.stdin.close()
@@ -97,18 +102,78 @@ def ours(shards, queues, tls, records):
         world.close()
 
 
-def boto3_loop(tls, records):
+def loop(command, tls, records):
+    """A loop that a team would write by hand."""
     world = World(1, records, tls)
     try:
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | world.env | {
-            "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": KEY["aws_secret_access_key"]}
-        if not tls:
-            env.pop("AWS_CA_BUNDLE")
-        done = subprocess.run([sys.executable, HERE / "peer_boto3.py", world.aws, world.sqs, str(records)], env=env, capture_output=True, text=True, timeout=300,
+            "NODE_PACKAGES": str(BUILD / "node"), "NODE_EXTRA_CA_CERTS": world.env.get("AWS_CA_BUNDLE", ""), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": KEY["aws_secret_access_key"]}
+        done = subprocess.run([*command, world.aws, world.sqs, str(records)], env=env, capture_output=True, text=True, timeout=300,
                               check=True)
         said = json.loads(done.stdout)
         return {"per_second": said["records"] / said["seconds"], "cpu_us": said["cpu_seconds"] / said["records"] * 1e6}
     finally:
+        world.close()
+
+
+class Sick(http.server.BaseHTTPRequestHandler):
+    """Queues that are slow, denied and deleted: which one, the queue's name says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        status, error = 400, "com.amazonaws.sqs#QueueDoesNotExist"
+        if "denied" in body:
+            status, error = 403, "com.amazon.coral.service#AccessDeniedException"
+        elif "slow" in body:
+            STOPPED.wait(5)
+            status, error = 503, "com.amazon.coral.service#ServiceUnavailableException"
+        answer = json.dumps({"__type": error, "message": "sick"}).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+        except OSError:
+            pass  # the bridge has stopped
+
+
+class SickServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass  # connections that were cut when the bridge stopped
+
+
+STOPPED = threading.Event()
+
+
+def healthy(records, with_sick):
+    """A healthy queue alone, or beside a slow, a denied and a deleted one on the same stream: what each second brings to it."""
+    world = World(4, records, False)
+    sick = SickServer(("127.0.0.1", 0), Sick)
+    threading.Thread(target=sick.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{sick.server_address[1]}"
+    config = world.directory / "c.yaml"
+    queues = [{"name": "good", "target": "sqs"}] + ([{"name": n, "target": "sqs", "endpoint_url": url, "address": f"{url}/0/{n}"} for n in ("slow", "denied", "deleted")]
+                                                     if with_sick else [])
+    config.write_text(json.dumps({"pipelines": [{"stream": "bench", "poll_interval": "200ms", "queues": queues}]}))
+    bridge = Bridge(world.directory, None, "--config", config, env=world.env)
+    try:
+        bridge.start()
+        began = time.monotonic()
+        wait_until("all sent", lambda: time.sleep(0.01) or world.arrived() >= records, 300, bridge.server.process)
+        return records / (time.monotonic() - began)
+    finally:
+        STOPPED.set()
+        bridge.server.stop(signal.SIGKILL)
+        STOPPED.clear()
+        sick.shutdown()
+        sick.server_close()
         world.close()
 
 
@@ -135,13 +200,16 @@ def outage(records):
 
 def main():
     rounds, records, peer_records, pending = PLANS[sys.argv[1] if len(sys.argv) > 1 else "normal"]
-    samples = {}
+    samples, beside = {}, {}
     for turn in range(rounds):
         print(f"  .. round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
         for name, (shards, queues, tls) in RUNS.items():
             samples.setdefault(name, []).append(ours(shards, queues, tls, records // 4 if shards < 16 else records))
-        samples.setdefault("boto3 loop", []).append(boto3_loop(False, peer_records))
-        samples.setdefault("boto3 loop, TLS", []).append(boto3_loop(True, peer_records))
+        for name, command in {"boto3 loop": [sys.executable, HERE / "peer_boto3.py"], "JavaScript loop": ["node", HERE / "peer_javascript.mjs"]}.items():
+            for tls in (False, True):
+                samples.setdefault(name + ", TLS" * tls, []).append(loop(command, tls, peer_records))
+        for with_sick in (False, True):
+            beside.setdefault(with_sick, []).append(healthy(records // 4, with_sick))
     print("  .. outage", file=sys.stderr, flush=True)
     down = outage(pending)
     table = {name: {field: statistics.median(s[field] for s in found) for field in found[0]} for name, found in samples.items()}
@@ -149,8 +217,11 @@ def main():
     print(f"{'stream -> SQS':28} {'records/s':>10} {'CPU us/record':>14} {'of boto3 over TLS':>18}")
     for name, row in table.items():
         print(f"{name:28} {row['per_second']:10.0f} {row['cpu_us']:14.1f} {row['cpu_us'] / base:18.0%}")
+    ratio = statistics.median(beside[True]) / statistics.median(beside[False])
+    print(f"a healthy queue beside a slow, a denied and a deleted one, 4 shards: {statistics.median(beside[True]):.0f} records/s, alone "
+          f"{statistics.median(beside[False]):.0f}: {ratio:.1%}")
     print(f"memory with {down['records']} pending: {down['rss_kib'] / 1024:.0f} MiB (at start {down['at_start_kib'] / 1024:.0f}, peak {down['peak_kib'] / 1024:.0f})")
-    (BUILD / "bench-send.json").write_text(json.dumps({"medians": table, "samples": samples, "outage": down}, indent=1))
+    (BUILD / "bench-send.json").write_text(json.dumps({"medians": table, "samples": samples, "outage": down, "beside_sick_queues": ratio}, indent=1))
     shutil.rmtree(DIRECTORY, ignore_errors=True)
 
 

@@ -19,7 +19,7 @@ static const char *const payloads[] = {
     "\"raw\":{\"S\":\"\xc3\xbc \xe4\xb8\xad\xe6\x96\x87 \xef\xbf\xbf \x7f\"}",
     "\"binary\":{\"B\":\"AAECA//+/fw=\"}",
     "\"empty\":{\"S\":\"\"},\"nothing\":{\"B\":\"\"},\"\":{\"S\":\"no name\"}",
-    "\"sets\":{\"SS\":[\"a\",\"\"],\"NS\":[\"1\",\"-0.5\"],\"BS\":[\"AA==\"]}",
+    "\"texts\":{\"SS\":[\"a\",\"\"]},\"numbers\":{\"NS\":[\"1\",\"-0.5\"]},\"bytes\":{\"BS\":[\"AA==\"]}",
     "\"nested\":{\"L\":[{\"M\":{\"Keys\":{\"S\":\"not these\"},\"SequenceNumber\":{\"N\":\"1\"}}},{\"NULL\":true},{\"BOOL\":false},{\"L\":[]}]}",
 };
 
