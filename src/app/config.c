@@ -580,6 +580,19 @@ static bool plain_path(const char *text, const char *allowed)
     return strspn(text, allowed) == strlen(text);
 }
 
+/* "a//b" and "a/../b": S3 takes them as they are, but what signs and sends URLs does not leave them so. */
+static bool plain_segments(const char *path)
+{
+    while (*path) {
+        size_t n = strcspn(path, "/");
+
+        if (n == 0 || (n == 1 && path[0] == '.') || (n == 2 && path[0] == '.' && path[1] == '.'))
+            return false;
+        path += n + (path[n] == '/');
+    }
+    return true;
+}
+
 static void check_s3(struct loading *l, const struct config_queue *q)
 {
     if (q->oversize != CONFIG_OVERSIZE_S3) {
@@ -591,9 +604,9 @@ static void check_s3(struct loading *l, const struct config_queue *q)
         config_problem(l, q->where, "the queue \"%s\": oversize: s3 wants an s3_bucket", q->name);
     else if (strlen(q->s3_bucket) < 3 || strlen(q->s3_bucket) > 63 || !plain_path(q->s3_bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-"))
         config_problem(l, q->where, "\"%s\" is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens", q->s3_bucket);
-    if (q->s3_prefix && (strlen(q->s3_prefix) > 512 || q->s3_prefix[0] == '/' ||
+    if (q->s3_prefix && (strlen(q->s3_prefix) > 512 || !plain_segments(q->s3_prefix) ||
                          !plain_path(q->s3_prefix, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/")))
-        config_problem(l, q->where, "s3_prefix \"%s\": letters, digits, dots, hyphens, underscores and slashes, not beginning with one", q->s3_prefix);
+        config_problem(l, q->where, "s3_prefix \"%s\": letters, digits, dots, hyphens, underscores; no empty, \".\" or \"..\" part", q->s3_prefix);
 }
 
 static void check_targets(struct loading *l)

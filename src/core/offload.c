@@ -80,6 +80,18 @@ void offload_forget(struct offload *o, struct parcel *parcel)
     }
 }
 
+struct parcel *offload_clear(struct offload *o)
+{
+    struct parcel *parcel = o->last ? o->last->parcel : NULL;
+
+    if (parcel)
+        offload_forget(o, parcel);
+    o->resume_ms = 0;
+    o->failures = 0;
+    o->trouble[0] = '\0';
+    return parcel;
+}
+
 static void failed(struct offload *o, struct stowing *s, enum target_verdict verdict, const char *trouble, struct instant now)
 {
     bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND;

@@ -38,6 +38,8 @@ void offload_add(struct offload *o, struct parcel *parcel);
 struct parcel *offload_start(struct offload *o, uint64_t token, struct instant now);
 /* It needs no object after all (parked, dropped): `parcel` is its caller's again. */
 void offload_forget(struct offload *o, struct parcel *parcel);
+/* Gives back the last one that is not settled, under way or not, and forgets what failed; NULL: there is none. Answers that come yet are of none of ours. */
+struct parcel *offload_clear(struct offload *o);
 /* An answer. NULL with *known: it failed, and is tried again; NULL: the token is not one of ours. Else: its object is there. */
 struct parcel *offload_answer(struct offload *o, const struct target_answer *answer, struct instant now, bool *known);
 /* When the next one may start; INT64_MAX: an answer comes first, or none waits. */

@@ -791,9 +791,22 @@ bool pump_moved(const struct pump *p, const struct pump_options *options)
     return !same_text(o->url, options->url) || !same_text(o->name, options->name) || !same_text(o->owner, options->owner) || o->fifo != options->fifo;
 }
 
+/* What is stored, or on its way, is where the options before said (the endpoint too may be another now): all of it is stored again, or no longer. */
+static void forget_objects(struct pump *p)
+{
+    struct parcel *parcel;
+    size_t at = 0;
+
+    while ((parcel = offload_clear(&p->offload)) != NULL)
+        parcels_put_back(&p->parcels, parcel);
+    while ((parcel = id_map_next(&p->parcels.all, &at)) != NULL)
+        parcel->stored = false;
+}
+
 void pump_set_options(struct pump *p, const struct pump_options *options)
 {
     p->options = options;
+    forget_objects(p);
 }
 
 void pump_abandon(struct pump *p, struct instant now)

@@ -79,6 +79,12 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"pipelines:\n  - stream: t\n    role_arn: me\n    queues:\n      - name: q\n        target: sqs\n        queue_external_id: x\n",
          "c.yaml:2: \"me\" is no role: wanted arn:aws:iam::ACCOUNT:role/NAME\n"
          "c.yaml:5: an external id without a role\n"},
+        {"queues:\n  - name: q\n    target: sqs\n    oversize: s3\n", "c.yaml:2: the queue \"q\": oversize: s3 wants an s3_bucket\n"},
+        {"queues:\n  - name: q\n    target: sqs\n    oversize: s3\n    s3_bucket: large\n    s3_prefix: a/b.c/..d\n", ""},
+        {"queues:\n  - name: q\n    target: sqs\n    oversize: s3\n    s3_bucket: large\n    s3_prefix: a//b\n",
+         "c.yaml:2: s3_prefix \"a//b\": letters, digits, dots, hyphens, underscores; no empty, \".\" or \"..\" part\n"},
+        {"queues:\n  - name: q\n    target: sqs\n    oversize: s3\n    s3_bucket: large\n    s3_prefix: a/../b\n",
+         "c.yaml:2: s3_prefix \"a/../b\": letters, digits, dots, hyphens, underscores; no empty, \".\" or \"..\" part\n"},
         {"queues:\n  - name: q\n    target: sqs\n    max_receive_count: 3\n",
          "c.yaml:2: the queue \"q\" is on another server: its max_receive_count is set there (RedrivePolicy); dead_letter_queue says which queue there is read\n"},
     };

@@ -396,6 +396,41 @@ static void a_message_points_to_its_object_only_once_that_is_confirmed(void **st
     world_free(w);
 }
 
+/* A reload names another bucket, or none, while an object is on its way or there already: nothing may point to where it is not. */
+static void a_changed_bucket_is_written_to_before_anything_points_there(void **state)
+{
+    struct world *w = world_new(false);
+    struct pump_options changed;
+    size_t at;
+
+    (void)state;
+    w->options.s3_bucket = "large";
+    w->sqs.message_bytes_max = 2048;
+    world_ready(w);
+    w->body_bytes = 3000;
+    world_put(w, 1, 100);
+    world_commit(w);
+    world_commit(w);
+    at = find_object(w);
+    changed = w->options;
+    changed.s3_bucket = "other";
+    pump_set_options(w->pump, &changed);
+    object_answered(w, at, 200, "");
+    world_commit(w);
+    world_commit(w);
+    assert_false(sends(w, "PayloadS3Pointer"));
+    at = find_object(w);
+    assert_int_equal(strncmp(w->calls[at].object, "/other/", 7), 0);
+    object_answered(w, at, 503, "");
+    changed.s3_bucket = NULL;
+    pump_set_options(w->pump, &changed);
+    assert_string_equal(pump_trouble(w->pump), "");
+    world_wait(w, 20000);
+    world_drain(w);
+    assert_int_equal(w->queue->counts[MESSAGE_PARKED], 1); /* no object is asked for any more */
+    world_free(w);
+}
+
 static void a_server_that_takes_less_than_it_said_gets_smaller_batches(void **state)
 {
     struct world *w = world_new(false);
@@ -817,6 +852,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(batches_are_split_by_bytes_with_attributes_counted),
         cmocka_unit_test(a_message_longer_than_the_queue_takes_is_parked_and_the_others_go),
         cmocka_unit_test(a_message_points_to_its_object_only_once_that_is_confirmed),
+        cmocka_unit_test(a_changed_bucket_is_written_to_before_anything_points_there),
         cmocka_unit_test(a_server_that_takes_less_than_it_said_gets_smaller_batches),
         cmocka_unit_test(characters_that_sqs_refuses_are_escaped_in_the_json),
         cmocka_unit_test(only_the_failed_entry_is_sent_again),
