@@ -92,6 +92,15 @@ struct parcel *offload_clear(struct offload *o)
     return parcel;
 }
 
+static void to_the_end(struct offload *o, struct stowing *s)
+{
+    struct parcel *parcel = s->parcel;
+
+    take_out(o, s);
+    o->waiting--;
+    offload_add(o, parcel);
+}
+
 static void failed(struct offload *o, struct stowing *s, enum target_verdict verdict, const char *trouble, struct instant now)
 {
     bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND;
@@ -103,6 +112,7 @@ static void failed(struct offload *o, struct stowing *s, enum target_verdict ver
     o->failures++;
     s->token = 0;
     o->waiting++;
+    to_the_end(o, s); /* one that is always refused must not keep the others from being tried */
 }
 
 struct parcel *offload_answer(struct offload *o, const struct target_answer *answer, struct instant now, bool *known)

@@ -134,7 +134,8 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
-/* A request that was added goes out at once, without a way through the timer. What is done by that already (a refused connection) is told later, by the timer. */
+/* A request that was added goes out at once, without a way through the timer. What is done by that already (a refused connection) is told later, by the
+ * timer. */
 static void start_now(struct http_client *c)
 {
     int running = 0;
