@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Consumers of a queue on another server, through the bridge: what is forwarded, what is recorded, and that nothing is confirmed before the other server has.
+ */
+#include "support/digests.h"
+#include "support/memory_disk.h"
+#include "support/test.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/planted.h"
+#include "core/audit.h"
+#include "core/bridge.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define CALLS_MAX 32
+
+struct world {
+    struct memory_disk *disk;
+    struct database *db;
+    struct bridge *bridge;
+    struct bridge_options options;
+    struct instant now;
+    struct exchange exchange;
+    struct buffer body;
+    struct target_call calls[CALLS_MAX];
+    size_t call_count;
+    char handle[400]; /* what a consumer got */
+    char id[64];      /* stream2sqs.id of the message that was sent */
+};
+
+static const struct pump_options remote = {.url = "http://far/1/far", .name = "far", .gateway = true};
+static const struct bridge_queue queues[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &remote}};
+
+static void open_bridge(struct world *w)
+{
+    const struct database_options options = {.vfs = memory_disk_name(w->disk), .create = true};
+    struct error err;
+
+    w->db = database_open("g.db", &options, &err);
+    assert_non_null(w->db);
+    w->bridge = bridge_new(w->db, &w->options, w->now, &err);
+    assert_non_null(w->bridge);
+}
+
+static void commit(struct world *w)
+{
+    assert_int_equal(bridge_commit(w->bridge, w->now), DATABASE_OK);
+    while (w->call_count < CALLS_MAX && bridge_next_target_call(w->bridge, &w->calls[w->call_count]))
+        w->call_count++;
+}
+
+/* The call of that action, which is answered with this. */
+static void answer(struct world *w, const char *action, int status, const char *body)
+{
+    struct target_answer out = {.status = status, .body = slice_text(body), .failure = status ? NULL : "the connection was cut"};
+    size_t at = 0;
+
+    while (at < w->call_count && strcmp(w->calls[at].action, action) != 0)
+        at++;
+    if (at == w->call_count)
+        fail_msg("no %s is on its way", action);
+    out.token = w->calls[at].token;
+    target_call_fini(&w->calls[at]);
+    w->calls[at] = w->calls[--w->call_count];
+    w->now.mono_ms += 10;
+    w->now.wall_ms += 10;
+    bridge_target_answer(w->bridge, &out, w->now);
+    commit(w);
+}
+
+static void ask(struct world *w, const char *target, const char *format, ...)
+{
+    struct sqs_failure failure;
+    va_list arguments;
+    char text[1000];
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    buffer_reset(&w->body);
+    buffer_append_text(&w->body, text);
+    assert_true(sqs_request_decode(&w->exchange.request, slice_text(target), buffer_slice(&w->body), &failure));
+    w->exchange.region = SLICE("");
+    bridge_apply(w->bridge, &w->exchange, w->now);
+    commit(w);
+}
+
+static const char *replied(struct world *w)
+{
+    struct exchange *x = bridge_next_reply(w->bridge);
+
+    return x ? (x->answer.body.ptr ? x->answer.body.ptr : "") : NULL;
+}
+
+static int64_t counted(struct world *w, enum message_state state)
+{
+    size_t count;
+
+    return bridge_desks(w->bridge, &count)[0]->queue->counts[state];
+}
+
+static const char *after(const char *text, const char *mark)
+{
+    const char *at = strstr(text, mark);
+
+    assert_non_null(at);
+    return at + strlen(mark);
+}
+
+/* A record that was sent, and taken. */
+static struct world *world_new(void)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    struct stream_row stream = {.source = SLICE("t"), .arn = SLICE("arn:aws:dynamodb:eu-west-1:000000000000:table/t/stream/1"), .state = STREAM_READING,
+                                .created_at_ms = 1};
+    struct shard_row shard = {.shard_id = SLICE("shardId-1"), .state = SHARD_READING, .start = SHARD_START_TRIM_HORIZON, .created_at_ms = 1};
+    struct record_row record = {.id = 1, .sequence_number = SLICE("1"), .key_hash = 7, .body = SLICE("{\"eventID\":\"e\",\"dynamodb\":{}}")};
+    size_t count;
+
+    assert_non_null(w);
+    w->disk = memory_disk_new(1);
+    w->now = (struct instant){INT64_C(1767225600000), 1000};
+    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = queues, .queue_count = 1, .discovery_ms = 60000,
+                                         .keep_settled_ms = INT64_C(604800000), .seed = 1};
+    open_bridge(w);
+    database_begin(w->db);
+    shard.stream = ledger_stream_insert(w->db, &stream);
+    record.shard = ledger_shard_insert(w->db, &shard);
+    ledger_record_insert(w->db, &record);
+    queue_add(bridge_desks(w->bridge, &count)[0]->queue, w->db, 1, 0, w->now);
+    commit(w);
+    answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
+    snprintf(w->id, sizeof(w->id), "%.36s", after(w->calls[0].body.ptr, "\"stream2sqs.id\":{\"DataType\":\"String\",\"StringValue\":\""));
+    answer(w, "SendMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"far-1\"}]}");
+    assert_int_equal(counted(w, MESSAGE_SENT), 1);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    for (size_t i = 0; i < w->call_count; i++)
+        target_call_fini(&w->calls[i]);
+    bridge_free(w->bridge);
+    database_abandon(w->db);
+    memory_disk_free(w->disk);
+    sqs_request_fini(&w->exchange.request);
+    sqs_answer_fini(&w->exchange.answer);
+    buffer_fini(&w->body);
+    free(w);
+}
+
+#define URL "\"QueueUrl\":\"http://x/000000000000/far\""
+
+static void receive(struct world *w)
+{
+    char body[900];
+    const char *got;
+
+    ask(w, "ReceiveMessage", "{" URL ",\"WaitTimeSeconds\":5}");
+    assert_null(replied(w));
+    snprintf(body, sizeof(body), "{\"Messages\":[{\"MessageId\":\"far-1\",\"ReceiptHandle\":\"far handle\",\"MD5OfBody\":\"m\",\"Body\":\"b\","
+             "\"Attributes\":{\"ApproximateReceiveCount\":\"3\"},\"MD5OfMessageAttributes\":\"x\",\"MessageAttributes\":{\"stream2sqs.id\":"
+             "{\"DataType\":\"String\",\"StringValue\":\"%s\"}}}]}", w->id);
+    answer(w, "ReceiveMessage", 200, body);
+    got = replied(w);
+    assert_non_null(got);
+    snprintf(w->handle, sizeof(w->handle), "%.*s", (int)strcspn(after(got, "\"ReceiptHandle\":\""), "\""), after(got, "\"ReceiptHandle\":\""));
+    assert_null(strstr(got, "stream2sqs.id")); /* nobody asked for it, nor for the count */
+    assert_null(strstr(got, "ApproximateReceiveCount"));
+    assert_null(strstr(got, "MD5OfMessageAttributes"));
+    assert_non_null(strstr(got, "\"Body\":\"b\""));
+}
+
+static void a_delete_is_confirmed_by_the_other_server_and_then_recorded(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    receive(w);
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    assert_null(replied(w)); /* not before the other server */
+    assert_non_null(strstr(w->calls[0].body.ptr, "\"ReceiptHandle\":\"far handle\""));
+    assert_int_equal(counted(w, MESSAGE_DELETED), 0);
+    answer(w, "DeleteMessage", 200, "");
+    assert_string_equal(replied(w), "");
+    assert_int_equal(counted(w, MESSAGE_DELETED), 1);
+    assert_int_equal(counted(w, MESSAGE_SENT), 0);
+    world_free(w);
+}
+
+static void without_an_answer_the_consumer_asks_again(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    receive(w);
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    answer(w, "DeleteMessage", 0, "");
+    assert_non_null(strstr(replied(w), "ServiceUnavailableException"));
+    assert_int_equal(counted(w, MESSAGE_DELETED), 0);
+    ask(w, "DeleteMessageBatch", "{" URL ",\"Entries\":[{\"Id\":\"a\",\"ReceiptHandle\":\"%s\"},{\"Id\":\"b\",\"ReceiptHandle\":\"forged\"}]}", w->handle);
+    answer(w, "DeleteMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    {
+        const char *got = replied(w);
+
+        assert_non_null(strstr(got, "\"Successful\":[{\"Id\":\"a\"}]"));
+        assert_non_null(strstr(got, "ReceiptHandleIsInvalid"));
+    }
+    assert_int_equal(counted(w, MESSAGE_DELETED), 1);
+    world_free(w);
+}
+
+static void messages_for_a_consumer_who_left_are_given_back(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    ask(w, "ReceiveMessage", "{" URL ",\"WaitTimeSeconds\":20}");
+    bridge_forget(w->bridge, &w->exchange);
+    answer(w, "ReceiveMessage", 200, "{\"Messages\":[{\"MessageId\":\"far-1\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}");
+    assert_null(replied(w));
+    assert_int_equal(w->call_count, 1);
+    assert_string_equal(w->calls[0].action, "ChangeMessageVisibilityBatch");
+    assert_non_null(strstr(w->calls[0].body.ptr, "\"ReceiptHandle\":\"h\",\"VisibilityTimeout\":0"));
+    answer(w, "ChangeMessageVisibilityBatch", 200, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    world_free(w);
+}
+
+static void a_stop_ends_what_waits(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    ask(w, "ReceiveMessage", "{" URL ",\"WaitTimeSeconds\":20}");
+    bridge_drain(w->bridge);
+    commit(w);
+    assert_string_equal(replied(w), "{}");
+    answer(w, "ReceiveMessage", 200, "{\"Messages\":[{\"MessageId\":\"far-1\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}");
+    assert_string_equal(w->calls[0].action, "ChangeMessageVisibilityBatch");
+    world_free(w);
+}
+
+static void errors_and_malformed_answers_are_told(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        const char *want;
+    } cases[] = {
+        {400, "{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\",\"message\":\"gone \\u0026 lost\"}", "gone & lost"},
+        {403, "{\"__type\":\"com.amazon.coral.service#AccessDeniedException\",\"message\":\"no\"}", "AccessDeniedException"},
+        {200, "{\"Messages\":[{\"MessageId\":", "ServiceUnavailableException"},
+        {200, "<html>", "ServiceUnavailableException"},
+        {500, "", "ServiceUnavailableException"},
+    };
+    struct world *w = world_new();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *got;
+
+        ask(w, "ReceiveMessage", "{" URL "}");
+        answer(w, "ReceiveMessage", cases[i].status, cases[i].body);
+        got = replied(w);
+        if (got == NULL || strstr(got, cases[i].want) == NULL)
+            fail_msg("%s: %s", cases[i].body, got);
+    }
+    world_free(w);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_delete_is_confirmed_by_the_other_server_and_then_recorded),
+        cmocka_unit_test(without_an_answer_the_consumer_asks_again),
+        cmocka_unit_test(messages_for_a_consumer_who_left_are_given_back),
+        cmocka_unit_test(a_stop_ends_what_waits),
+        cmocka_unit_test(errors_and_malformed_answers_are_told),
+    };
+
+#ifdef S2Q_PLANTED_BUGS
+    if (argc == 3 && !planted_set(argv[2]))
+        return 64;
+#endif
+    (void)argc;
+    (void)argv;
+    log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_TEXT, LOG_ERROR);
+    return cmocka_run_group_tests_name("gateway", tests, digests_setup, digests_teardown);
+}
