@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
-PACKAGES := libcurl libcrypto libssl jansson sqlite3 libmicrohttpd yaml-0.1
+PACKAGES := libcurl libcrypto libssl jansson sqlite3 libmicrohttpd gnutls yaml-0.1
 OPTIMISE ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
 HARDEN ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero

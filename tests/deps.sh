@@ -3,7 +3,7 @@
 # Installs what building and testing need on Debian 12; says what it installs, and does nothing when all is there.
 set -euo pipefail
 
-packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libyaml-dev
+packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev
     libcmocka-dev openssl python3 python3-venv shellcheck strace)
 # Debian's own clients, and a PHP framework's
 packages+=(awscli python3-boto3 php-cli php-curl php-xml php-async-aws-sqs php-symfony-amazon-sqs-messenger php-symfony-messenger php-symfony-http-client
@@ -19,7 +19,7 @@ command -v mvn >/dev/null || packages+=(maven)
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: not a Debian system; install what these packages hold: ${packages[*]}" >&2
     for tool in gcc make pkg-config python3 shellcheck; do command -v "$tool" >/dev/null || echo "deps: missing: $tool" >&2; done
-    for library in libcurl libcrypto jansson sqlite3 libmicrohttpd yaml-0.1 cmocka; do
+    for library in libcurl libcrypto jansson sqlite3 libmicrohttpd gnutls yaml-0.1 cmocka; do
         pkg-config --exists "$library" 2>/dev/null || { echo "deps: missing: $library" >&2; missing=1; }
     done
     exit "${missing:-0}"

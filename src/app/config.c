@@ -688,6 +688,8 @@ static void check(struct loading *l)
     check_address(l, "admin", config->admin);
     if (strlen(config->account_id) != 12 || !digits_only(config->account_id))
         config_problem(l, "account_id", "\"%s\": wanted 12 digits", config->account_id);
+    if ((config->tls_certificate == NULL) != (config->tls_key == NULL))
+        config_problem(l, config->tls_key ? "tls_key" : "tls_certificate", "wants the other one, too: TLS needs tls_certificate and tls_key");
     check_pipelines(l);
     check_targets(l);
     check_beginnings(l);

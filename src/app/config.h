@@ -64,6 +64,8 @@ struct config {
     char *ledger;
     char *listen; /* host:port */
     char *admin;
+    char *tls_certificate;  /* NULL: plain HTTP */
+    char *tls_key;
     char *access_keys_file; /* NULL: none given */
     char *region;           /* NULL: AWS_REGION and so on */
     char *profile;          /* NULL: AWS_PROFILE or default */

@@ -18,7 +18,10 @@
     X(TOP, "listen", ADDRESS, struct config, listen, 0, 0, "127.0.0.1:9324", "HOST:PORT", "the SQS endpoint; port 0: any free one")      \
     X(TOP, "admin", ADDRESS, struct config, admin, 0, 0, "127.0.0.1:9325", "HOST:PORT", "/metrics, /healthz, /readyz")                   \
     X(TOP, "listen_beyond_loopback", BOOL, struct config, listen_beyond_loopback, 0, 0, "false", "",                                     \
-      "allow listen and admin on addresses that other machines reach (put TLS in front)")                                                \
+      "allow listen and admin on addresses that other machines reach (with tls_certificate, or TLS in front)")                                                \
+    X(TOP, "tls_certificate", TEXT, struct config, tls_certificate, 0, 0, "", "FILE",                                                    \
+      "TLS for the SQS endpoint: its certificate and those above it (PEM); SIGHUP reads it again")                                       \
+    X(TOP, "tls_key", TEXT, struct config, tls_key, 0, 0, "", "FILE", "the certificate's key (PEM, mode 0600)")                          \
     X(TOP, "access_keys_file", TEXT, struct config, access_keys_file, 0, 0, "", "FILE",                                                  \
       "who may use the endpoint: lines of ACCESS_KEY_ID:SECRET, mode 0600; without it, one key is made for a loopback endpoint")         \
     X(TOP, "region", TEXT, struct config, region, 0, 0, "", "NAME", "AWS region; else AWS_REGION, AWS_DEFAULT_REGION, the profile's")    \

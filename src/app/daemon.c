@@ -33,6 +33,7 @@
 #define ADMIN_CONNECTIONS 64
 #define METADATA_WAIT_MS 8000
 #define STOP_GRACE_MS 100                       /* for the last answers to leave */
+#define EXPIRY_WARNING_S (14 * INT64_C(86400))
 #define TROUBLE_LOG_MS 60000                    /* the same trouble is said again after so long */
 
 /* What follows from a configuration, and is made anew with it. */
@@ -65,6 +66,7 @@ struct daemon {
     struct endpoint dynamodb;
     struct endpoint streams;
     struct sqs_client *sqs_client;
+    struct tls_files *tls; /* NULL: plain HTTP */
     struct sqs_api *api;
     struct admin *admin;
     struct http_server *sqs_server;
@@ -498,6 +500,15 @@ static bool make_core(struct daemon *d, struct error *err)
 
 /* ---- reloading ---- */
 
+static void say_expiry(const struct daemon *d)
+{
+    int64_t left_s = tls_files_expire_s(d->tls) - clock_now().wall_ms / 1000;
+
+    if (left_s < EXPIRY_WARNING_S)
+        log_warning(left_s < 0 ? "the endpoint's certificate has expired" : "the endpoint's certificate expires soon",
+                    LOG_FIELDS(LOG_TEXT("file", d->config->tls_certificate), LOG_INT("days_left", left_s / 86400)));
+}
+
 /* Streams that are still read keep the client that their calls are on. */
 static void keep_clients(struct setup *old, struct setup *next)
 {
@@ -557,9 +568,13 @@ static void reload(struct daemon *d)
     }
     next = good ? setup_new(d, config, &err) : NULL;
     keys = next ? access_keys_again(d, &err) : NULL;
-    good = keys && take_setup(d, next, &err);
+    good = keys && (d->tls == NULL || tls_files_read(d->tls, &err)) && take_setup(d, next, &err);
     if (good) {
         access_keys_take(d, &keys);
+        if (d->tls) {
+            tls_files_take(d->tls);
+            say_expiry(d);
+        }
         next->owned = config;
         log_info("the configuration was reloaded", LOG_FIELDS(LOG_INT("pipelines", (int64_t)config->pipeline_count),
                                                               LOG_INT("queues", (int64_t)config->queue_count)));
@@ -578,18 +593,18 @@ static void reload(struct daemon *d)
 }
 
 /* "http://127.0.0.1:9324", with the port that was free when port 0 was asked for. */
-static char *url_of(const char *listen_at, const struct http_server *server)
+static char *url_of(const char *scheme, const char *listen_at, const struct http_server *server)
 {
     struct buffer url = {0};
 
-    buffer_printf(&url, "http://%.*s:%u", (int)(strrchr(listen_at, ':') - listen_at), listen_at, http_server_port(server));
+    buffer_printf(&url, "%s://%.*s:%u", scheme, (int)(strrchr(listen_at, ':') - listen_at), listen_at, http_server_port(server));
     return buffer_take(&url);
 }
 
-static struct http_server *make_server(struct daemon *d, const char *listen_at, size_t body_max, unsigned connections, struct http_handlers handlers,
-                                       struct error *err)
+static struct http_server *make_server(struct daemon *d, const char *listen_at, struct tls_files *tls, size_t body_max, unsigned connections,
+                                       struct http_handlers handlers, struct error *err)
 {
-    const struct http_server_options options = {.listen = listen_at, .body_max = body_max, .memory_max = REQUEST_MEMORY_MAX,
+    const struct http_server_options options = {.listen = listen_at, .tls = tls, .body_max = body_max, .memory_max = REQUEST_MEMORY_MAX,
                                                 .connections_max = connections, .request_timeout_s = REQUEST_TIMEOUT_S};
 
     return http_server_new(d->loop, &options, &handlers, err);
@@ -601,18 +616,25 @@ static bool make_servers(struct daemon *d, struct error *err)
     struct buffer control = {0};
 
     d->api = sqs_api_new(d->bridge, d->keys);
-    d->sqs_server = make_server(d, c->listen, REQUEST_BODY_MAX, (unsigned)c->max_connections, sqs_api_handlers(d->api), err);
+    if (c->tls_certificate) {
+        d->tls = tls_files_new(c->tls_certificate, c->tls_key, err);
+        if (d->tls == NULL)
+            return false;
+        sqs_api_set_secure(d->api);
+        say_expiry(d);
+    }
+    d->sqs_server = make_server(d, c->listen, d->tls, REQUEST_BODY_MAX, (unsigned)c->max_connections, sqs_api_handlers(d->api), err);
     if (d->sqs_server == NULL)
         return error_prefix(err, "the SQS endpoint");
-    d->sqs_url = url_of(c->listen, d->sqs_server);
+    d->sqs_url = url_of(d->tls ? "https" : "http", c->listen, d->sqs_server);
     d->admin = admin_new(&(struct admin_view){.bridge = d->bridge, .db = d->db, .api = d->api, .sqs_server = d->sqs_server, .cycles = &d->cycles});
-    d->admin_server = make_server(d, c->admin, 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, false), err);
+    d->admin_server = make_server(d, c->admin, NULL, 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, false), err);
     if (d->admin_server == NULL)
         return error_prefix(err, "the admin address");
-    d->admin_url = url_of(c->admin, d->admin_server);
+    d->admin_url = url_of("http", c->admin, d->admin_server);
     admin_set_urls(d->admin, d->sqs_url, d->admin_url);
     buffer_printf(&control, "unix:%s-control", c->ledger);
-    d->control_server = make_server(d, control.ptr, 1024 * 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, true), err);
+    d->control_server = make_server(d, control.ptr, NULL, 1024 * 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, true), err);
     buffer_fini(&control);
     return d->control_server != NULL || error_prefix(err, "the control socket");
 }
@@ -650,6 +672,7 @@ static void unmake(struct daemon *d)
     http_server_free(d->control_server);
     http_server_free(d->admin_server);
     http_server_free(d->sqs_server);
+    tls_files_free(d->tls);
     sqs_client_free(d->sqs_client);
     admin_free(d->admin);
     bridge_free(d->bridge);

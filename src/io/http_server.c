@@ -467,6 +467,11 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
 {
     struct http_server *s = memory_zeroed(1, sizeof(*s));
     bool on_unix = strncmp(options->listen, "unix:", 5) == 0;
+    struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+                                      {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_files_callback()},
+                                      {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem *tls = plain;
     int fd;
 
     s->loop = loop;
@@ -477,7 +482,9 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
         free(s);
         return NULL;
     }
-    s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, access_handler, s,
+    if (options->tls)
+        tls = secure;
+    s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (options->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, access_handler, s,
                                  MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX_BYTES,
                                  MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
@@ -486,6 +493,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
                                  MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                  MHD_OPTION_URI_LOG_CALLBACK, exchange_new, s,
                                  MHD_OPTION_NOTIFY_COMPLETED, exchange_done, s,
+                                 MHD_OPTION_ARRAY, tls,
                                  MHD_OPTION_END);
     if (s->daemon == NULL) {
         error_set(err, ERROR_SYSTEM, "cannot start the HTTP server on %s: %s", options->listen, strerror(errno));

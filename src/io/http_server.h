@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "codec/sigv4.h"
 #include "io/loop.h"
+#include "io/tls_files.h"
 
 #include <sys/socket.h>
 
@@ -40,6 +41,7 @@ struct http_server_options {
     const char *listen;      /* "127.0.0.1:9324", "[::1]:9324", port 0 for any free one; or "unix:/path" (0600, replaced if stale) */
     size_t body_max;         /* bytes */
     size_t memory_max;       /* bytes of all bodies of requests in hand, and of their answers until they have left */
+    struct tls_files *tls;   /* what TLS shows (1.2 and later); NULL: plain HTTP. Borrowed */
     unsigned connections_max;
     unsigned connections_per_address_max;
     unsigned request_timeout_s; /* also how long an idle kept connection stays */

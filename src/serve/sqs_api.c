@@ -26,6 +26,7 @@ struct call {
 struct sqs_api {
     struct bridge *bridge;
     struct keyring *keys;
+    bool secure;
     struct random random;
     struct call *idle;
     size_t idle_count;
@@ -42,6 +43,11 @@ struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys)
     api->keys = keys;
     random_secret(&api->random.state, sizeof(api->random.state));
     return api;
+}
+
+void sqs_api_set_secure(struct sqs_api *api)
+{
+    api->secure = true;
 }
 
 void sqs_api_set_keys(struct sqs_api *api, struct keyring *keys)
@@ -209,10 +215,10 @@ static void note_region(struct call *call, struct slice authorization)
 }
 
 /* How the client reached us, so that the queue URLs that it gets work for it. The gate has checked that there is one Host. */
-static void note_base_url(struct call *call, struct slice host)
+static void note_base_url(const struct sqs_api *api, struct call *call, struct slice host)
 {
     buffer_reset(&call->base_url);
-    buffer_append_text(&call->base_url, "http://");
+    buffer_append_text(&call->base_url, api->secure ? "https://" : "http://");
     buffer_append(&call->base_url, host);
     call->exchange.base_url = buffer_slice(&call->base_url);
 }
@@ -261,7 +267,7 @@ static void handle_request(void *context, const struct http_request *request)
         return;
     }
     api->counts.requests[call->exchange.request.action]++;
-    note_base_url(call, find_header(r, "host"));
+    note_base_url(api, call, find_header(r, "host"));
     note_region(call, find_header(r, "authorization"));
     bridge_apply(api->bridge, &call->exchange, now);
 }

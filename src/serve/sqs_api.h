@@ -13,6 +13,8 @@
 struct sqs_api;
 /* Both are borrowed for its life. */
 struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys);
+/* Its clients come by TLS: queue URLs begin with https. */
+void sqs_api_set_secure(struct sqs_api *api);
 /* Other keys from now on; borrowed. */
 void sqs_api_set_keys(struct sqs_api *api, struct keyring *keys);
 /* After the HTTP server is gone. */

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS for the endpoint: an SDK with a private CA, other versions and plain HTTP refused, the certificate changed while it runs."""
+
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+
+import boto3
+import pytest
+from botocore.config import Config
+from rig import REGION, wait_until
+
+
+def make_certificate(directory, name, days=30):
+    certificate, key = directory / f"{name}.pem", directory / f"{name}-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate, "-days",
+                    str(days), "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    key.chmod(0o600)
+    return certificate, key
+
+
+@pytest.fixture
+def secure(make_bridge, tmp_path):
+    certificate, key = make_certificate(tmp_path, "one")
+    return make_bridge("--tls-certificate", certificate, "--tls-key", key, "--queue", "q", endpoint=None).start(), certificate, key
+
+
+def client(bridge, ca):
+    return boto3.client("sqs", endpoint_url=bridge.url.replace("http:", "https:"), region_name=REGION, verify=str(ca), **bridge.key,
+                        config=Config(retries={"max_attempts": 1}, read_timeout=30))
+
+
+def shown(bridge):
+    return ssl.get_server_certificate(("127.0.0.1", bridge.port))
+
+
+def test_an_sdk_comes_by_tls(secure):
+    bridge, certificate, _ = secure
+    sqs = client(bridge, certificate)
+    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    assert url.startswith("https://") and bridge.addresses["sqs"].startswith("https://")
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)))  # suspended until there is a message
+    waiting.start()
+    wait_until("it waits", lambda: 'ReceiveMessage"} 1' in bridge.admin("/metrics")[1])
+    body = "x" * 200_000
+    client(bridge, certificate).send_message(QueueUrl=url, MessageBody=body)
+    waiting.join(10)
+    assert got[0]["Messages"][0]["Body"] == body
+    for i in range(30):
+        sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(k), "MessageBody": f"{i}-{k}"} for k in range(10)])
+    seen = 0
+    while seen < 300:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": str(k), "ReceiptHandle": m["ReceiptHandle"]} for k, m in enumerate(messages)])
+        seen += len(messages)
+
+
+def test_what_is_not_tls_1_2_or_later_is_refused(secure):
+    bridge, _, _ = secure
+    with pytest.raises((urllib.error.URLError, OSError)):
+        urllib.request.urlopen(bridge.url, timeout=5)  # plain HTTP
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", bridge.port)) as s:
+        old.wrap_socket(s)
+    new = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    new.check_hostname, new.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", bridge.port)) as s, new.wrap_socket(s) as tls:
+        assert tls.version() == "TLSv1.3"
+
+
+def test_the_certificate_changes_while_it_runs(secure, tmp_path):
+    bridge, certificate, key = secure
+    sqs = client(bridge, certificate)
+    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    before = shown(bridge)
+    other, other_key = make_certificate(tmp_path, "two")
+    key.write_text(other_key.read_text())  # the key alone: they do not belong together
+    bridge.server.process.send_signal(signal.SIGHUP)
+    wait_until("it is refused", lambda: "not reloaded" in bridge.log())
+    assert shown(bridge) == before
+    certificate.write_text(other.read_text())
+    bridge.server.process.send_signal(signal.SIGHUP)
+    wait_until("the new one is shown", lambda: shown(bridge) != before)
+    assert shown(bridge).strip() == other.read_text().strip()
+    sqs.send_message(QueueUrl=url, MessageBody="by the old connection, or a new one")
+
+
+@pytest.mark.parametrize("what,says", [("mode", "chmod 600"), ("pair", "cannot use"), ("missing", "cannot read"), ("alone", "wants the other one"), ("soon", "expires soon")])
+def test_bad_files_are_told(make_bridge, tmp_path, what, says):
+    certificate, key = make_certificate(tmp_path, "one", days=3 if what == "soon" else 30)
+    flags = ["--tls-certificate", certificate, "--tls-key", key]
+    if what == "mode":
+        key.chmod(0o644)
+    if what == "pair":
+        flags[3] = make_certificate(tmp_path, "two")[1]
+    if what == "missing":
+        flags[3] = tmp_path / "none.pem"
+    if what == "alone":
+        flags = flags[:2]
+    bridge = make_bridge(*flags, "--queue", "q", endpoint=None)
+    if what == "soon":
+        bridge.start()
+    else:
+        with pytest.raises(RuntimeError, match="status 78"):
+            bridge.start()
+    assert says in bridge.log()
