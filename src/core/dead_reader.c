@@ -95,15 +95,16 @@ static void read_attributes(const struct dead_reader *r, struct scanner *j, stru
 
     scan_object_begin(j);
     while (scan_member(j, &key)) {
+        struct slice raw = scan_skip(j);
         struct sqs_attribute a = {0};
+        struct scanner value;
 
-        if (!slice_is(key, "stream2sqs.id")) {
-            scan_skip(j);
+        if (!slice_is(key, "stream2sqs.id") || !slice_present(raw))
             continue;
-        }
         buffer_reset(&arena);
-        buffer_reserve(&arena, 1024);
-        sqs_attribute_value_decode(j, &a, &arena);
+        buffer_reserve(&arena, raw.len); /* it must not move: the value is read where it was decoded, whatever its type's length */
+        scan_init(&value, raw);
+        sqs_attribute_value_decode(&value, &a, &arena);
         if (!message_id_decode(r->identity, a.value, &found->row) || QUEUE_OF_MESSAGE(found->row) != r->queue->id)
             found->row = 0;
     }
@@ -154,13 +155,18 @@ static enum copy judge(const struct message_row *row, struct slice message_id)
     remote_id_text(row->remote_id, &own);
     same = slice_equal(buffer_slice(&own), message_id);
     buffer_fini(&own);
-    if (row->state == MESSAGE_SENT && same)
-        return COPY_NEW;
-    if (row->state == MESSAGE_DROPPED || row->state == MESSAGE_DELETED)
+    switch (row->state) {
+    case MESSAGE_SENT:
+        return same ? COPY_NEW : was_redriven(row->history) ? COPY_REMOVE : COPY_KEEP;
+    case MESSAGE_PENDING: /* another copy may be the one whose sending had no answer: a FIFO queue would not take it a second time */
+        return same && was_redriven(row->history) ? COPY_REMOVE : COPY_KEEP;
+    case MESSAGE_DELETED: /* the present copy: an old handle was deleted, which servers confirm and do not do; who received it last failed */
+        return same ? COPY_KEEP : COPY_REMOVE;
+    case MESSAGE_DROPPED:
         return COPY_REMOVE;
-    if (was_redriven(row->history) && (row->state == MESSAGE_PENDING || (row->state == MESSAGE_SENT && !same)))
-        return COPY_REMOVE;
-    return COPY_KEEP;
+    default:
+        return COPY_KEEP;
+    }
 }
 
 static void remove_later(struct dead_reader *r, struct slice handle)

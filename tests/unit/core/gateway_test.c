@@ -34,6 +34,10 @@ struct world {
 static const struct pump_options remote = {.url = "http://far/1/far", .name = "far", .gateway = true};
 static const struct bridge_queue queues[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &remote}};
 
+static const struct pump_options remote_with_dead_letters = {.url = "http://far/1/far", .name = "far", .gateway = true, .dead_letter_name = "far-dead",
+                                                             .dead_letter_url = "http://far/1/far-dead"};
+static const struct bridge_queue queues_with_dead_letters[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &remote_with_dead_letters}};
+
 static void open_bridge(struct world *w)
 {
     const struct database_options options = {.vfs = memory_disk_name(w->disk), .create = true};
@@ -52,14 +56,21 @@ static void commit(struct world *w)
         w->call_count++;
 }
 
-/* The call of that action, which is answered with this. */
-static void answer(struct world *w, const char *action, int status, const char *body)
+static size_t place_of(const struct world *w, const char *action)
 {
-    struct target_answer out = {.status = status, .body = slice_text(body), .failure = status ? NULL : "the connection was cut"};
     size_t at = 0;
 
     while (at < w->call_count && strcmp(w->calls[at].action, action) != 0)
         at++;
+    return at;
+}
+
+/* The call of that action, which is answered with this. */
+static void answer(struct world *w, const char *action, int status, const char *body)
+{
+    struct target_answer out = {.status = status, .body = slice_text(body), .failure = status ? NULL : "the connection was cut"};
+    size_t at = place_of(w, action);
+
     if (at == w->call_count)
         fail_msg("no %s is on its way", action);
     out.token = w->calls[at].token;
@@ -111,7 +122,7 @@ static const char *after(const char *text, const char *mark)
 }
 
 /* A record that was sent, and taken. */
-static struct world *world_new(void)
+static struct world *world_of(const struct bridge_queue *of)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct stream_row stream = {.source = SLICE("t"), .arn = SLICE("arn:aws:dynamodb:eu-west-1:000000000000:table/t/stream/1"), .state = STREAM_READING,
@@ -123,7 +134,7 @@ static struct world *world_new(void)
     assert_non_null(w);
     w->disk = memory_disk_new(1);
     w->now = (struct instant){INT64_C(1767225600000), 1000};
-    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = queues, .queue_count = 1, .discovery_ms = 60000,
+    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = of, .queue_count = 1, .discovery_ms = 60000,
                                          .keep_settled_ms = INT64_C(604800000), .seed = 1};
     open_bridge(w);
     database_begin(w->db);
@@ -133,10 +144,15 @@ static struct world *world_new(void)
     queue_add(bridge_desks(w->bridge, &count)[0]->queue, w->db, 1, 0, w->now);
     commit(w);
     answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
-    snprintf(w->id, sizeof(w->id), "%.36s", after(w->calls[0].body.ptr, "\"stream2sqs.id\":{\"DataType\":\"String\",\"StringValue\":\""));
+    snprintf(w->id, sizeof(w->id), "%.36s", after(w->calls[place_of(w, "SendMessageBatch")].body.ptr, "\"stream2sqs.id\":{\"DataType\":\"String\",\"StringValue\":\""));
     answer(w, "SendMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"far-1\"}]}");
     assert_int_equal(counted(w, MESSAGE_SENT), 1);
     return w;
+}
+
+static struct world *world_new(void)
+{
+    return world_of(queues);
 }
 
 static void world_free(struct world *w)
@@ -271,6 +287,95 @@ static void errors_and_malformed_answers_are_told(void **state)
     world_free(w);
 }
 
+/* What the reader of the dead-letter queue meets. */
+static void meet(struct world *w, const char *message_id, const char *id, const char *type)
+{
+    char body[2000];
+
+    snprintf(body, sizeof(body), "{\"Messages\":[{\"MessageId\":\"%s\",\"ReceiptHandle\":\"d\",\"Body\":\"b\",\"MessageAttributes\":{\"stream2sqs.id\":"
+             "{\"StringValue\":\"%s\",\"DataType\":\"%s\"}}}]}", message_id, id, type);
+    answer(w, "ReceiveMessage", 200, body);
+}
+
+static bool removes(const struct world *w)
+{
+    return place_of(w, "DeleteMessageBatch") < w->call_count;
+}
+
+static void redrive(struct world *w)
+{
+    struct bridge_move move = {0};
+
+    assert_true(bridge_move_dead(w->bridge, SLICE("far"), &move, w->now));
+    assert_int_equal(move.moved, 1);
+    commit(w);
+}
+
+static void a_dead_letter_there_is_dead_here_until_it_is_redriven(void **state)
+{
+    struct world *w = world_of(queues_with_dead_letters);
+
+    (void)state;
+    meet(w, "other", w->id, "String"); /* a copy that the row does not know */
+    assert_int_equal(counted(w, MESSAGE_DEAD), 0);
+    meet(w, "far-1", w->id, "String");
+    assert_int_equal(counted(w, MESSAGE_DEAD), 1);
+    meet(w, "far-1", w->id, "String");
+    assert_false(removes(w));
+    redrive(w);
+    meet(w, "far-2", w->id, "String"); /* sent, its answer is not here yet, and dead already: nothing else of it is left */
+    assert_false(removes(w));
+    meet(w, "far-1", w->id, "String");
+    assert_true(removes(w));
+    answer(w, "DeleteMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    answer(w, "SendMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"far-2\"}]}");
+    meet(w, "far-1", w->id, "String");
+    assert_true(removes(w));
+    answer(w, "DeleteMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    meet(w, "far-2", w->id, "String");
+    assert_int_equal(counted(w, MESSAGE_DEAD), 1);
+    world_free(w);
+}
+
+/* Servers confirm deletes of old handles, and do nothing. */
+static void a_dead_letter_that_was_deleted_by_an_old_handle_is_left(void **state)
+{
+    struct world *w = world_of(queues_with_dead_letters);
+
+    (void)state;
+    answer(w, "ReceiveMessage", 500, ""); /* the reader rests */
+    receive(w);
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    answer(w, "DeleteMessage", 200, "");
+    assert_int_equal(counted(w, MESSAGE_DELETED), 1);
+    w->now.mono_ms += 600000;
+    commit(w);
+    meet(w, "far-1", w->id, "String");
+    assert_false(removes(w));
+    meet(w, "far-0", w->id, "String");
+    assert_true(removes(w));
+    world_free(w);
+}
+
+/* A type so long that what was decoded before it would move; for the sanitizers. */
+static void ids_that_others_make_up_do_no_harm(void **state)
+{
+    struct world *w = world_of(queues_with_dead_letters);
+    char id[37];
+    char type[1201];
+
+    (void)state;
+    memset(id, 'x', sizeof(id) - 1);
+    memset(type, 'y', sizeof(type) - 1);
+    id[sizeof(id) - 1] = type[sizeof(type) - 1] = '\0';
+    meet(w, "far-1", id, type);
+    assert_int_equal(counted(w, MESSAGE_SENT), 1);
+    assert_false(removes(w));
+    answer(w, "ReceiveMessage", 200, "{\"Messages\":[{\"MessageAttributes\":{\"stream2sqs.id\":7}},{\"MessageAttributes\":{\"stream2sqs.id\":{}}}]}");
+    assert_int_equal(counted(w, MESSAGE_SENT), 1);
+    world_free(w);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +384,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(messages_for_a_consumer_who_left_are_given_back),
         cmocka_unit_test(a_stop_ends_what_waits),
         cmocka_unit_test(errors_and_malformed_answers_are_told),
+        cmocka_unit_test(a_dead_letter_there_is_dead_here_until_it_is_redriven),
+        cmocka_unit_test(a_dead_letter_that_was_deleted_by_an_old_handle_is_left),
+        cmocka_unit_test(ids_that_others_make_up_do_no_harm),
     };
 
 #ifdef S2Q_PLANTED_BUGS
