@@ -3,6 +3,7 @@
 
 #include "store/questions.h"
 
+/* A step ends with the page that reaches this: one page's messages are one delivery. */
 #define STEP_RECORDS 500
 
 void backfill_begin(struct queue *q, struct database *db, int64_t since_ms)
@@ -67,8 +68,6 @@ bool backfill_step(const struct backfill *b, struct queue *q, struct instant now
         end = page.id + page.record_count;
         if (q->backfill_at < page.id)
             q->backfill_at = page.id;
-        if (end > q->backfill_at + left)
-            end = q->backfill_at + left;
         question_records(b->db, q->backfill_at, end, take, &run);
         run_end(&run);
         left -= end - q->backfill_at;

@@ -368,6 +368,15 @@ void queue_found_dead(struct queue *q, struct database *db, const struct message
 
 /* ---- dead letters ---- */
 
+bool queue_row(struct database *db, int64_t id, struct message_row *row)
+{
+    if (ledger_message_find(db, id, row))
+        return true;
+    if (!*database_failure(db))
+        panic("message %lld is in memory, but not in the ledger", (long long)id);
+    return false;
+}
+
 /* The message has been received too often: it leaves this queue, with its record, for the dead-letter queue if there is one. */
 void queue_die(struct queue *q, struct database *db, struct flight *f, struct instant now)
 {
@@ -377,8 +386,10 @@ void queue_die(struct queue *q, struct database *db, struct flight *f, struct in
     enum message_state state;
     uint64_t key_hash;
 
-    if (!ledger_message_find(db, f->id, &row))
-        panic("message %lld is in flight, but not in the ledger", (long long)f->id);
+    if (!queue_row(db, f->id, &row)) {
+        flight_free(q, f);
+        return;
+    }
     state = row.state;
     key_hash = row.key_hash;
     if (target) {

@@ -45,6 +45,9 @@ int64_t queue_insert(struct queue *q, struct database *db, struct new_message me
 uint64_t queue_group_of(struct queue *q, struct database *db, int64_t id);
 /* Has a grouped queue more fresh messages to read ahead? */
 bool queue_reads_ahead(const struct queue *q);
+/* The row of a message that is in memory: true, and ledger_message_end ends it. False: a statement before has failed (no room), and what this
+ * transaction does to memory and rows will be undone with it. */
+bool queue_row(struct database *db, int64_t id, struct message_row *row);
 /* The queue that a message is in; NULL: nobody knows it. */
 struct queue *queue_of_message(const struct queue *q, int64_t message);
 /* The first message of a chain of copies: its id is what consumers see. */

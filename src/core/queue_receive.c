@@ -47,8 +47,8 @@ static int receive_again(struct receiving *r, int max)
             queue_die(q, r->db, f, r->now);
             continue;
         }
-        if (!ledger_message_find(r->db, f->id, &row))
-            panic("message %lld is visible, but not in the ledger", (long long)f->id);
+        if (!queue_row(r->db, f->id, &row))
+            break;
         if (!hand_over(r, &row)) {
             ledger_message_end(r->db);
             flight_free(q, f);
@@ -196,8 +196,8 @@ static int receive_grouped(struct receiving *r, int max)
             current = NULL;
             continue;
         }
-        if (!ledger_message_find(r->db, f->id, &row))
-            panic("message %lld waits, but is not in the ledger", (long long)f->id);
+        if (!queue_row(r->db, f->id, &row))
+            break;
         state = row.state;
         if (!hand_over(r, &row)) {
             ledger_message_end(r->db);

@@ -25,6 +25,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ struct world {
     struct sent *sent;
     size_t sent_count;
     bool faults;
+    bool growth_limited; /* in this cycle */
     bool draining;
     int restarts;
     int recreated;
@@ -699,6 +701,26 @@ static void release_calls(struct world *w)
 
 /* ---- the cycle ---- */
 
+/* The ledger's file may grow by so many pages: a statement in the middle of the cycle fails then, not the commit. Negative: without a limit. */
+static void limit_growth(struct world *w, int pages)
+{
+    struct sqlite3 *handle = database_handle(w->db);
+    char *pragma = NULL;
+    sqlite3_stmt *count = NULL;
+    int64_t limit = INT32_MAX;
+
+    if (pages >= 0) {
+        if (sqlite3_prepare_v2(handle, "PRAGMA page_count", -1, &count, NULL) != SQLITE_OK || sqlite3_step(count) != SQLITE_ROW)
+            violated(w, "PRAGMA page_count: %s", sqlite3_errmsg(handle));
+        limit = sqlite3_column_int64(count, 0) + pages;
+        sqlite3_finalize(count);
+    }
+    pragma = sqlite3_mprintf("PRAGMA max_page_count=%lld", (long long)limit);
+    if (sqlite3_exec(handle, pragma, NULL, NULL, NULL) != SQLITE_OK)
+        violated(w, "%s: %s", pragma, sqlite3_errmsg(handle));
+    sqlite3_free(pragma);
+}
+
 static void end_cycle(struct world *w)
 {
     enum database_outcome outcome;
@@ -708,6 +730,9 @@ static void end_cycle(struct world *w)
     if (w->faults && chance(w, 8))
         memory_disk_break(w->disk, 1 + (int64_t)below(w, 12)); /* in the middle of this commit, perhaps */
     outcome = bridge_commit(w->bridge, w->now);
+    if (w->growth_limited && outcome != DATABASE_BROKEN)
+        limit_growth(w, -1);
+    w->growth_limited = false;
     if (outcome == DATABASE_BROKEN) {
         crash(w, chance(w, 700));
         return;
@@ -807,6 +832,10 @@ static void step(struct world *w)
 {
     int64_t due = bridge_due(w->bridge);
 
+    if (w->faults && chance(w, 60)) {
+        w->growth_limited = true;
+        limit_growth(w, (int)below(w, 4));
+    }
     for (int i = 0; i < CONSUMERS; i++)
         if (chance(w, 400))
             act(w, &w->consumers[i]);
@@ -878,7 +907,7 @@ static void begin(struct world *w, uint64_t seed)
     fake_time_set(w->aws, w->now.wall_ms);
     w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = w->queues, .queue_count = QUEUES + FAR,
                                          .sources = bridge_sources, .source_count = 1, .discovery_ms = 60000,
-                                         .keep_settled_ms = chance(w, 300) ? 60000 : 7 * DAY_MS};
+                                         .keep_settled_ms = chance(w, 300) ? 60000 : 3650 * DAY_MS}; /* or for good: a seed's clock may go on for weeks */
     memcpy(w->queues, bridge_queues, sizeof(w->queues));
     w->queues[QUEUES].filter = w->filter = filter_new(SLICE(FAR_FILTER), NULL);
     for (int i = 0; i < FAR; i++)

@@ -7,6 +7,7 @@
 #include "core/identity.h"
 #include "core/queue.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #define QUEUES 2 /* 0: the source, 1: its dead-letter queue */
@@ -456,6 +457,33 @@ static void a_late_delete_settles_a_message_that_died_meanwhile(void **state)
     world_close(&w, false);
 }
 
+/* A statement that fails in the middle of a transaction makes every later one do nothing. What follows in the cycle must come to an end all the same. */
+static void a_full_disk_in_the_middle_of_a_cycle_ends_no_process(void **state)
+{
+    struct world w;
+
+    for (int64_t max_receive_count = 0; max_receive_count < 2; max_receive_count++) {
+        world_init(&w, state, max_receive_count);
+        world_send(&w, 0);
+        world_receive(&w, 0, 1, 1000);
+        world_wait(&w, 1000);
+        world_commit(&w);
+        assert_int_equal(sqlite3_exec(database_handle(w.db), "PRAGMA max_page_count=1", NULL, NULL, NULL), SQLITE_OK);
+        for (int i = 0; i < 1000; i++)
+            world_send(&w, 60000);
+        assert_string_not_equal(database_failure(w.db), "");
+        assert_int_equal(world_receive(&w, 0, 10, 1000).count, 0);
+        assert_int_equal(database_commit(w.db), DATABASE_FULL);
+        database_begin(w.db);
+        world_close(&w, true);
+        world_open(&w);
+        assert_int_equal(w.queues[0]->counts[MESSAGE_QUEUED] + w.queues[0]->counts[MESSAGE_IN_FLIGHT], 1);
+        world_close(&w, false);
+        temporary_teardown(state);
+        assert_int_equal(temporary_setup(state), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +496,7 @@ int main(void)
         with_directory(deleting_a_dead_letter_settles_the_message_that_died),
         cmocka_unit_test(random_histories_never_redeliver_and_always_add_up),
         with_directory(handles_and_ids_cannot_be_forged),
+        with_directory(a_full_disk_in_the_middle_of_a_cycle_ends_no_process),
     };
 
     return cmocka_run_group_tests_name("queue", tests, digests_setup, digests_teardown);

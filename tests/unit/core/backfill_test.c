@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/test.h"
+#include "support/temporary.h"
+
+#include "core/backfill.h"
+#include "store/questions.h"
+
+#include <stdlib.h>
+
+#define ONLY_INSERT "{\"Filters\":[{\"Pattern\":\"{\\\"eventName\\\":[\\\"INSERT\\\"]}\"}]}"
+
+struct world {
+    struct database *db;
+    struct queue *queue;
+    struct filter *filter;
+    struct intake in;
+    struct shard_row shard;
+    struct instant now;
+    int64_t sequence;
+    char position[24];
+};
+
+static void load_queue(void *context, const struct queue_row *row)
+{
+    struct world *w = context;
+
+    w->queue = queue_load(w->db, row, w->now);
+    queue_start(w->queue, w->db, w->now);
+}
+
+static void world_open(struct world *w, void **state)
+{
+    static const struct database_options options = {.create = true};
+    struct stream_row stream = {.source = SLICE("orders"), .arn = SLICE("arn:orders"), .state = STREAM_READING};
+    struct error err;
+
+    *w = (struct world){.shard = {.shard_id = SLICE("shard-1"), .state = SHARD_READING, .start = SHARD_START_TRIM_HORIZON}, .now = {2000, 2000}};
+    w->db = database_open(temporary_path(state, "l.db"), &options, &err);
+    assert_non_null(w->db);
+    database_begin(w->db);
+    ledger_queue_insert(w->db, 1, SLICE("late"), 1000);
+    ledger_queues(w->db, load_queue, w);
+    w->filter = filter_new(SLICE(ONLY_INSERT), &err);
+    assert_non_null(w->filter);
+    w->queue->options.filter = w->filter;
+    w->shard.stream = ledger_stream_insert(w->db, &stream);
+    w->shard.id = ledger_shard_insert(w->db, &w->shard);
+    intake_init(&w->in, w->db);
+}
+
+static void world_close(struct world *w)
+{
+    queue_save(w->queue, w->db);
+    assert_int_equal(database_commit(w->db), DATABASE_OK);
+    intake_fini(&w->in);
+    queue_free(w->queue);
+    filter_free(w->filter);
+    database_close(w->db);
+}
+
+/* A page that no queue gets: one record for each letter, i INSERT, m MODIFY. */
+static void store(struct world *w, const char *events)
+{
+    struct stream_page page = {0};
+    struct buffer text = {0};
+    char record[200];
+    const char *error;
+
+    buffer_append_text(&text, "{\"Records\":[");
+    for (const char *e = events; *e; e++) {
+        snprintf(record, sizeof(record), "%s{\"eventID\":\"e\",\"eventName\":\"%s\",\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":\"a\"}},\"SequenceNumber\":\"%lld\"}}",
+                 e == events ? "" : ",", *e == 'i' ? "INSERT" : "MODIFY", (long long)++w->sequence);
+        buffer_append_text(&text, record);
+    }
+    buffer_append_text(&text, "],\"NextShardIterator\":\"next\"}");
+    assert_true(get_records_decode(&page, buffer_slice(&text), &error));
+    assert_int_equal(intake_page(&w->in, &w->shard, &page, NULL, 0, 0, w->now), (int64_t)strlen(events));
+    snprintf(w->position, sizeof(w->position), "%lld", (long long)w->sequence);
+    w->shard.position = slice_text(w->position); /* the page's own goes with it */
+    stream_page_fini(&page);
+    buffer_fini(&text);
+}
+
+static bool feeds(void *context, int64_t shard, const struct queue *q)
+{
+    const struct world *w = context;
+
+    return shard == w->shard.id && q == w->queue;
+}
+
+/* Until there is nothing left. Returns the steps that it took. */
+static int fill(struct world *w)
+{
+    const struct backfill b = {.db = w->db, .intake = &w->in, .feeds = feeds, .context = w};
+    int steps = 1;
+
+    while (backfill_step(&b, w->queue, w->now)) {
+        assert_string_equal(database_failure(w->db), "");
+        steps++;
+    }
+    assert_string_equal(database_failure(w->db), "");
+    return steps;
+}
+
+static void a_queue_that_is_added_later_gets_what_the_ledger_has_in_order(void **state)
+{
+    struct world w;
+    struct message_row row;
+
+    world_open(&w, state);
+    store(&w, "imi");
+    store(&w, "mmi");
+    backfill_begin(w.queue, w.db, 0);
+    fill(&w);
+    assert_int_equal(w.queue->fresh_count, 3);
+    for (int i = 0; i < 3; i++) {
+        static const char *const expected[] = {"1", "3", "6"};
+
+        assert_true(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(1) + i, &row));
+        assert_slice(row.sequence_number, expected[i]);
+        ledger_message_end(w.db);
+    }
+    assert_int_equal(w.queue->backfill_at, 0);
+    world_close(&w);
+}
+
+/* A page that is longer than a step, of which the first records are all filtered, is one delivery nevertheless. */
+static void a_page_is_one_delivery_however_long_it_is(void **state)
+{
+    struct world w;
+    char events[1002] = "";
+
+    world_open(&w, state);
+    memset(events, 'm', 1000);
+    events[1000] = 'i';
+    store(&w, events);
+    store(&w, events);
+    backfill_begin(w.queue, w.db, 0);
+    assert_int_equal(fill(&w), 2); /* bounded: a page a step here */
+    assert_int_equal(w.queue->fresh_count, 2);
+    world_close(&w);
+}
+
+static void what_was_stored_before_is_not_given(void **state)
+{
+    struct world w;
+
+    world_open(&w, state);
+    store(&w, "ii");
+    w.now = (struct instant){3000, 3000};
+    store(&w, "i");
+    backfill_begin(w.queue, w.db, 3000);
+    fill(&w);
+    assert_int_equal(w.queue->fresh_count, 1);
+    world_close(&w);
+}
+
+static void nothing_in_the_ledger_is_nothing_to_give(void **state)
+{
+    struct world w;
+
+    world_open(&w, state);
+    backfill_begin(w.queue, w.db, 0);
+    assert_int_equal(fill(&w), 1);
+    assert_int_equal(w.queue->fresh_count, 0);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_directory(a_queue_that_is_added_later_gets_what_the_ledger_has_in_order),
+        with_directory(a_page_is_one_delivery_however_long_it_is),
+        with_directory(what_was_stored_before_is_not_given),
+        with_directory(nothing_in_the_ledger_is_nothing_to_give),
+    };
+
+    return cmocka_run_group_tests_name("backfill", tests, NULL, NULL);
+}
