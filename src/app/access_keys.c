@@ -6,16 +6,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX (64 * 1024)
+
+/* What follows the secret: NAME=VALUE words. One that is not understood must not open a door: it is an error. */
+static bool read_limits(struct access_key_limits *limits, struct slice rest, struct error *err)
+{
+    *limits = (struct access_key_limits){0};
+    for (rest = slice_trim(rest); rest.len > 0; rest = slice_trim(rest)) {
+        struct slice word = slice_from(rest.ptr, slice_index(rest, ' '));
+        struct slice name = slice_from(word.ptr, slice_index(word, '='));
+        struct slice *field = slice_is(name, "account")   ? &limits->account
+                              : slice_is(name, "queues")  ? &limits->queues
+                              : slice_is(name, "actions") ? &limits->actions
+                                                          : NULL;
+
+        /* the word itself is not shown: it may be the rest of a secret */
+        if (field == NULL || name.len == word.len)
+            return error_set(err, ERROR_CREDENTIALS, "after the secret there may be account=, queues= and actions=, nothing else");
+        if (slice_present(*field))
+            return error_set(err, ERROR_CREDENTIALS, "%.*s= stands here twice", SLICE_ARG(name));
+        *field = slice_after(word, name.len + 1);
+        rest = slice_after(rest, word.len);
+    }
+    return access_key_limits_valid(limits, err);
+}
 
 static bool line_add(struct keyring *ring, struct slice line, const char *path, int number, struct error *err)
 {
     size_t colon = slice_index(line, ':');
     struct slice id = slice_trim(slice_from(line.ptr, colon));
-    struct slice secret = slice_trim(slice_after(line, colon + 1));
+    struct slice rest = slice_trim(slice_after(line, colon + 1));
+    struct slice secret = slice_from(rest.ptr, slice_index(rest, ' '));
+    struct access_key_limits limits;
+    struct error why;
 
     if (line.len == 0 || line.ptr[0] == '#')
         return true;
@@ -24,7 +49,9 @@ static bool line_add(struct keyring *ring, struct slice line, const char *path, 
     for (size_t i = 0; i < line.len; i++)
         if (line.ptr[i] < ' ' || line.ptr[i] > '~' || (i < colon && line.ptr[i] == '/'))
             return error_set(err, ERROR_CREDENTIALS, "%s, line %d: a character that cannot be in an access key", path, number);
-    keyring_add(ring, id, secret);
+    if (!read_limits(&limits, slice_after(rest, secret.len), &why))
+        return error_set(err, ERROR_CREDENTIALS, "%s, line %d: %s", path, number, why.text);
+    keyring_add_limited(ring, id, secret, &limits);
     return true;
 }
 
@@ -112,4 +139,35 @@ bool access_keys_read_or_make(struct keyring *ring, const char *path, bool *made
         }
     }
     return access_keys_read(ring, path, err);
+}
+
+/* ---- noticing changes ---- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mode == b->st_mode &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+void access_keys_watch_init(struct access_keys_watch *w, const char *path)
+{
+    *w = (struct access_keys_watch){0};
+    if (stat(path, &w->known) != 0)
+        w->known = (struct stat){0};
+    w->seen = w->known;
+}
+
+bool access_keys_watch_changed(struct access_keys_watch *w, const char *path)
+{
+    struct stat now;
+    bool settled;
+
+    if (stat(path, &now) != 0)
+        return false;
+    settled = same_file(&now, &w->seen);
+    w->seen = now;
+    if (!settled || same_file(&now, &w->known))
+        return false;
+    w->known = now;
+    return true;
 }

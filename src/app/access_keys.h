@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * access_keys: who may use the SQS endpoint: a file of lines ACCESS_KEY_ID:SECRET that only its owner may read.
+ * access_keys: who may use the SQS endpoint, and for what: a file that only its owner may read, of lines
+ *
+ *   ACCESS_KEY_ID:SECRET [account=123456789012] [queues=orders-*,billing] [actions=ReceiveMessage,DeleteMessage]
  */
 #ifndef S2Q_APP_ACCESS_KEYS_H
 #define S2Q_APP_ACCESS_KEYS_H
@@ -8,9 +10,22 @@
 #include "base/error.h"
 #include "codec/sigv4.h"
 
+#include <sys/stat.h>
+
 /* Reads the file into the ring. It must not be readable by others; blank lines and lines that begin with # are passed over. */
 MUST_USE bool access_keys_read(struct keyring *ring, const char *path, struct error *err);
 /* The same, but makes the file with one random key if it is not there (*made). */
 MUST_USE bool access_keys_read_or_make(struct keyring *ring, const char *path, bool *made, struct error *err);
+
+/* Notices that the file has changed. */
+struct access_keys_watch {
+    struct stat known; /* what was last said to be new, or was there at first */
+    struct stat seen;  /* at the last look */
+};
+/* Before the file is first read, so that no change is missed. */
+void access_keys_watch_init(struct access_keys_watch *w, const char *path);
+/* To be called now and then. True, once a change: the file is another one, and is the same as at the look before, so that nobody is in the midst of
+ * writing it. A file that is missing has not changed: it is being replaced. */
+bool access_keys_watch_changed(struct access_keys_watch *w, const char *path);
 
 #endif

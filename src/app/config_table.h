@@ -23,7 +23,7 @@
       "TLS for the SQS endpoint: its certificate and those above it (PEM); SIGHUP reads it again")                                       \
     X(TOP, "tls_key", TEXT, struct config, tls_key, 0, 0, "", "FILE", "the certificate's key (PEM, mode 0600)")                          \
     X(TOP, "access_keys_file", TEXT, struct config, access_keys_file, 0, 0, "", "FILE",                                                  \
-      "who may use the endpoint: lines of ACCESS_KEY_ID:SECRET, mode 0600; without it, one key is made for a loopback endpoint")         \
+      "who may use the endpoint: lines of ACCESS_KEY_ID:SECRET, and what for: docs/security.md; mode 0600 (without it, one key is made for loopback)")         \
     X(TOP, "region", TEXT, struct config, region, 0, 0, "", "NAME", "AWS region; else AWS_REGION, AWS_DEFAULT_REGION, the profile's")    \
     X(TOP, "profile", TEXT, struct config, profile, 0, 0, "", "NAME", "profile in ~/.aws; else AWS_PROFILE, default")                    \
     X(TOP, "account_id", TEXT, struct config, account_id, 0, 0, "000000000000", "DIGITS", "in queue URLs and ARNs")                      \

@@ -56,6 +56,8 @@ struct daemon {
     struct loop *loop;
     struct database *db;
     struct keyring *keys;
+    char *keys_path;
+    struct access_keys_watch keys_watch;
     const char *region;
     struct setup *setup;              /* what follows from the configuration, and changes with it */
     const struct daemon_reload *reload;
@@ -167,6 +169,8 @@ static int64_t wait_ms(struct daemon *d, struct instant now)
     return least_wait(wait, http_server_prepare(d->control_server));
 }
 
+static void follow_access_keys(struct daemon *d);
+
 static void look_after(struct daemon *d, struct instant now)
 {
     if (d->room_due > now.mono_ms)
@@ -174,6 +178,7 @@ static void look_after(struct daemon *d, struct instant now)
     d->room_due = now.mono_ms + ROOM_CHECK_MS;
     bridge_set_room(d->bridge, room_check(&d->room));
     say_troubles(d, now);
+    follow_access_keys(d);
     notify_watchdog(&d->notify);
 }
 
@@ -267,18 +272,11 @@ static bool open_ledger(struct daemon *d, struct error *err)
 static struct keyring *access_keys_again(struct daemon *d, struct error *err)
 {
     struct keyring *fresh = keyring_new();
-    struct buffer path = {0};
 
-    if (d->config->access_keys_file)
-        buffer_append_text(&path, d->config->access_keys_file);
-    else
-        buffer_printf(&path, "%s.keys", d->config->ledger);
-    if (!access_keys_read(fresh, path.ptr, err)) {
-        keyring_free(fresh);
-        fresh = NULL;
-    }
-    buffer_fini(&path);
-    return fresh;
+    if (access_keys_read(fresh, d->keys_path, err))
+        return fresh;
+    keyring_free(fresh);
+    return NULL;
 }
 
 static void access_keys_take(struct daemon *d, struct keyring **fresh)
@@ -287,6 +285,23 @@ static void access_keys_take(struct daemon *d, struct keyring **fresh)
     keyring_free(d->keys);
     d->keys = *fresh;
     *fresh = NULL;
+}
+
+/* A key that is revoked must not wait for a signal. */
+static void follow_access_keys(struct daemon *d)
+{
+    struct keyring *fresh;
+    struct error err;
+
+    if (!access_keys_watch_changed(&d->keys_watch, d->keys_path))
+        return;
+    fresh = access_keys_again(d, &err);
+    if (fresh == NULL) {
+        log_error("the changed file of access keys is not taken: those from before it still hold", LOG_FIELDS(LOG_TEXT("problem", err.text)));
+        return;
+    }
+    log_info("access keys were read again", LOG_FIELDS(LOG_TEXT("file", d->keys_path), LOG_INT("keys", (int64_t)keyring_count(fresh))));
+    access_keys_take(d, &fresh);
 }
 
 /* Of a role, or the credentials that there are; NULL: nothing needs any. */
@@ -350,19 +365,19 @@ static bool load_keys(struct daemon *d, struct error *err)
 {
     struct buffer path = {0};
     bool made = false;
-    bool good;
 
+    buffer_printf(&path, "%s%s", d->config->access_keys_file ? d->config->access_keys_file : d->config->ledger, d->config->access_keys_file ? "" : ".keys");
+    d->keys_path = buffer_take(&path);
     d->keys = keyring_new();
+    access_keys_watch_init(&d->keys_watch, d->keys_path);
     if (d->config->access_keys_file)
-        return access_keys_read(d->keys, d->config->access_keys_file, err);
+        return access_keys_read(d->keys, d->keys_path, err);
     if (!config_loopback(d->config->listen))
         return error_set(err, ERROR_CONFIG, "an endpoint beyond loopback wants --access-keys-file");
-    buffer_printf(&path, "%s.keys", d->config->ledger);
-    good = access_keys_read_or_make(d->keys, path.ptr, &made, err);
-    if (good)
-        log_info(made ? "an access key for the endpoint was made" : "the endpoint's access key is in a file", LOG_FIELDS(LOG_TEXT("file", path.ptr)));
-    buffer_fini(&path);
-    return good;
+    if (!access_keys_read_or_make(d->keys, d->keys_path, &made, err))
+        return false;
+    log_info(made ? "an access key for the endpoint was made" : "the endpoint's access key is in a file", LOG_FIELDS(LOG_TEXT("file", d->keys_path)));
+    return true;
 }
 
 static void make_form(struct setup *setup, size_t at)
@@ -615,7 +630,7 @@ static bool make_servers(struct daemon *d, struct error *err)
     const struct config *c = d->config;
     struct buffer control = {0};
 
-    d->api = sqs_api_new(d->bridge, d->keys);
+    d->api = sqs_api_new(d->bridge, d->keys, c->account_id);
     if (c->tls_certificate) {
         d->tls = tls_files_new(c->tls_certificate, c->tls_key, err);
         if (d->tls == NULL)
@@ -689,6 +704,7 @@ static void unmake(struct daemon *d)
     if (d->signals.fd > 0)
         close(d->signals.fd);
     loop_free(d->loop);
+    free(d->keys_path);
     free(d->sqs_url);
     free(d->admin_url);
     free(d->addresses_path);

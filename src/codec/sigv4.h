@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "codec/access_key.h"
 #include "codec/digest.h"
 
 struct header {
@@ -64,20 +65,22 @@ struct keyring;
 struct keyring *keyring_new(void);
 void keyring_free(struct keyring *ring);
 /* Copies both. A key id given twice: the later secret counts. */
-void keyring_add(struct keyring *ring, struct slice access_key_id, struct slice secret);
+void keyring_add(struct keyring *ring, struct slice id, struct slice secret);
+/* The same, with limits that access_key_limits_valid has passed; they are copied. */
+void keyring_add_limited(struct keyring *ring, struct slice id, struct slice secret, const struct access_key_limits *limits);
 size_t keyring_count(const struct keyring *ring);
 /* The key of that id, derived for date, region and service, ready to sign with; for an id that is not in the ring, one of a random secret (so that it costs
- * the same), and *known is false. Borrowed until the next call. *key_id: the ring's own copy. */
-const struct hmac_key *keyring_derive(struct keyring *ring, struct slice access_key_id, struct slice date, struct slice region, struct slice service,
-                                      struct slice *key_id, bool *known);
+ * the same), and *found is NULL. Borrowed until the next call. */
+const struct hmac_key *keyring_derive(struct keyring *ring, struct slice id, struct slice date, struct slice region, struct slice service,
+                                      const struct access_key **found);
 
 /* Verifies in the order of promises.md: time window first (+-15 min), exactly one Authorization and one Host, host and x-amz-date
  * signed, no x-amz-* header unsigned, scope date = stamp's date, `service` and the terminator fixed, region one of `regions`' (absent region: any),
  * the real body's hash (an x-amz-content-sha256 header must be equal to it: UNSIGNED-PAYLOAD and STREAMING-* are refused), presigned
  * queries refused, signature compared in constant time, and an unknown key costs the same HMAC as a known one.
- * On refusal `text` gets AWS's words (it never holds a secret). On success *key_id is set to the ring's own copy of the key's id.
+ * On refusal `text` gets AWS's words (it never holds a secret). On success *key is the key that signed it, else NULL.
  * Keeps derived signing keys by key, date and region inside the ring. */
 enum sigv4_refusal sigv4_verify(struct keyring *ring, const struct sigv4_request *request, struct slice region, struct slice service,
-                                int64_t now_ms, struct slice *key_id, struct buffer *text);
+                                int64_t now_ms, const struct access_key **key, struct buffer *text);
 
 #endif

@@ -265,7 +265,7 @@ static bool check_query(struct verification *v)
 
 /* ---- the signature ---- */
 
-static bool check_signature(struct verification *v, struct keyring *ring, struct slice *key_id)
+static bool check_signature(struct verification *v, struct keyring *ring, const struct access_key **found)
 {
     const struct authorization *a = &v->authorization;
     struct buffer scope = {0};
@@ -274,34 +274,33 @@ static bool check_signature(struct verification *v, struct keyring *ring, struct
     unsigned char signature[SHA256_BYTES];
     char hex[2 * SHA256_BYTES + 1];
     const struct hmac_key *key;
-    bool known;
     bool same;
 
     buffer_printf(&scope, "%.*s/%.*s/%.*s/aws4_request", SLICE_ARG(a->date), SLICE_ARG(a->region), SLICE_ARG(a->service));
     sigv4_canonical_request(&canonical, v->request, a->signed_headers);
     sigv4_string_to_sign(&to_sign, v->stamp, buffer_slice(&scope), buffer_slice(&canonical));
-    key = keyring_derive(ring, a->key_id, a->date, a->region, a->service, key_id, &known);
+    key = keyring_derive(ring, a->key_id, a->date, a->region, a->service, found);
     hmac_key_sign(key, buffer_slice(&to_sign), signature);
     hex_encode(signature, sizeof(signature), hex);
     same = equal_in_constant_time(a->signature, slice_from(hex, 64));
     buffer_fini(&scope);
     buffer_fini(&canonical);
     buffer_fini(&to_sign);
-    if (!known)
+    if (*found == NULL)
         return refuse(v, SIGV4_UNKNOWN_KEY, "The security token included in the request is invalid.");
     return same || refuse(v, SIGV4_MISMATCH, "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
                                              "Access Key and signing method. Consult the service documentation for details.");
 }
 
 enum sigv4_refusal sigv4_verify(struct keyring *ring, const struct sigv4_request *request, struct slice region, struct slice service,
-                                int64_t now_ms, struct slice *key_id, struct buffer *text)
+                                int64_t now_ms, const struct access_key **key, struct buffer *text)
 {
     struct verification v = {.request = request, .text = text, .refusal = SIGV4_OK};
 
-    *key_id = SLICE_NONE;
+    *key = NULL;
     if (find_authorization(&v) && check_time(&v, now_ms) && check_scope(&v, region, service) && check_headers(&v) && check_body(&v) &&
-        check_query(&v) && check_signature(&v, ring, key_id))
+        check_query(&v) && check_signature(&v, ring, key))
         return SIGV4_OK;
-    *key_id = SLICE_NONE;
+    *key = NULL;
     return v.refusal;
 }

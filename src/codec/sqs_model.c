@@ -47,6 +47,20 @@ bool sqs_action_is_batch(enum sqs_action action)
            action == SQS_ACTION_CHANGE_MESSAGE_VISIBILITY_BATCH;
 }
 
+enum sqs_action sqs_action_permission(enum sqs_action action)
+{
+    switch (action) {
+    case SQS_ACTION_SEND_MESSAGE_BATCH:
+        return SQS_ACTION_SEND_MESSAGE;
+    case SQS_ACTION_DELETE_MESSAGE_BATCH:
+        return SQS_ACTION_DELETE_MESSAGE;
+    case SQS_ACTION_CHANGE_MESSAGE_VISIBILITY_BATCH:
+        return SQS_ACTION_CHANGE_MESSAGE_VISIBILITY;
+    default:
+        return action;
+    }
+}
+
 const char *sqs_error_type(enum sqs_error error)
 {
     return errors[error].type;

@@ -110,6 +110,8 @@ enum sqs_action sqs_action_find(struct slice name);
 /* Has it a result beyond that it succeeded? */
 bool sqs_action_has_output(enum sqs_action action);
 bool sqs_action_is_batch(enum sqs_action action);
+/* The operation whose permission it needs: a batch that of its single operation (API_AddPermission.html). */
+enum sqs_action sqs_action_permission(enum sqs_action action);
 /* The JSON protocol's error type, with its namespace. */
 const char *sqs_error_type(enum sqs_error error);
 /* AWS's text; NULL: each place has its own. */

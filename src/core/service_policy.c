@@ -8,40 +8,20 @@
  */
 #include "core/service_internal.h"
 
+#include "base/glob.h"
 #include "base/memory.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define ACTIONS_MAX 7 /* API_AddPermission.html: more is OverLimit */
 
 /* ---- judging ---- */
 
-/* '*' stands for any text, '?' for one character; letters in any case. */
 static bool glob(const char *pattern, const char *text)
 {
-    const char *star = NULL;
-    const char *from = NULL;
-
-    while (*text) {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = text;
-        } else if (*pattern == '?' || (*pattern && strncasecmp(pattern, text, 1) == 0)) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            text = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
+    return glob_fits_any_case(slice_text(pattern), slice_text(text));
 }
 
 /* Does the value, a text or a list of texts, hold one that fits? */
@@ -112,21 +92,6 @@ static bool judge(const json_t *policy, const struct question *q)
     return allowed;
 }
 
-/* A batch needs the permission of its single operation (API_AddPermission.html). */
-static enum sqs_action single(enum sqs_action action)
-{
-    switch (action) {
-    case SQS_ACTION_SEND_MESSAGE_BATCH:
-        return SQS_ACTION_SEND_MESSAGE;
-    case SQS_ACTION_DELETE_MESSAGE_BATCH:
-        return SQS_ACTION_DELETE_MESSAGE;
-    case SQS_ACTION_CHANGE_MESSAGE_VISIBILITY_BATCH:
-        return SQS_ACTION_CHANGE_MESSAGE_VISIBILITY;
-    default:
-        return action;
-    }
-}
-
 bool service_policy_allows(const struct service *s, const struct desk *desk, struct slice account, enum sqs_action action)
 {
     const char *text = desk->attributes.values[QUEUE_POLICY];
@@ -136,7 +101,7 @@ bool service_policy_allows(const struct service *s, const struct desk *desk, str
     struct buffer arn = {0};
     bool allowed;
 
-    snprintf(name, sizeof(name), "sqs:%s", sqs_action_name(single(action)));
+    snprintf(name, sizeof(name), "sqs:%s", sqs_action_name(sqs_action_permission(action)));
     service_queue_arn(s, desk, &arn);
     allowed = policy && judge(policy, &(struct question){account_text, name, arn.ptr});
     buffer_fini(&arn);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "codec/sqs_query.h"
+#include "serve/sqs_access.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct call {
     struct http_exchange *http;
     struct buffer base_url;
     struct buffer region;
+    struct buffer account; /* of a guest; a copy, as keys may be revoked while this waits */
     struct sqs_query query; /* of the Query protocol: the request in JSON */
     bool is_query;
     struct call *next_idle;
@@ -26,6 +28,7 @@ struct call {
 struct sqs_api {
     struct bridge *bridge;
     struct keyring *keys;
+    const char *account_id;
     bool secure;
     struct random random;
     struct call *idle;
@@ -35,12 +38,13 @@ struct sqs_api {
     struct buffer xml; /* an answer of the Query protocol */
 };
 
-struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys)
+struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys, const char *account_id)
 {
     struct sqs_api *api = memory_zeroed(1, sizeof(*api));
 
     api->bridge = bridge;
     api->keys = keys;
+    api->account_id = account_id;
     random_secret(&api->random.state, sizeof(api->random.state));
     return api;
 }
@@ -79,6 +83,7 @@ static void call_free(struct call *call)
     sqs_query_fini(&call->query);
     buffer_fini(&call->base_url);
     buffer_fini(&call->region);
+    buffer_fini(&call->account);
     free(call);
 }
 
@@ -182,8 +187,8 @@ static struct slice find_header(const struct sigv4_request *r, const char *name)
     return SLICE_NONE;
 }
 
-/* The one gate. True: the request is signed by a key that we know. */
-static bool admitted(struct sqs_api *api, const struct http_request *request, struct addressee to, int64_t now_ms)
+/* The one gate. The key that signed the request; NULL: none that we know, and it was refused. */
+static const struct access_key *admitted(struct sqs_api *api, const struct http_request *request, struct addressee to, int64_t now_ms)
 {
     static const enum sqs_error errors[] = {
         [SIGV4_MISSING] = SQS_MISSING_AUTHENTICATION,
@@ -191,15 +196,15 @@ static bool admitted(struct sqs_api *api, const struct http_request *request, st
         [SIGV4_UNKNOWN_KEY] = SQS_UNKNOWN_KEY,
         [SIGV4_MISMATCH] = SQS_SIGNATURE_MISMATCH,
     };
-    struct slice key_id;
+    const struct access_key *key;
     enum sigv4_refusal refusal;
 
     buffer_reset(&api->text);
-    refusal = sigv4_verify(api->keys, &request->signed_part, SLICE_NONE, SLICE("sqs"), now_ms, &key_id, &api->text);
+    refusal = sigv4_verify(api->keys, &request->signed_part, SLICE_NONE, SLICE("sqs"), now_ms, &key, &api->text);
     if (refusal == SIGV4_OK)
-        return true;
+        return key;
     refuse(api, to, errors[refusal], api->text.len > 0 ? api->text.ptr : NULL);
-    return false;
+    return NULL;
 }
 
 /* The region that a request was signed for. The gate has checked the header: AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/sqs/aws4_request, ... */
@@ -221,6 +226,19 @@ static void note_base_url(const struct sqs_api *api, struct call *call, struct s
     buffer_append_text(&call->base_url, api->secure ? "https://" : "http://");
     buffer_append(&call->base_url, host);
     call->exchange.base_url = buffer_slice(&call->base_url);
+}
+
+/* Whose the key is. Own keys send as the account, as its root user does; guests are judged by queues' policies (core/service_policy.c). */
+static void note_account(const struct sqs_api *api, struct call *call, const struct access_key *key)
+{
+    struct slice account = access_key_account(key);
+
+    call->exchange.guest_account = call->exchange.sender = SLICE_NONE;
+    if (!slice_present(account) || slice_is(account, api->account_id))
+        return;
+    buffer_reset(&call->account);
+    buffer_append(&call->account, account);
+    call->exchange.guest_account = call->exchange.sender = buffer_slice(&call->account);
 }
 
 static bool is_json(struct slice content_type)
@@ -245,11 +263,11 @@ static void handle_request(void *context, const struct http_request *request)
     struct instant now = clock_now();
     struct slice target = find_header(r, "x-amz-target");
     struct addressee to = {request->exchange, SQS_ACTION_COUNT, !slice_present(target) && !is_json(find_header(r, "content-type"))};
+    const struct access_key *key = admitted(api, request, to, now.wall_ms);
     struct sqs_failure failure;
     struct call *call;
-    bool good;
 
-    if (!admitted(api, request, to, now.wall_ms))
+    if (key == NULL)
         return;
     if (!to.is_query && (!slice_is(r->method, "POST") || !slice_present(target) || !slice_starts_with(target, prefix))) {
         refuse(api, to, SQS_UNKNOWN_OPERATION, "AWS JSON is spoken by POST, with X-Amz-Target: AmazonSQS.<operation>.");
@@ -257,9 +275,11 @@ static void handle_request(void *context, const struct http_request *request)
     }
     call = call_take(api, request->exchange);
     call->is_query = to.is_query;
-    good = to.is_query ? decode_query(call, r, &failure)
-                       : sqs_request_decode(&call->exchange.request, slice_after(target, prefix.len), r->body, &failure);
-    if (!good) {
+    note_region(call, find_header(r, "authorization"));
+    note_account(api, call, key);
+    if (!(to.is_query ? decode_query(call, r, &failure)
+                      : sqs_request_decode(&call->exchange.request, slice_after(target, prefix.len), r->body, &failure)) ||
+        !sqs_access_allows(key, &call->exchange.request, call->exchange.region, api->account_id, &failure)) {
         if (failure.error != SQS_UNKNOWN_OPERATION && failure.error != SQS_MISSING_ACTION)
             to.action = sqs_action_find(to.is_query ? call->query.action : slice_after(target, prefix.len));
         refuse(api, to, failure.error, failure.text[0] ? failure.text : NULL);
@@ -268,7 +288,6 @@ static void handle_request(void *context, const struct http_request *request)
     }
     api->counts.requests[call->exchange.request.action]++;
     note_base_url(api, call, find_header(r, "host"));
-    note_region(call, find_header(r, "authorization"));
     bridge_apply(api->bridge, &call->exchange, now);
 }
 

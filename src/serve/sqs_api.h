@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sqs_api: the SQS endpoint: one gate (SigV4) ahead of everything, then AWS JSON 1.0 to exchanges of the bridge and back.
+ * sqs_api: the SQS endpoint: one gate (SigV4) ahead of everything, then AWS JSON 1.0 or the Query protocol to exchanges of the bridge and back. What a
+ * key's limits do not allow is refused before the bridge hears of it.
  *
  * Nothing is answered before its commit: replies leave by sqs_api_release, after bridge_commit. Refusals that touch no ledger leave at once.
  */
@@ -11,11 +12,11 @@
 #include "io/http_server.h"
 
 struct sqs_api;
-/* Both are borrowed for its life. */
-struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys);
+/* All are borrowed for its life. account_id: the bridge's own; keys of other accounts are guests. */
+struct sqs_api *sqs_api_new(struct bridge *bridge, struct keyring *keys, const char *account_id);
 /* Its clients come by TLS: queue URLs begin with https. */
 void sqs_api_set_secure(struct sqs_api *api);
-/* Other keys from now on; borrowed. */
+/* Other keys from now on; borrowed. Requests that were let in before, long polls too, are answered. */
 void sqs_api_set_keys(struct sqs_api *api, struct keyring *keys);
 /* After the HTTP server is gone. */
 void sqs_api_free(struct sqs_api *api);

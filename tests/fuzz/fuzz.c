@@ -87,10 +87,10 @@ static void authorization(struct slice text)
     struct sigv4_request r = {.method = SLICE("POST"), .path = SLICE("/"), .query = SLICE(""), .body = SLICE(""), .headers = headers, .header_count = 3};
     struct keyring *ring = keyring_new();
     struct buffer out = {0};
-    struct slice key_id;
+    const struct access_key *key;
 
     keyring_add(ring, SLICE("AKIDEXAMPLE"), SLICE("secret of some length"));
-    must(sigv4_verify(ring, &r, SLICE_NONE, SLICE("sqs"), INT64_C(1769862896000), &key_id, &out) != SIGV4_OK);
+    must(sigv4_verify(ring, &r, SLICE_NONE, SLICE("sqs"), INT64_C(1769862896000), &key, &out) != SIGV4_OK);
     keyring_free(ring);
     buffer_fini(&out);
 }

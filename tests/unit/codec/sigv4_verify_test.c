@@ -43,13 +43,13 @@ static void sign(struct sent *s, const struct sigv4_keys *keys, const char *regi
 static enum sigv4_refusal verify(struct sent *s, struct buffer *text)
 {
     struct keyring *ring = keyring_new();
-    struct slice key_id;
+    const struct access_key *key;
     enum sigv4_refusal refusal;
 
     keyring_add(ring, known.access_key_id, known.secret);
-    refusal = sigv4_verify(ring, &s->request, s->region, SLICE("sqs"), s->now_ms, &key_id, text);
+    refusal = sigv4_verify(ring, &s->request, s->region, SLICE("sqs"), s->now_ms, &key, text);
     if (refusal == SIGV4_OK)
-        assert_slice(key_id, "AKIDEXAMPLE");
+        assert_slice(access_key_id(key), "AKIDEXAMPLE");
     keyring_free(ring);
     return refusal;
 }
@@ -324,16 +324,16 @@ static void a_later_secret_of_a_key_counts(void **state)
 {
     struct keyring *ring = keyring_new();
     struct buffer text = {0};
-    struct slice key_id;
+    const struct access_key *key;
     struct sent s;
 
     (void)state;
     sign(&s, &known, "eu-west-1", "sqs", NOW_MS);
     keyring_add(ring, known.access_key_id, SLICE("the secret before this one"));
-    assert_int_equal(sigv4_verify(ring, &s.request, SLICE_NONE, SLICE("sqs"), NOW_MS, &key_id, &text), SIGV4_MISMATCH);
+    assert_int_equal(sigv4_verify(ring, &s.request, SLICE_NONE, SLICE("sqs"), NOW_MS, &key, &text), SIGV4_MISMATCH);
     keyring_add(ring, known.access_key_id, known.secret);
     assert_int_equal(keyring_count(ring), 1);
-    assert_int_equal(sigv4_verify(ring, &s.request, SLICE_NONE, SLICE("sqs"), NOW_MS, &key_id, &text), SIGV4_OK);
+    assert_int_equal(sigv4_verify(ring, &s.request, SLICE_NONE, SLICE("sqs"), NOW_MS, &key, &text), SIGV4_OK);
     keyring_free(ring);
     buffer_fini(&text);
     buffer_fini(&s.authorization);
