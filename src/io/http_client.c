@@ -22,6 +22,8 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define CONNECTIONS_PER_HOST 64
 #define POOL_MAX 64
+/* Kept for reuse. Else libcurl keeps four for each call that is under way, and closes connections (and their TLS) when many answers come together. */
+#define CONNECTIONS_KEPT 256
 
 struct request {
     struct http_client *client;
@@ -560,6 +562,7 @@ struct http_client *http_client_new(struct loop *loop, void (*done)(void *contex
     curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
     curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     loop_watch(loop, &c->timer, EPOLLIN);
     loop_watch(loop, &c->bell, EPOLLIN);

@@ -599,6 +599,85 @@ static void the_client_knows_get_put_and_post(void **state)
     rude_fini(&rude);
 }
 
+/* A server that keeps its connections, and answers once it has heard `wanted` calls. */
+#define CALLS_AT_ONCE 24
+
+struct patient {
+    struct watch listener;
+    struct loop *loop;
+    struct watch connections[4 * CALLS_AT_ONCE];
+    int accepted;
+    int waiting[CALLS_AT_ONCE];
+    int waiting_count;
+};
+
+static void patient_heard(struct watch *c, uint32_t events)
+{
+    static const char said[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    struct patient *p = c->context;
+    char request[4096];
+    ssize_t n = recv(c->fd, request, sizeof(request), 0);
+
+    (void)events;
+    if (n <= 0) { /* the client gave it up */
+        loop_unwatch(p->loop, c);
+        close(c->fd);
+        c->fd = -1;
+        return;
+    }
+    if (request[n - 1] != '}') /* the head alone */
+        return;
+    p->waiting[p->waiting_count++] = c->fd;
+    if (p->waiting_count < CALLS_AT_ONCE)
+        return;
+    while (p->waiting_count > 0)
+        assert_int_equal(send(p->waiting[--p->waiting_count], said, sizeof(said) - 1, MSG_NOSIGNAL), sizeof(said) - 1);
+}
+
+static void patient_accept(struct watch *w, uint32_t events)
+{
+    struct patient *p = w->context;
+    struct watch *c = &p->connections[p->accepted++];
+
+    (void)events;
+    assert_in_range(p->accepted, 1, 4 * CALLS_AT_ONCE);
+    *c = (struct watch){.fd = accept(w->fd, NULL, NULL), .ready = patient_heard, .context = p};
+    loop_watch(p->loop, c, EPOLLIN);
+}
+
+/* Many answers that come together must not cost their connections. */
+static void connections_are_kept_however_many_answers_come_together(void **state)
+{
+    const char *headers[] = {NULL};
+    struct http_call http = {.headers = headers, .body = SLICE("{}"), .timeout_ms = PATIENCE_MS, .answer_max = 100, .token = 42};
+    struct patient patient = {.accepted = 0};
+    struct answers answers = {0};
+    struct http_client *client;
+    struct rude listener;
+    struct error err;
+    char url[64];
+
+    (void)state;
+    rude_init(&listener, NULL, true, url);
+    patient.loop = listener.loop;
+    listener.listener.ready = patient_accept;
+    listener.listener.context = &patient;
+    http.url = url;
+    client = http_client_new(listener.loop, on_answer, &answers, &err);
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < CALLS_AT_ONCE; i++)
+            http_client_start(client, &http);
+        wait_for(listener.loop, &answers, round * CALLS_AT_ONCE);
+        assert_int_equal(answers.status, 200);
+    }
+    assert_int_equal(patient.accepted, CALLS_AT_ONCE);
+    http_client_free(client);
+    for (int i = 0; i < patient.accepted; i++)
+        if (patient.connections[i].fd >= 0)
+            close(patient.connections[i].fd);
+    rude_fini(&listener);
+}
+
 static void a_call_withheld_is_answered_from_the_loop(void **state)
 {
     struct answers answers = {0};
@@ -724,6 +803,7 @@ int main(void)
         cmocka_unit_test(the_client_gives_whole_answers_or_none),
         cmocka_unit_test(the_client_reads_crc_and_date_and_gives_up_in_time),
         cmocka_unit_test(the_client_knows_get_put_and_post),
+        cmocka_unit_test(connections_are_kept_however_many_answers_come_together),
         cmocka_unit_test(a_call_withheld_is_answered_from_the_loop),
         cmocka_unit_test(addresses_of_this_machine_and_of_metadata_are_known),
         cmocka_unit_test(a_local_call_goes_nowhere_else),
