@@ -50,6 +50,18 @@ static CURLcode post(const char *socket_path, const char *operation, const char 
     return result;
 }
 
+/* A text; of SQS's operations, a JSON document with the text in it. */
+static void refused(long status, struct slice body, struct error *err)
+{
+    json_t *document = json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL);
+    const char *text = json_string_value(json_object_get(document, "message"));
+
+    if (text)
+        body = slice_text(text);
+    error_set(err, status >= 500 ? ERROR_LEDGER_FULL : ERROR_NOT_FOUND, "%.*s", SLICE_ARG(body));
+    json_decref(document);
+}
+
 /* *runs: a daemon answered, whatever it said. */
 static bool ask_daemon(const char *ledger, const char *operation, const char *request, json_t **answer, bool *runs, struct error *err)
 {
@@ -61,11 +73,13 @@ static bool ask_daemon(const char *ledger, const char *operation, const char *re
     buffer_printf(&path, "%s-control", ledger);
     result = post(path.ptr, operation, request, &body, &status);
     *runs = result != CURLE_COULDNT_CONNECT;
-    *answer = result == CURLE_OK && status == 200 ? json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL) : NULL;
+    *answer = NULL;
+    if (result == CURLE_OK && status == 200)
+        *answer = body.len > 0 ? json_loadb(body.ptr, body.len, 0, NULL) : json_object();
     if (*answer == NULL && result != CURLE_OK)
         error_set(err, ERROR_UNAVAILABLE, "no answer from the daemon on %s: %s", path.ptr, curl_easy_strerror(result));
     else if (*answer == NULL)
-        error_set(err, status == 400 ? ERROR_NOT_FOUND : ERROR_LEDGER_FULL, "%.*s", (int)body.len, body.ptr ? body.ptr : "");
+        refused(status, buffer_slice(&body), err);
     buffer_fini(&path);
     buffer_fini(&body);
     return *answer != NULL;
@@ -115,7 +129,7 @@ bool control_call(const char *ledger, const char *operation, json_t *request, js
     bool good = ask_daemon(ledger, operation, text, answer, &runs, err);
 
     free(text);
-    if (!runs && strcmp(operation, "status") != 0)
+    if (!runs && strcmp(operation, "status") != 0 && strncmp(operation, "sqs/", 4) != 0)
         return change_ledger(ledger, operation, request, answer, err);
     return good;
 }

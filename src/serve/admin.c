@@ -434,11 +434,16 @@ static void control(struct admin *a, const struct http_request *request)
 {
     struct slice operation = slice_after(request->signed_part.path, strlen("/control/"));
     struct slice body = request->signed_part.body;
-    json_t *document = body.len > 0 ? json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL) : json_object();
+    json_t *document;
     const char *wrong = "the request is no JSON";
     json_t *result = NULL;
     struct buffer out = {0};
 
+    if (slice_starts_with(operation, SLICE("sqs/"))) {
+        sqs_api_operator(a->view.api, request, slice_after(operation, strlen("sqs/")), a->sqs_url);
+        return;
+    }
+    document = body.len > 0 ? json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL) : json_object();
     if (slice_is(operation, "status")) {
         status(a, &out);
         answer(request->exchange, 200, "application/json", &out);
@@ -496,7 +501,12 @@ static void handle_request(void *context, const struct http_request *request)
 static void handle_gone(void *context, struct http_exchange *http)
 {
     const struct door *door = context;
+    struct http_handlers sqs = sqs_api_handlers(door->admin->view.api);
 
+    if (http_exchange_get(http)) {
+        sqs.gone(sqs.context, http);
+        return;
+    }
     for (struct pending **at = &door->admin->pending; *at; at = &(*at)->next) {
         struct pending *p = *at;
 

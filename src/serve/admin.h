@@ -2,8 +2,8 @@
  *
  * admin: what operators and their machines see: /healthz, /readyz, /metrics; and, on the Unix socket beside the ledger, what they may ask for.
  *
- * The control socket's requests are JSON over POST /control/<operation>: status, and those of serve/operations.h, which are answered after the commit
- * (admin_release).
+ * The control socket's requests are JSON over POST /control/<operation>: status; those of serve/operations.h, which are answered after the commit
+ * (admin_release); and sqs/<operation of SQS> in AWS JSON 1.0, for `stream2sqs queue` (sqs_api).
  */
 #ifndef S2Q_SERVE_ADMIN_H
 #define S2Q_SERVE_ADMIN_H

@@ -291,6 +291,26 @@ static void handle_request(void *context, const struct http_request *request)
     bridge_apply(api->bridge, &call->exchange, now);
 }
 
+void sqs_api_operator(struct sqs_api *api, const struct http_request *request, struct slice action, const char *base_url)
+{
+    struct call *call = call_take(api, request->exchange);
+    struct sqs_failure failure;
+
+    call->is_query = false;
+    call->exchange.region = SLICE("");
+    call->exchange.guest_account = call->exchange.sender = SLICE_NONE;
+    buffer_reset(&call->base_url);
+    buffer_append_text(&call->base_url, base_url ? base_url : "");
+    call->exchange.base_url = buffer_slice(&call->base_url);
+    if (!sqs_request_decode(&call->exchange.request, action, request->signed_part.body, &failure)) {
+        refuse(api, (struct addressee){request->exchange, SQS_ACTION_COUNT, false}, failure.error, failure.text[0] ? failure.text : NULL);
+        call_done(api, call);
+        return;
+    }
+    api->counts.requests[call->exchange.request.action]++;
+    bridge_apply(api->bridge, &call->exchange, clock_now());
+}
+
 static void handle_gone(void *context, struct http_exchange *http)
 {
     struct sqs_api *api = context;

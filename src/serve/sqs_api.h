@@ -22,6 +22,9 @@ void sqs_api_set_keys(struct sqs_api *api, struct keyring *keys);
 void sqs_api_free(struct sqs_api *api);
 /* What to give to http_server_new. */
 struct http_handlers sqs_api_handlers(struct sqs_api *api);
+/* A request of the operator, who has come by the control socket and needs no signature: `action` in AWS JSON 1.0, on the bridge's own account and region. Its
+ * client is gone: sqs_api_handlers' `gone`, as for the others. */
+void sqs_api_operator(struct sqs_api *api, const struct http_request *request, struct slice action, const char *base_url);
 /* Sends what the bridge has answered. */
 void sqs_api_release(struct sqs_api *api);
 

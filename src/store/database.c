@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of a new ledger; one that is there keeps its own. Six records of 1 KB fit with little left over. With SQLite's 4096, where three fit, a record costs 14 % more
- * CPU to insert and to see through its life, and the file is 16 % larger; 16384 gains nothing more (docs/performance.md). */
+/* Of a new ledger; one that is there keeps its own. Six records of 1 KB fit with little left over. With SQLite's 4096, where three fit, a record costs more
+ * CPU, and the file is larger; 16384 gains nothing more (docs/performance.md). */
 #define PAGE_BYTES 8192
 /* Of the WAL, after which the writer checkpoints. */
 #define CHECKPOINT_BYTES (16 * 1024 * 1024)
