@@ -230,9 +230,13 @@ void base64_append(struct buffer *out, struct slice data)
 
 static int base64_value(char c)
 {
-    const char *digit = c != '\0' ? strchr(base64_digits, c) : NULL;
-
-    return digit ? (int)(digit - base64_digits) : -1;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 /* Decodes one group of four, the last with padding; returns the bytes, 0: malformed. */

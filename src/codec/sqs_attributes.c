@@ -35,11 +35,24 @@ bool sqs_attribute_name_valid(struct slice name)
     return true;
 }
 
+/* Eight bytes at once: printable ASCII, all of them? */
+static bool eight_printable(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return ((w | (w - ones * 0x20)) & ones * 0x80) == 0;
+}
+
 bool sqs_characters_valid(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
+        unsigned char c;
 
+        while (s.len - i > 8 && eight_printable(s.ptr + i))
+            i += 8;
+        c = (unsigned char)s.ptr[i];
         if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
             return false;
         /* U+FFFE and U+FFFF are EF BF BE and EF BF BF */

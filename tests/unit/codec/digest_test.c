@@ -79,6 +79,12 @@ static void base64_is_strict(void **state)
         assert_true(base64_decode(&out, slice_text(good[i].text)));
         assert_slice(buffer_slice(&out), good[i].plain);
     }
+    for (int c = 1; c < 256; c++) {
+        bool digit = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", c) != NULL;
+
+        buffer_reset(&out);
+        assert_int_equal(base64_decode(&out, slice_from((char[]){'A', (char)c, 'A', 'A'}, 4)), digit);
+    }
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         buffer_reset(&out);
         if (base64_decode(&out, slice_text(bad[i])) || out.len > 0)

@@ -3,6 +3,7 @@
 #include "support/test.h"
 
 #include "codec/digest.h"
+#include "codec/sqs_attributes.h"
 #include "codec/sqs_wire.h"
 
 #include <stdlib.h>
@@ -171,6 +172,39 @@ static void attributes_survive_storage(void **state)
     buffer_fini(&arena);
 }
 
+/* Each of these, at each place in a text: the words of eight bytes that are looked at together must hide none. */
+static void characters_that_sqs_refuses_are_found_wherever_they_stand(void **state)
+{
+    static const struct {
+        const char *text;
+        bool valid;
+    } cases[] = {{"\t", true}, {"\n", true}, {"\r", true}, {" ", true}, {"~", true}, {"\x7f", true}, {"\xc3\xa9", true}, {"\xef\xbf\xbd", true}, {"\xf0\x9f\x98\x80", true},
+                 {"\x01", false}, {"\x08", false}, {"\x0b", false}, {"\x0c", false}, {"\x1f", false}, {"\xef\xbf\xbe", false}, {"\xef\xbf\xbf", false}};
+    char text[40];
+
+    (void)state;
+    assert_true(sqs_characters_valid(SLICE("")));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t len = strlen(cases[i].text);
+
+        for (size_t total = len; total < sizeof(text); total++) {
+            for (size_t at = 0; at + len <= total; at++) {
+                memset(text, 'x', sizeof(text));
+                memcpy(text + at, cases[i].text, len);
+                if (sqs_characters_valid(slice_from(text, total)) != cases[i].valid)
+                    fail_msg("case %zu at %zu of %zu", i, at, total);
+            }
+        }
+    }
+    for (size_t total = 1; total < sizeof(text); total++) { /* NUL */
+        for (size_t at = 0; at < total; at++) {
+            memset(text, 'x', sizeof(text));
+            text[at] = '\0';
+            assert_false(sqs_characters_valid(slice_from(text, total)));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +214,7 @@ int main(void)
         cmocka_unit_test(sizes_count_attributes_and_stop_at_a_mebibyte),
         cmocka_unit_test(answers_have_the_documented_form),
         cmocka_unit_test(attributes_survive_storage),
+        cmocka_unit_test(characters_that_sqs_refuses_are_found_wherever_they_stand),
     };
 
     return cmocka_run_group_tests_name("sqs_wire", tests, digests_setup, digests_teardown);
