@@ -375,7 +375,7 @@ static void pass_attributes(struct passing *p, const struct desk *desk)
         if (!slice_is(a.name, ID_ATTRIBUTE) || !taken_out)
             kept[count++] = a;
     }
-    if (!taken_out) {
+    if (!taken_out || scan_failed(&j) || count == SQS_ATTRIBUTES_STORED_MAX) { /* what is not understood goes on as it came */
         copy_member(&p->out, SLICE("MessageAttributes"), p->attributes);
         if (slice_present(p->md5))
             copy_member(&p->out, SLICE("MD5OfMessageAttributes"), p->md5);

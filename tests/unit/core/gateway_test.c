@@ -207,6 +207,24 @@ static void a_delete_is_confirmed_by_the_other_server_and_then_recorded(void **s
     world_free(w);
 }
 
+/* What the bridge does not understand of another server's attributes is the consumer's to judge: nothing is left out. */
+static void attributes_that_are_not_understood_go_on_as_they_came(void **state)
+{
+    struct world *w = world_new();
+    char body[900];
+    const char *got;
+
+    (void)state;
+    ask(w, "ReceiveMessage", "{" URL ",\"WaitTimeSeconds\":5}");
+    snprintf(body, sizeof(body), "{\"Messages\":[{\"MessageId\":\"far-1\",\"ReceiptHandle\":\"h\",\"Body\":\"b\",\"MessageAttributes\":{\"stream2sqs.id\":"
+             "{\"DataType\":\"String\",\"StringValue\":\"%s\"},\"odd\":7,\"mine\":{\"DataType\":\"String\",\"StringValue\":\"v\"}}}]}", w->id);
+    answer(w, "ReceiveMessage", 200, body);
+    got = replied(w);
+    assert_non_null(strstr(got, "\"odd\":7"));
+    assert_non_null(strstr(got, "\"mine\""));
+    world_free(w);
+}
+
 static void without_an_answer_the_consumer_asks_again(void **state)
 {
     struct world *w = world_new();
@@ -380,6 +398,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_delete_is_confirmed_by_the_other_server_and_then_recorded),
+        cmocka_unit_test(attributes_that_are_not_understood_go_on_as_they_came),
         cmocka_unit_test(without_an_answer_the_consumer_asks_again),
         cmocka_unit_test(messages_for_a_consumer_who_left_are_given_back),
         cmocka_unit_test(a_stop_ends_what_waits),
