@@ -25,6 +25,8 @@ MUST_USE bool access_key_limits_valid(const struct access_key_limits *limits, st
 struct slice access_key_id(const struct access_key *key);
 /* Absent: the endpoint's own. */
 struct slice access_key_account(const struct access_key *key);
+/* Has it `queues` or `actions`? */
+bool access_key_limited(const struct access_key *key);
 /* May the key be used for that operation on that queue? An absent name is "any queue": only what names no queues at all, or "*", allows that. */
 bool access_key_allows(const struct access_key *key, enum sqs_action action, struct slice queue_name);
 

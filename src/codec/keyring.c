@@ -201,6 +201,11 @@ static bool is_any(struct slice pattern, struct slice text)
     return slice_is(pattern, "*");
 }
 
+bool access_key_limited(const struct access_key *key)
+{
+    return slice_present(key->limits.queues) || slice_present(key->limits.actions);
+}
+
 bool access_key_allows(const struct access_key *key, enum sqs_action action, struct slice queue_name)
 {
     return any_fits(key->limits.actions, slice_text(sqs_action_name(sqs_action_permission(action))), glob_fits_any_case) &&

@@ -19,7 +19,7 @@ struct call {
     struct http_exchange *http;
     struct buffer base_url;
     struct buffer region;
-    struct buffer account; /* of a guest; a copy, as keys may be revoked while this waits */
+    struct buffer sender; /* a copy, as keys may be revoked while this waits */
     struct sqs_query query; /* of the Query protocol: the request in JSON */
     bool is_query;
     struct call *next_idle;
@@ -83,7 +83,7 @@ static void call_free(struct call *call)
     sqs_query_fini(&call->query);
     buffer_fini(&call->base_url);
     buffer_fini(&call->region);
-    buffer_fini(&call->account);
+    buffer_fini(&call->sender);
     free(call);
 }
 
@@ -228,17 +228,23 @@ static void note_base_url(const struct sqs_api *api, struct call *call, struct s
     call->exchange.base_url = buffer_slice(&call->base_url);
 }
 
-/* Whose the key is. Own keys send as the account, as its root user does; guests are judged by queues' policies (core/service_policy.c). */
-static void note_account(const struct sqs_api *api, struct call *call, const struct access_key *key)
+/* Whose the key is. A key without limits sends as the account, as its root user does; one with limits as itself, as an IAM user does; guests as their
+ * account, and they are judged by queues' policies (core/service_policy.c). */
+static void note_sender(const struct sqs_api *api, struct call *call, const struct access_key *key)
 {
     struct slice account = access_key_account(key);
+    bool guest = slice_present(account) && !slice_is(account, api->account_id);
 
     call->exchange.guest_account = call->exchange.sender = SLICE_NONE;
-    if (!slice_present(account) || slice_is(account, api->account_id))
-        return;
-    buffer_reset(&call->account);
-    buffer_append(&call->account, account);
-    call->exchange.guest_account = call->exchange.sender = buffer_slice(&call->account);
+    buffer_reset(&call->sender);
+    if (guest)
+        buffer_append(&call->sender, account);
+    else if (access_key_limited(key))
+        buffer_append(&call->sender, access_key_id(key));
+    if (call->sender.len > 0)
+        call->exchange.sender = buffer_slice(&call->sender);
+    if (guest)
+        call->exchange.guest_account = buffer_slice(&call->sender);
 }
 
 static bool is_json(struct slice content_type)
@@ -276,7 +282,7 @@ static void handle_request(void *context, const struct http_request *request)
     call = call_take(api, request->exchange);
     call->is_query = to.is_query;
     note_region(call, find_header(r, "authorization"));
-    note_account(api, call, key);
+    note_sender(api, call, key);
     if (!(to.is_query ? decode_query(call, r, &failure)
                       : sqs_request_decode(&call->exchange.request, slice_after(target, prefix.len), r->body, &failure)) ||
         !sqs_access_allows(key, &call->exchange.request, call->exchange.region, api->account_id, &failure)) {

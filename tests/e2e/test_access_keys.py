@@ -123,6 +123,16 @@ def test_a_guest_is_judged_by_the_queues_policy(bridge_and_keys):
     denied(guest.send_message, QueueUrl=orders, MessageBody="x")
 
 
+def test_a_limited_key_sends_under_its_own_name(bridge_and_keys):
+    bridge, keys = bridge_and_keys
+    replace(keys, KEYS + "AKIAPRODUCER:CANARY-producer-secret actions=SendMessage queues=orders-*\n")
+    wait_until("the file is read", lambda: "access keys were read again" in bridge.log())
+    producer = client(bridge, {"aws_access_key_id": "AKIAPRODUCER", "aws_secret_access_key": "CANARY-producer-secret"})
+    producer.send_message(QueueUrl=url(bridge, "orders-1"), MessageBody="x")
+    got = client(bridge, CONSUMER).receive_message(QueueUrl=url(bridge, "orders-1"), AttributeNames=["SenderId"])["Messages"]
+    assert got[0]["Attributes"]["SenderId"] == "AKIAPRODUCER"
+
+
 def test_keys_come_and_go_without_a_signal(bridge_and_keys):
     bridge, keys = bridge_and_keys
     sqs, owner = client(bridge, CONSUMER), client(bridge, OWNER)
