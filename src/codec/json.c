@@ -71,6 +71,9 @@ static bool expect(struct scanner *j, enum scan_kind kind, const char *error)
 
 /* ---- strings ---- */
 
+#define ESCAPED_MAX 6 /* bytes of an escape: \u001f */
+#define PIECE 1024
+
 /* Eight bytes at once: does any of them need a closer look ('"', '\\', a control character, not ASCII)? */
 static bool eight_plain(const char *p)
 {
@@ -403,26 +406,29 @@ static uint32_t decode_u(const char *p, const char *end, size_t *used, bool *lon
 bool json_unescape(struct buffer *out, struct slice raw)
 {
     bool lone = false;
+    const char *p = raw.ptr;
+    const char *end = raw.ptr + raw.len;
+    char *to;
 
-    buffer_reserve(out, raw.len);
-    while (raw.len > 0) {
-        size_t plain = slice_index(raw, '\\');
+    buffer_reserve(out, raw.len + 4); /* no escape is shorter than what it stands for */
+    to = out->ptr + out->len;
+    while (p < end) {
+        const char *plain = p;
         size_t used = 2;
-        char utf8[4];
 
-        buffer_append(out, slice_from(raw.ptr, plain));
-        raw = slice_after(raw, plain);
-        if (raw.len < 2)
+        p += slice_index(slice_from(p, (size_t)(end - p)), '\\');
+        memcpy(to, plain, (size_t)(p - plain));
+        to += p - plain;
+        if (end - p < 2)
             break;
-        if (raw.ptr[1] == 'u') {
-            uint32_t c = decode_u(raw.ptr, raw.ptr + raw.len, &used, &lone);
-
-            buffer_append(out, slice_from(utf8, utf8_encode(c, utf8)));
-        } else {
-            buffer_append_byte(out, short_escape(raw.ptr[1]));
-        }
-        raw = slice_after(raw, used);
+        if (p[1] == 'u')
+            to += utf8_encode(decode_u(p, end, &used, &lone), to);
+        else
+            *to++ = short_escape(p[1]);
+        p += used < (size_t)(end - p) ? used : (size_t)(end - p);
     }
+    out->len = (size_t)(to - out->ptr);
+    out->ptr[out->len] = '\0';
     return !lone;
 }
 
@@ -439,36 +445,50 @@ bool json_raw_equal(struct slice raw, const char *text)
     return equal;
 }
 
-void json_append_escaped(struct buffer *out, struct slice s)
+/* One character that cannot stand in a string as it is: written to `to` (room for ESCAPED_MAX), returns the end. */
+static char *escape_one(char *to, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *p = s.ptr;
-    const char *end = s.ptr + s.len;
 
-    buffer_reserve(out, s.len + s.len / 8);
-    while (p < end) {
-        const char *plain = p;
-        unsigned char c;
+    *to++ = '\\';
+    if (c == '"' || c == '\\') {
+        *to++ = (char)c;
+    } else if (c == '\n' || c == '\r' || c == '\t') {
+        *to++ = c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
+    } else {
+        memcpy(to, "u00", 3);
+        to[3] = hex[c >> 4];
+        to[4] = hex[c & 15];
+        to += 5;
+    }
+    return to;
+}
 
+/* A piece at a time, with room for the worst: DynamoDB's records have a quote every few bytes, so that each one's own look at the buffer would cost more than
+ * its escape. */
+void json_append_escaped(struct buffer *out, struct slice s)
+{
+    while (s.len > 0) {
+        const char *p = s.ptr;
+        const char *end = p + (s.len < PIECE ? s.len : PIECE);
+        char *to;
+
+        buffer_reserve(out, (size_t)(end - p) * ESCAPED_MAX);
+        to = out->ptr + out->len;
         while (p < end) {
-            if (end - p >= 8 && eight_plain(p))
+            if (end - p >= 8 && eight_plain(p)) {
+                memcpy(to, p, 8);
+                to += 8;
                 p += 8;
-            else if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\')
-                break;
-            else
-                p++;
+            } else if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\') {
+                to = escape_one(to, (unsigned char)*p++);
+            } else {
+                *to++ = *p++;
+            }
         }
-        buffer_append(out, slice_from(plain, (size_t)(p - plain)));
-        if (p == end)
-            break;
-        c = (unsigned char)*p++;
-        if (c == '"' || c == '\\') {
-            buffer_append(out, slice_from((char[]){'\\', (char)c}, 2));
-        } else if (c == '\n' || c == '\r' || c == '\t') {
-            buffer_append(out, slice_from((char[]){'\\', c == '\n' ? 'n' : c == '\r' ? 'r' : 't'}, 2));
-        } else {
-            buffer_append(out, slice_from((char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6));
-        }
+        out->len = (size_t)(to - out->ptr);
+        out->ptr[out->len] = '\0';
+        s = slice_after(s, (size_t)(end - s.ptr));
     }
 }
 

@@ -79,6 +79,40 @@ static void strings_decode_and_encode(void **state)
     buffer_fini(&out);
 }
 
+/* What was escaped comes back, and is what jansson reads; longer than the pieces that are written at once. */
+static void strings_of_any_length_survive(void **state)
+{
+    static const char *const pieces[] = {"a", "\"", "\\", "\n", "\x01", "\x1f", "\x7f", "\xc3\xa4", "\xf0\x9f\x98\x80", "plain text of some length", "/"};
+    struct random random = {11};
+    struct buffer text = {0};
+    struct buffer escaped = {0};
+    struct buffer back = {0};
+
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        size_t count = (size_t)random_below(&random, round % 20 == 0 ? 3000 : 40);
+        json_t *document;
+
+        buffer_reset(&text);
+        buffer_reset(&escaped);
+        buffer_reset(&back);
+        for (size_t i = 0; i < count; i++)
+            buffer_append_text(&text, pieces[random_below(&random, COUNT_OF(pieces))]);
+        json_append_string(&escaped, buffer_slice(&text));
+        assert_int_equal(escaped.len, strlen(escaped.ptr));
+        document = json_loadb(escaped.ptr, escaped.len, JSON_DECODE_ANY, NULL);
+        assert_non_null(document);
+        assert_int_equal(json_string_length(document), text.len);
+        assert_memory_equal(json_string_value(document), text.ptr ? text.ptr : "", text.len);
+        json_decref(document);
+        assert_true(json_unescape(&back, slice_from(escaped.ptr + 1, escaped.len - 2)));
+        assert_true(slice_equal(buffer_slice(&back), buffer_slice(&text)));
+    }
+    buffer_fini(&text);
+    buffer_fini(&escaped);
+    buffer_fini(&back);
+}
+
 /* Mutates valid documents; jansson is the oracle for whether the result is JSON. */
 static void agrees_with_jansson_on_mutated_documents(void **state)
 {
@@ -121,6 +155,7 @@ int main(void)
         cmocka_unit_test(grammar_is_rfc_8259),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(strings_decode_and_encode),
+        cmocka_unit_test(strings_of_any_length_survive),
         cmocka_unit_test(agrees_with_jansson_on_mutated_documents),
     };
 
