@@ -192,7 +192,8 @@ static struct attempt *attempt_find(struct desk *desk, uint64_t hash, struct ins
     while (old < desk->attempt_count && desk->attempts[old].at_mono_ms + ATTEMPT_MS <= now.mono_ms)
         old++;
     desk->attempt_count -= old;
-    memmove(desk->attempts, desk->attempts + old, desk->attempt_count * sizeof(*desk->attempts));
+    if (old > 0)
+        memmove(desk->attempts, desk->attempts + old, desk->attempt_count * sizeof(*desk->attempts));
     for (size_t i = 0; i < desk->attempt_count; i++)
         if (desk->attempts[i].hash == hash)
             return &desk->attempts[i];

@@ -46,7 +46,8 @@ void service_answer_queues(struct service *s, struct exchange *x, bool (*wanted)
     const char *last = NULL;
     int given = 0;
 
-    memcpy(sorted, s->desks, s->desk_count * sizeof(*sorted));
+    for (size_t i = 0; i < s->desk_count; i++)
+        sorted[i] = s->desks[i];
     qsort(sorted, s->desk_count, sizeof(*sorted), compare_desks);
     for (size_t i = 0; i < s->desk_count; i++) {
         struct slice name = slice_text(sorted[i]->queue->name);
