@@ -544,8 +544,13 @@ static bool take_setup(struct daemon *d, struct setup *next, struct error *err)
 {
     struct setup *old = d->setup;
 
-    if (!bridge_reconfigure(d->bridge, &next->options, clock_now(), err))
+    if (!bridge_reconfigure(d->bridge, &next->options, clock_now(), err)) {
+        if (err->code == ERROR_LEDGER_IO)
+            die_at_once(d->db);
+        if (err->code == ERROR_LEDGER_FULL)
+            room_release(&d->room);
         return false;
+    }
     keep_clients(old, next);
     d->setup = next;
     setup_free(old);

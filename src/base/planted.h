@@ -23,6 +23,7 @@
     X(FIFO_GROUP_UNLOCKED) /* P3: an embedded FIFO queue gives a group's next message while one is in flight */                         \
     X(EXPIRED_HANDLE_DELETES) /* a FIFO queue takes the handle of a receive that has timed out */                                        \
     X(DEDUPLICATION_FORGOTTEN) /* a FIFO queue takes the same deduplication id twice */                                                  \
+    X(RELOAD_NOT_UNDONE)   /* P8: a configuration is taken though there was no room for what it makes */                                 \
     X(GATEWAY_FORGETS)     /* what consumers do through the gateway is not recorded */                                                   \
     X(GATEWAY_UNCONFIRMED) /* the gateway confirms deletes before the other server has */                                                \
     X(OVERSIZE_SENT_FIRST) /* a message points to an object that is not confirmed */

@@ -12,13 +12,14 @@ void backfill_begin(struct queue *q, struct database *db, int64_t since_ms)
     q->changed = true;
 }
 
-/* Records of one page, as far as a step goes. */
+/* Records of one page: all of one shard, or all sent. */
 struct run {
     const struct backfill *b;
     struct queue *queue;
     struct instant now;
     int64_t page;
-    int64_t shard;
+    int64_t shard; /* of its records; 0: not known yet, or none of a stream's */
+    bool fed;      /* the shard's stream feeds the queue */
     int64_t first_message;
     int64_t given;
     int64_t filtered;
@@ -39,9 +40,12 @@ static void take(void *context, const struct stored_record *record)
     struct run *r = context;
 
     r->last = record->id;
-    if (record->shard == 0 || !r->b->feeds(r->b->context, record->shard, r->queue))
+    if (record->shard != r->shard) {
+        r->shard = record->shard;
+        r->fed = r->b->feeds(r->b->context, record->shard, r->queue);
+    }
+    if (!r->fed)
         return;
-    r->shard = record->shard;
     if (intake_wanted(r->b->intake, r->queue, record->shard, record->body)) {
         queue_add(r->queue, r->b->db, record->id, 0, r->now);
         r->given++;

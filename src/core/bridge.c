@@ -64,6 +64,8 @@ struct bridge {
 static void forget_stale(struct bridge *b);
 static struct feed *find_feed(struct bridge *b, uint64_t id);
 static void end_all_waiting(struct bridge *b, struct desk *desk);
+static void abandon_forwarded(struct bridge *b, bool only_receives);
+static void save(struct bridge *b);
 
 /* ---- loading ---- */
 
@@ -488,20 +490,45 @@ static void change_sources(struct bridge *b, const struct bridge_options *option
     b->next_source = 0;
 }
 
+/* Nothing of the open transaction has happened: memory is thrown away, and loaded from the ledger, by these options. */
+static enum database_outcome load_again(struct bridge *b, const struct bridge_options *options, struct instant now)
+{
+    abandon_forwarded(b, false);
+    unload(b);
+    if (options != b->options) {
+        free(b->feeds);
+        b->feeds = memory_zeroed(options->source_count + 1, sizeof(struct feed));
+        b->feed_count = options->source_count;
+        b->next_source = 0;
+        b->options = options;
+    }
+    database_begin(b->db);
+    load(b, now);
+    return database_commit(b->db);
+}
+
 bool bridge_reconfigure(struct bridge *b, const struct bridge_options *options, struct instant now, struct error *err)
 {
+    const struct bridge_options *before = b->options;
     struct kinds kinds = {options, err, true};
+    enum database_outcome outcome;
 
     ledger_queues(b->db, check_kind, &kinds);
     if (!kinds.good)
         return false;
     database_begin(b->db);
-    b->changed = true;
     change_queues(b, options, now);
     change_sources(b, options, now);
     subscriptions_update(b->db, is_fed, &(struct feeding){b, options});
     b->options = options;
-    return true;
+    save(b);
+    outcome = database_commit(b->db);
+    if (outcome == DATABASE_OK)
+        return true;
+    error_set(err, outcome == DATABASE_FULL ? ERROR_LEDGER_FULL : ERROR_LEDGER_IO, "the change could not be stored: %s", database_failure(b->db));
+    if (outcome == DATABASE_FULL && load_again(b, PLANTED(RELOAD_NOT_UNDONE) ? options : before, now) == DATABASE_BROKEN)
+        error_set(err, ERROR_LEDGER_IO, "the ledger's state is not known: %s", database_failure(b->db));
+    return false;
 }
 
 /* ---- exchanges ---- */
@@ -991,17 +1018,17 @@ static void save(struct bridge *b)
 }
 
 /* There was no room: nothing of this cycle has happened. */
-static void undo(struct bridge *b, struct instant now)
+static enum database_outcome undo(struct bridge *b, struct instant now)
 {
+    enum database_outcome outcome;
+
     log_error("no room for a commit: reading rests, its requests are answered 503", LOG_FIELDS(LOG_TEXT("error", database_failure(b->db))));
     b->counts.full++;
     b->room = false;
-    abandon_forwarded(b, false);
+    outcome = load_again(b, b->options, now);
     for (struct exchange *x = b->answered; x; x = x->next)
         sqs_answer_error(&x->answer, SQS_SERVICE_UNAVAILABLE, NULL);
-    unload(b);
-    database_begin(b->db);
-    load(b, now);
+    return outcome == DATABASE_BROKEN ? DATABASE_BROKEN : DATABASE_FULL;
 }
 
 enum database_outcome bridge_commit(struct bridge *b, struct instant now)
@@ -1024,10 +1051,8 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     outcome = database_commit(b->db);
     b->counts.commits += b->changed;
     b->changed = false;
-    if (outcome == DATABASE_FULL) {
-        undo(b, now);
-        return database_commit(b->db) == DATABASE_BROKEN ? DATABASE_BROKEN : DATABASE_FULL;
-    }
+    if (outcome == DATABASE_FULL)
+        return undo(b, now);
     return outcome == DATABASE_OK ? database_checkpoint(b->db) : outcome;
 }
 

@@ -66,9 +66,10 @@ struct bridge_options {
 struct bridge;
 /* Loads the ledger, makes the queues that are new, and commits that. NULL: *err (no room, or an unknown outcome). */
 struct bridge *bridge_new(struct database *db, const struct bridge_options *options, struct instant now, struct error *err);
-/* Other pipelines and queues from now on, within the open cycle: what is the same goes on as it was, with its iterators, its batches on their way and those who
- * wait. `options` is borrowed in place of the ones before, which are of no use any more once this has returned true. A queue that is not in them any more keeps
- * its messages; nothing is read or sent for it. False: *err, nothing has changed. */
+/* Other pipelines and queues from now on; between two cycles, with a commit of its own: what is the same goes on as it was, with its iterators, its
+ * batches on their way and those who wait. `options` is borrowed in place of the ones before, which are of no use any more once this has returned true.
+ * A queue that is not in them any more keeps its messages; nothing is read or sent for it. False: *err, nothing has changed; ERROR_LEDGER_IO: that is
+ * not known, end the process as after DATABASE_BROKEN. */
 MUST_USE bool bridge_reconfigure(struct bridge *b, const struct bridge_options *options, struct instant now, struct error *err);
 /* Does not close the ledger. Exchanges that wait are forgotten, not answered. */
 void bridge_free(struct bridge *b);

@@ -85,13 +85,21 @@ struct consumer {
     int64_t asked_visibility_ms;
 };
 
+/* A configuration. One of its queues comes and goes while the bridge runs; nobody consumes it, but the audit has to add up. */
+struct shape {
+    struct bridge_queue queues[QUEUES + FAR + 1];
+    const char *fed[4 + 1];
+    struct bridge_source source;
+    struct bridge_options options;
+};
+
 struct world {
     uint64_t seed;
     struct random random;
     struct memory_disk *disk;
     struct database *db;
     struct bridge *bridge;
-    struct bridge_options options;
+    struct bridge_options *options; /* the newer shape's */
     struct fake_aws *aws;
     struct instant now;
     struct stream_call calls[CALLS];
@@ -104,7 +112,8 @@ struct world {
     uint64_t far_again[FAR];         /* messages that an operator sent again on purpose: replayed or redriven */
     struct filter *filter;           /* of the standard one */
     bool unfiltered;                 /* it was given records by `replay`, which asks no filter */
-    struct bridge_queue queues[QUEUES + FAR];
+    struct shape shapes[2]; /* the configuration, and the one before */
+    int shape;
     struct consumer consumers[CONSUMERS];
     struct record_at *records; /* by key */
     struct truth *truths[QUEUES];
@@ -161,8 +170,12 @@ static void open_world(struct world *w)
     w->db = database_open(LEDGER, &options, &err);
     if (w->db == NULL)
         violated(w, "P5: the ledger cannot be opened after restart %d: %s", w->restarts, err.text);
-    w->options.seed = random_next(&w->random);
-    w->bridge = bridge_new(w->db, &w->options, w->now, &err);
+    w->options->seed = random_next(&w->random);
+    w->bridge = bridge_new(w->db, w->options, w->now, &err);
+    if (w->bridge == NULL && err.code == ERROR_LEDGER_FULL) { /* what the configuration asks for has no room: an operator makes some */
+        memory_disk_limit(w->disk, 0);
+        w->bridge = bridge_new(w->db, w->options, w->now, &err);
+    }
     if (w->bridge == NULL)
         violated(w, "P5: the bridge cannot start after restart %d: %s", w->restarts, err.text);
 }
@@ -261,7 +274,7 @@ static bool may_be_pruned(const struct world *w, const struct fake_record *r)
 {
     uint64_t key = strtoull(r->key + 2, NULL, 10);
 
-    return w->options.keep_settled_ms < DAY_MS && w->truths[COPIES][key].asked && (w->truths[ORDERS][key].asked || w->truths[ORDERS_DEAD][key].asked);
+    return w->options->keep_settled_ms < DAY_MS && w->truths[COPIES][key].asked && (w->truths[ORDERS][key].asked || w->truths[ORDERS_DEAD][key].asked);
 }
 
 static void check_record(struct world *w, const struct shard_search *s, const struct fake_record *r, bool at_the_end)
@@ -804,8 +817,32 @@ static void replay(struct world *w)
     w->unfiltered = w->unfiltered || far == 0;
 }
 
+static void set_shape(struct world *w, struct shape *shape, bool later);
+
+/* SIGHUP with another configuration. */
+static void reconfigure(struct world *w)
+{
+    struct shape *next = &w->shapes[w->shape ^ 1];
+    struct error err;
+
+    set_shape(w, next, chance(w, 600));
+    if (bridge_reconfigure(w->bridge, &next->options, w->now, &err)) {
+        w->shape ^= 1;
+        w->options = &next->options;
+    } else if (err.code == ERROR_LEDGER_IO) {
+        crash(w, chance(w, 700));
+    } else if (err.code == ERROR_LEDGER_FULL) {
+        forget_calls(w);
+        w->full++;
+    } else {
+        violated(w, "the configuration was not taken: %s", err.text);
+    }
+}
+
 static void mishaps(struct world *w)
 {
+    if (chance(w, 15))
+        reconfigure(w);
     if (chance(w, 20))
         redrive(w);
     if (chance(w, 20))
@@ -888,8 +925,24 @@ static const struct bridge_queue bridge_queues[] = {
     {.name = "far", .remote = &far_options[0]},
     {.name = "far.fifo", .remote = &far_options[1], .hold_key = true},
 };
-static const char *const fed[] = {"orders", "copies", "far", "far.fifo"};
-static const struct bridge_source bridge_sources[] = {{.name = "orders", .idle_poll_ms = 1000, .queues = fed, .queue_count = 4}};
+static const char *const fed[] = {"orders", "copies", "far", "far.fifo", "later"};
+
+static void set_shape(struct world *w, struct shape *shape, bool later)
+{
+    static const enum bridge_from froms[] = {FROM_NOW, FROM_LEDGER, FROM_STREAM};
+
+    memcpy(shape->queues, bridge_queues, sizeof(bridge_queues));
+    shape->queues[QUEUES].filter = w->filter;
+    shape->queues[QUEUES + FAR] = (struct bridge_queue){.name = "later", .visibility_timeout_ms = 30000, .from = froms[below(w, 3)]};
+    if (later && chance(w, 500))
+        shape->queues[QUEUES + FAR].filter = w->filter;
+    memcpy(shape->fed, fed, sizeof(fed));
+    shape->source = (struct bridge_source){.name = "orders", .idle_poll_ms = 1000, .queues = shape->fed, .queue_count = 4 + later};
+    shape->options = w->options ? *w->options : (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .source_count = 1, .discovery_ms = 60000};
+    shape->options.queues = shape->queues;
+    shape->options.queue_count = QUEUES + FAR + later;
+    shape->options.sources = &shape->source;
+}
 
 static void begin(struct world *w, uint64_t seed)
 {
@@ -905,11 +958,10 @@ static void begin(struct world *w, uint64_t seed)
     fake_service_options(w->aws)->retention_ms = DAY_MS;
     fake_service_options(w->aws)->odd_times = chance(w, 300);
     fake_time_set(w->aws, w->now.wall_ms);
-    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = w->queues, .queue_count = QUEUES + FAR,
-                                         .sources = bridge_sources, .source_count = 1, .discovery_ms = 60000,
-                                         .keep_settled_ms = chance(w, 300) ? 60000 : 3650 * DAY_MS}; /* or for good: a seed's clock may go on for weeks */
-    memcpy(w->queues, bridge_queues, sizeof(w->queues));
-    w->queues[QUEUES].filter = w->filter = filter_new(SLICE(FAR_FILTER), NULL);
+    w->filter = filter_new(SLICE(FAR_FILTER), NULL);
+    set_shape(w, &w->shapes[0], false);
+    w->options = &w->shapes[0].options;
+    w->options->keep_settled_ms = chance(w, 300) ? 60000 : 3650 * DAY_MS; /* or for good: a seed's clock may go on for weeks */
     for (int i = 0; i < FAR; i++)
         w->far[i] = (struct fake_sqs){.fifo = i == 1, .seed = random_next(&w->random)};
     if (PLANTED(NO_SYNC))
@@ -943,9 +995,12 @@ static bool drained(struct world *w)
     size_t count;
 
     desks = bridge_desks(w->bridge, &count);
-    for (size_t i = 0; i < count; i++)
-        if (desks[i]->queue->counts[MESSAGE_QUEUED] + desks[i]->queue->counts[MESSAGE_IN_FLIGHT] + desks[i]->queue->counts[MESSAGE_PENDING] > 0)
+    for (size_t i = 0; i < count; i++) {
+        const struct queue *q = desks[i]->queue;
+
+        if (strcmp(q->name, "later") != 0 && q->counts[MESSAGE_QUEUED] + q->counts[MESSAGE_IN_FLIGHT] + q->counts[MESSAGE_PENDING] > 0)
             return false;
+    }
     return source_trouble(bridge_source(w->bridge, 0))[0] == '\0';
 }
 
