@@ -10,7 +10,8 @@ static struct {
     EVP_MD *sha256;
     EVP_MD *md5;
     EVP_CIPHER *aes;
-    EVP_MD_CTX *scratch;
+    EVP_MD_CTX *sha256_state; /* one each: OpenSSL frees and allocates when a state changes its algorithm, a microsecond each time */
+    EVP_MD_CTX *md5_state;
     uint32_t crc[8][256];
 } digests;
 
@@ -31,13 +32,14 @@ static void make_crc_table(void)
 
 void digest_init(void)
 {
-    if (digests.scratch)
+    if (digests.sha256_state)
         return;
     digests.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     digests.md5 = EVP_MD_fetch(NULL, "MD5", NULL);
     digests.aes = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
-    digests.scratch = EVP_MD_CTX_new();
-    if (!digests.sha256 || !digests.md5 || !digests.aes || !digests.scratch)
+    digests.sha256_state = EVP_MD_CTX_new();
+    digests.md5_state = EVP_MD_CTX_new();
+    if (!digests.sha256 || !digests.md5 || !digests.aes || !digests.sha256_state || !digests.md5_state)
         panic("OpenSSL lacks SHA-256, MD5 or AES-128 (a FIPS-only configuration has no MD5, which SQS needs)");
     make_crc_table();
 }
@@ -47,10 +49,11 @@ void digest_fini(void)
     EVP_MD_free(digests.sha256);
     EVP_MD_free(digests.md5);
     EVP_CIPHER_free(digests.aes);
-    EVP_MD_CTX_free(digests.scratch);
+    EVP_MD_CTX_free(digests.sha256_state);
+    EVP_MD_CTX_free(digests.md5_state);
     digests.sha256 = digests.md5 = NULL;
     digests.aes = NULL;
-    digests.scratch = NULL;
+    digests.sha256_state = digests.md5_state = NULL;
 }
 
 static void must(int ok)
@@ -59,20 +62,19 @@ static void must(int ok)
         panic("OpenSSL refused a digest");
 }
 
-static void digest(const EVP_MD *algorithm, struct slice data, unsigned char *out)
+static void digest(EVP_MD_CTX *state, const EVP_MD *algorithm, struct slice data, unsigned char *out)
 {
-    must(EVP_DigestInit_ex2(digests.scratch, algorithm, NULL) && EVP_DigestUpdate(digests.scratch, data.ptr, data.len) &&
-         EVP_DigestFinal_ex(digests.scratch, out, NULL));
+    must(EVP_DigestInit_ex2(state, algorithm, NULL) && EVP_DigestUpdate(state, data.ptr, data.len) && EVP_DigestFinal_ex(state, out, NULL));
 }
 
 void sha256(struct slice data, unsigned char out[SHA256_BYTES])
 {
-    digest(digests.sha256, data, out);
+    digest(digests.sha256_state, digests.sha256, data, out);
 }
 
 void md5(struct slice data, unsigned char out[MD5_BYTES])
 {
-    digest(digests.md5, data, out);
+    digest(digests.md5_state, digests.md5, data, out);
 }
 
 void sha1(struct slice data, unsigned char out[SHA1_BYTES])
@@ -120,10 +122,10 @@ void hmac_key_sign(const struct hmac_key *key, struct slice data, unsigned char 
 {
     unsigned char inner[SHA256_BYTES];
 
-    must(EVP_MD_CTX_copy_ex(digests.scratch, key->inner) && EVP_DigestUpdate(digests.scratch, data.ptr, data.len) &&
-         EVP_DigestFinal_ex(digests.scratch, inner, NULL));
-    must(EVP_MD_CTX_copy_ex(digests.scratch, key->outer) && EVP_DigestUpdate(digests.scratch, inner, sizeof(inner)) &&
-         EVP_DigestFinal_ex(digests.scratch, out, NULL));
+    must(EVP_MD_CTX_copy_ex(digests.sha256_state, key->inner) && EVP_DigestUpdate(digests.sha256_state, data.ptr, data.len) &&
+         EVP_DigestFinal_ex(digests.sha256_state, inner, NULL));
+    must(EVP_MD_CTX_copy_ex(digests.sha256_state, key->outer) && EVP_DigestUpdate(digests.sha256_state, inner, sizeof(inner)) &&
+         EVP_DigestFinal_ex(digests.sha256_state, out, NULL));
 }
 
 void hmac_sha256(struct slice secret, struct slice data, unsigned char out[SHA256_BYTES])

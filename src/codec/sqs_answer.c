@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/sqs_answer.h"
 
+#include "codec/digest.h"
 #include "codec/sqs_request.h"
 
 void sqs_answer_begin(struct sqs_answer *a, enum sqs_action action)
@@ -104,7 +105,10 @@ void sqs_answer_message(struct sqs_answer *a, const struct sqs_message *m)
     buffer_append_text(out, m->message_id);
     buffer_append_text(out, "\",\"ReceiptHandle\":\"");
     buffer_append(out, m->receipt_handle); /* base64: nothing to escape */
-    sqs_md5_hex(m->body, hex);
+    if (slice_present(m->body_md5))
+        hex_encode(m->body_md5.ptr, MD5_BYTES, hex);
+    else
+        sqs_md5_hex(m->body, hex);
     buffer_append_text(out, "\",\"MD5OfBody\":\"");
     buffer_append(out, slice_from(hex, 32));
     buffer_append_text(out, "\",\"Body\":");

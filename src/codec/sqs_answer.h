@@ -15,6 +15,7 @@ struct sqs_message {
     const char *message_id;
     struct slice receipt_handle;
     struct slice body;
+    struct slice body_md5;            /* MD5_BYTES, of the body; absent: it is made here */
     struct sqs_attribute *attributes; /* those wanted; sorted by the writer */
     size_t attribute_count;
     unsigned system_attributes; /* which of the following to give: enum sqs_system_attribute */

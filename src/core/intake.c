@@ -162,7 +162,8 @@ static struct sent_range *range_for(struct intake *in, const struct queue *q)
 int64_t intake_message(struct intake *in, struct queue *q, const struct sent_message *message, struct instant now)
 {
     struct sent_range *range = range_for(in, q);
-    struct record_row row = {.id = in->next_record++, .body = message->body, .attributes = message->attributes, .key_hash = message->group_hash};
+    struct record_row row = {.id = in->next_record++, .body = message->body, .attributes = message->attributes, .body_md5 = message->body_md5,
+                             .key_hash = message->group_hash};
 
     if (in->sent.count++ == 0) {
         in->sent.first_record = row.id;

@@ -48,6 +48,7 @@ int64_t intake_page(struct intake *in, struct shard_row *shard, const struct str
 struct sent_message {
     struct slice body;
     struct slice attributes; /* sqs_attributes_encode's form, or absent */
+    struct slice body_md5;   /* MD5_BYTES */
     uint64_t group_hash;     /* of its message group; 0: none */
     int64_t delay_ms;
 };

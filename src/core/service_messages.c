@@ -160,10 +160,12 @@ static bool deliver(void *context, const struct received *received, struct error
     message_id_encode(&s->identity, received->root, t.id);
     receipt_handle_encode(&s->identity, row->id, received->receive_count, t.handle);
     m.receipt_handle = slice_text(t.handle);
-    if (row->shard == 0)
+    if (row->shard == 0) {
+        m.body_md5 = row->body_md5.len == MD5_BYTES ? row->body_md5 : SLICE_NONE;
         fill_from_send(s, &m, &d->exchange->request, row);
-    else if (!fill_from_stream(d, received, &m, &t, err))
+    } else if (!fill_from_stream(d, received, &m, &t, err)) {
         return false;
+    }
     if (d->fifo) {
         sequence_number(row->id, t.sequence);
         m.sequence_number = slice_text(t.sequence);
@@ -414,7 +416,7 @@ static uint64_t group_hash(struct slice group_id)
 #define KEY_BYTES 16
 
 /* Stores the message, unless it was sent before. Returns its id, or that of the one that was stored then. */
-static int64_t store(struct service *s, const struct exchange *x, struct desk *desk, const struct sqs_entry *e, struct instant now)
+static int64_t store(struct service *s, const struct exchange *x, struct desk *desk, const struct sqs_entry *e, struct slice body_md5, struct instant now)
 {
     struct queue *q = desk->queue;
     int64_t delay_ms = e->delay_s >= 0 ? e->delay_s * INT64_C(1000) : q->options.delay_ms;
@@ -433,7 +435,8 @@ static int64_t store(struct service *s, const struct exchange *x, struct desk *d
         queue_group(q, s->db, now);
     encode_attributes(s, x, e, id);
     message = intake_message(s->intake, q,
-                             &(struct sent_message){e->body, s->arena.len > 0 ? buffer_slice(&s->arena) : SLICE_NONE, group_hash(e->group_id), delay_ms}, now);
+                             &(struct sent_message){.body = e->body, .attributes = s->arena.len > 0 ? buffer_slice(&s->arena) : SLICE_NONE,
+                                                    .body_md5 = body_md5, .group_hash = group_hash(e->group_id), .delay_ms = delay_ms}, now);
     if (q->options.fifo) {
         ledger_deduplication_put(s->db, q->id, slice_from((const char *)key, KEY_BYTES), message, now.wall_ms);
         s->deduplicates = true;
@@ -444,16 +447,19 @@ static int64_t store(struct service *s, const struct exchange *x, struct desk *d
 static void apply_send(struct service *s, struct exchange *x, struct desk *desk, const struct sqs_entry *e, struct instant now)
 {
     struct sqs_attribute trace = {SLICE("AWSTraceHeader"), SLICE("String"), e->trace_header};
-    int64_t message = store(s, x, desk, e, now);
-    char body_md5[33];
+    unsigned char digest[MD5_BYTES];
+    int64_t message;
+    char body_md5[2 * MD5_BYTES + 1];
     char attributes_md5[33];
     char system_md5[33];
     char id[MESSAGE_ID_TEXT];
     char sequence[SEQUENCE_TEXT];
     struct sqs_sent sent = {.id = e->id, .message_id = id, .body_md5 = body_md5};
 
+    md5(e->body, digest);
+    hex_encode(digest, sizeof(digest), body_md5);
+    message = store(s, x, desk, e, slice_from((const char *)digest, sizeof(digest)), now);
     message_id_encode(&s->identity, message, id);
-    sqs_md5_hex(e->body, body_md5);
     if (e->attribute_count > 0) {
         sqs_attributes_md5(x->request.attributes + e->first_attribute, e->attribute_count, attributes_md5);
         sent.attributes_md5 = attributes_md5;

@@ -369,6 +369,7 @@ void ledger_record_insert(struct database *db, const struct record_row *row)
     bind_i64(db, S(RECORD_INSERT), 6, (int64_t)row->key_hash);
     bind_blob(db, S(RECORD_INSERT), 7, row->body);
     bind_blob(db, S(RECORD_INSERT), 8, row->attributes);
+    bind_blob(db, S(RECORD_INSERT), 9, row->body_md5);
     database_run(db, S(RECORD_INSERT));
 }
 
@@ -839,6 +840,7 @@ static void read_message(struct database *db, enum statement s, struct message_r
         .key_hash = (uint64_t)column_i64(db, s, 12),
         .sub_sequence = column_i64(db, s, 13),
         .remote_id = column_slice(db, s, 14),
+        .body_md5 = column_slice(db, s, 15),
     };
 }
 

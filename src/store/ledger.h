@@ -137,6 +137,7 @@ struct record_row {
     uint64_t key_hash;
     struct slice body;
     struct slice attributes;
+    struct slice body_md5; /* 16 bytes; absent: not known */
 };
 void ledger_record_insert(struct database *db, const struct record_row *row);
 struct page_row {
@@ -280,6 +281,7 @@ struct message_row {
     uint64_t key_hash; /* of the item's key; 0: none */
     int64_t sub_sequence;
     struct slice remote_id; /* see remote_id_text; absent: not sent */
+    struct slice body_md5;  /* of the stored body, 16 bytes; absent: not known */
 };
 /* Messages of [from, end) that were never received, in order: call until false; ledger_fresh_end ends it early. */
 void ledger_fresh_begin(struct database *db, int64_t from, int64_t end, int64_t limit);

@@ -15,7 +15,7 @@
     "history=CAST(substr(history,1,248)||coalesce((SELECT substr(c.history,1,248) FROM message c WHERE c.id=message.moved_to),x'')||?3 AS BLOB)"
 #define RECORD_COLUMNS                                                                                                                   \
     "m.id,m.record,m.state,m.receive_count,m.due_at_ms,m.origin,m.moved_to,m.history,"                                                   \
-    "r.shard,r.sequence_number,r.body,r.attributes,r.key_hash,r.sub_sequence,m.remote_id"
+    "r.shard,r.sequence_number,r.body,r.attributes,r.key_hash,r.sub_sequence,m.remote_id,r.body_md5"
 
 /* name, scans a table on purpose, text */
 #define STATEMENT_LIST(X)                                                                                                                \
@@ -68,8 +68,8 @@
     X(GAP_NEW_COUNT, true, "SELECT count(*) FROM gap WHERE acknowledged_at_ms IS NULL")                                                  \
     /* pages, records, messages: writing */                                                                                              \
     X(PAGE_LAST, false, "SELECT max(id+record_count) FROM page WHERE id=(SELECT max(id) FROM page)")                                     \
-    X(RECORD_INSERT, false, "INSERT INTO record(id,shard,sequence_number,sub_sequence,event_name,key_hash,body,attributes) "             \
-                            "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                           \
+    X(RECORD_INSERT, false, "INSERT INTO record(id,shard,sequence_number,sub_sequence,event_name,key_hash,body,attributes,body_md5) "    \
+                            "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                                                        \
     X(PAGE_INSERT, false, "INSERT INTO page(id,shard,record_count,after_sequence,first_sequence,last_sequence,stored_at_ms,bloom) "      \
                           "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                             \
     X(DELIVERY_INSERT, false, "INSERT INTO delivery(page,queue,first_message,message_count,filtered) VALUES(?1,?2,?3,?4,?5)")            \

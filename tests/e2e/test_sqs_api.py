@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded queues' whole API, by boto3 as it is: making and changing queues, FIFO, dead letters and their redrive, tags, policies, regions, restarts."""
 
+import hashlib
 import json
+import sqlite3
 import time
 import uuid
+from contextlib import closing
 
 import boto3
 import pytest
@@ -346,3 +349,18 @@ def test_records_of_a_stream_in_a_fifo_queue_keep_their_order(make_bridge, table
         assert first == list(range(8)), (key, numbers)
     assert len(seen) == 5
     bridge.command("audit", check=0)
+
+
+def test_the_senders_digest_travels_with_the_message(server, sqs):
+    """So damage on disk is seen by whoever receives it; a ledger from before it was kept has it made anew."""
+    url = make(sqs)
+    sent = [sqs.send_message(QueueUrl=url, MessageBody=body)["MD5OfMessageBody"] for body in ("whole", "damaged", "older")]
+    server.stop()
+    with closing(sqlite3.connect(server.ledger)) as db:
+        db.execute("UPDATE record SET body=? WHERE CAST(body AS TEXT)='damaged'", (b"dAmaged",))
+        db.execute("UPDATE record SET body_md5=NULL WHERE CAST(body AS TEXT)='older'")
+        db.commit()
+    server.start()
+    got = receive(client(server), url.replace(url.split("/")[2], server.url.split("/")[2]))
+    assert [m["MD5OfBody"] for m in got] == sent
+    assert [hashlib.md5(m["Body"].encode()).hexdigest() == m["MD5OfBody"] for m in got] == [True, False, True]
