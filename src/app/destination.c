@@ -31,26 +31,11 @@ static bool read_arn(struct destination *d, const char *arn, struct error *err)
     return true;
 }
 
-/* "sqs.eu-west-1.amazonaws.com", and the older "eu-west-1.queue.amazonaws.com"; absent: another host. */
-static struct slice region_of_host(struct slice host)
-{
-    struct slice rest = host;
-    struct slice first = cut(&rest, '.');
-    struct slice second = cut(&rest, '.');
-
-    if (!slice_starts_with(rest, SLICE("amazonaws.com")))
-        return SLICE_NONE;
-    if (slice_is(first, "sqs") || slice_is(first, "sqs-fips"))
-        return second;
-    return slice_is(second, "queue") ? first : SLICE_NONE;
-}
-
 /* https://sqs.eu-west-1.amazonaws.com/123456789012/orders: the endpoint is what stands before the path. */
 static bool read_url(struct destination *d, const char *url, struct error *err)
 {
     struct slice rest = slice_text(strstr(url, "://") + 3);
     struct slice host = cut(&rest, '/');
-    struct slice region = region_of_host(host);
     char *origin = slice_dup(slice_from(url, (size_t)(host.ptr + host.len - url)));
     const char *name = strrchr(url, '/') + 1;
     bool good = endpoint_from_url(&d->endpoint, origin, "address", err);
@@ -62,8 +47,7 @@ static bool read_url(struct destination *d, const char *url, struct error *err)
         return error_set(err, ERROR_CONFIG, "\"%s\" names no queue: wanted https://HOST/ACCOUNT/NAME", url);
     d->url = memory_strdup(url);
     d->name = memory_strdup(name);
-    if (slice_present(region))
-        d->region = slice_dup(region);
+    d->region = endpoint_region(&d->endpoint);
     return true;
 }
 

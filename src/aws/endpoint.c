@@ -220,6 +220,28 @@ bool endpoint_find(struct endpoint *out, enum aws_service service, const char *r
     return url ? endpoint_from_url(out, url, source, err) : own_address(out, service, region, fips, dual, err);
 }
 
+static struct slice cut_label(struct slice *host)
+{
+    size_t at = slice_index(*host, '.');
+    struct slice label = slice_from(host->ptr, at);
+
+    *host = slice_after(*host, at + 1);
+    return label;
+}
+
+char *endpoint_region(const struct endpoint *e)
+{
+    struct slice rest = slice_text(e->host);
+    struct slice first = cut_label(&rest);
+    struct slice second = cut_label(&rest);
+
+    if (!slice_starts_with(rest, SLICE("amazonaws.com")))
+        return NULL;
+    if (slice_is(first, "sqs") || slice_is(first, "sqs-fips"))
+        return slice_dup(second);
+    return slice_is(second, "queue") ? slice_dup(first) : NULL;
+}
+
 void endpoint_fini(struct endpoint *e)
 {
     free(e->url);

@@ -13,6 +13,7 @@ static struct {
     enum log_format format;
     enum log_level least;
 } sink = {STDERR_FILENO, LOG_FORMAT_AUTO, LOG_INFO};
+static _Thread_local const struct log_sink *diverted;
 static _Atomic uint64_t counts[LOG_ERROR + 1];
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -22,6 +23,14 @@ void log_init(int fd, enum log_format format, enum log_level least)
     sink.fd = fd;
     sink.format = format;
     sink.least = least;
+}
+
+const struct log_sink *log_divert(const struct log_sink *to)
+{
+    const struct log_sink *before = diverted;
+
+    diverted = to;
+    return before;
 }
 
 uint64_t log_count(enum log_level level)
@@ -97,11 +106,9 @@ static void append_as_json(struct buffer *line, int64_t now_ms, enum log_level l
     buffer_append_text(line, "}\n");
 }
 
-static void append_as_text(struct buffer *line, int64_t now_ms, enum log_level level, const char *event,
-                           const struct log_field *field)
+static void append_event(struct buffer *line, const char *event, const struct log_field *field)
 {
-    buffer_append_time(line, now_ms);
-    buffer_printf(line, " %-7s %s", level_names[level], event);
+    buffer_append_text(line, event);
     for (; field && field->name; field++) {
         buffer_printf(line, " %s=", field->name);
         if (slice_present(field->text))
@@ -109,7 +116,24 @@ static void append_as_text(struct buffer *line, int64_t now_ms, enum log_level l
         else
             buffer_append_i64(line, field->number);
     }
+}
+
+static void append_as_text(struct buffer *line, int64_t now_ms, enum log_level level, const char *event,
+                           const struct log_field *field)
+{
+    buffer_append_time(line, now_ms);
+    buffer_printf(line, " %-7s ", level_names[level]);
+    append_event(line, event, field);
     buffer_append_byte(line, '\n');
+}
+
+static void hand_over(enum log_level level, const char *event, const struct log_field *fields)
+{
+    struct buffer line = {0};
+
+    append_event(&line, event, fields);
+    diverted->line(diverted->context, level, line.ptr);
+    buffer_fini(&line);
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
@@ -119,6 +143,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     int64_t now_ms;
     ssize_t ignored;
 
+    if (diverted) {
+        hand_over(level, event, fields);
+        return;
+    }
     atomic_fetch_add(&counts[level], 1);
     if (level < sink.least)
         return;

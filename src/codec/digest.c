@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-static struct {
+static _Thread_local struct {
     EVP_MD *sha256;
     EVP_MD *md5;
     EVP_CIPHER *aes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * digest: the hashes and encodings of AWS's protocols, by OpenSSL. Pure; contexts are made once per process (digest_init) and reused, because
- * fetching an algorithm costs more than hashing a small message. One thread at a time.
+ * digest: the hashes and encodings of AWS's protocols, by OpenSSL. Pure; contexts are made once per thread (digest_init) and reused, because
+ * fetching an algorithm costs more than hashing a small message. Each thread that uses them calls digest_init; threads share nothing.
  */
 #ifndef S2Q_CODEC_DIGEST_H
 #define S2Q_CODEC_DIGEST_H
@@ -15,7 +15,7 @@
 
 /* Fetches the algorithms and makes the contexts; safe to call again. Panics if OpenSSL lacks one of them. */
 void digest_init(void);
-/* Frees them (for leak checkers). */
+/* Frees this thread's. */
 void digest_fini(void);
 
 void sha256(struct slice data, unsigned char out[SHA256_BYTES]);
