@@ -118,6 +118,7 @@ static struct job *append(struct jobs *j, struct sqs_received *m)
 {
     struct job *job = memory_zeroed(1, sizeof(*job));
 
+    job->due_ms = INT64_MAX;
     job->m = *m;
     *m = (struct sqs_received){0};
     if (j->options.fifo && slice_present(job->m.group_id))
@@ -245,10 +246,12 @@ void jobs_stop(struct jobs *j, int64_t now_ms)
 const char *const batch_actions[BATCH_KINDS] = {
     [BATCH_SEND] = "SendMessageBatch", [BATCH_DELETE] = "DeleteMessageBatch", [BATCH_VISIBILITY] = "ChangeMessageVisibilityBatch"};
 
-/* While stopping, only what a handler still works on is kept hidden: so a server that answers nothing but this does not keep it from ending. */
+/* While stopping, only what a handler still works on is kept hidden: so a server that answers nothing but this does not keep it from ending. What is to be
+ * deleted only if that has failed. */
 static bool to_extend(const struct jobs *j, const struct job *job, int64_t until_ms)
 {
-    bool wanted = job->state == JOB_RUNNING || (job->state <= JOB_DELETING && !j->stopping);
+    bool unsettled = job->state <= JOB_SENDING || (job->state == JOB_DELETING && job->failures > 0);
+    bool wanted = job->state == JOB_RUNNING || (unsettled && !j->stopping);
 
     return wanted && !job->calling && job->extend_ms <= until_ms;
 }
