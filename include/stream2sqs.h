@@ -99,7 +99,8 @@ enum s2q_log_level { S2Q_LOG_DEBUG, S2Q_LOG_INFO, S2Q_LOG_WARNING, S2Q_LOG_ERROR
 /* S2Q_OPTIONS_INIT is every default but for queue_url and handler. Texts are copied by s2q_consumer_new. */
 struct s2q_options {
     size_t size; /* sizeof(struct s2q_options): a newer library knows an older caller by it */
-    const char *queue_url;         /* plain http only to loopback */
+    const char *queue_url;         /* plain http only to loopback, here and in the next */
+    const char *endpoint_url;      /* the server, if queue_url does not say how to reach it (a VPC endpoint, a proxy); NULL: queue_url's */
     const char *region;            /* NULL: the URL's, if it is Amazon's own; AWS_REGION, AWS_DEFAULT_REGION, the profile's */
     const char *access_key_id;     /* NULL: environment, profile, container, instance, as the AWS command line */
     const char *secret_access_key;
@@ -118,7 +119,7 @@ struct s2q_options {
      * never in a worker's; it should not block. No secret, body or receipt handle is ever logged. */
     void (*log)(void *context, enum s2q_log_level level, const char *text);
 };
-#define S2Q_OPTIONS_INIT {sizeof(struct s2q_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define S2Q_OPTIONS_INIT {sizeof(struct s2q_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 struct s2q_consumer;
 

@@ -36,9 +36,14 @@ static char *origin_of(const char *url)
 static bool find_endpoint(struct settings *s, struct error *err)
 {
     char *origin = origin_of(s->options.queue_url);
-    bool good = origin ? endpoint_from_url(&s->endpoint, origin, "options.queue_url", err)
-                       : error_set(err, ERROR_CONFIG, "options.queue_url \"%s\": wanted https://HOST/ACCOUNT/NAME", s->options.queue_url);
+    bool good = true;
 
+    if (origin == NULL)
+        good = error_set(err, ERROR_CONFIG, "options.queue_url \"%s\": wanted https://HOST/ACCOUNT/NAME", s->options.queue_url);
+    else if (s->options.endpoint_url)
+        good = endpoint_from_url(&s->endpoint, s->options.endpoint_url, "options.endpoint_url", err);
+    else
+        good = endpoint_from_url(&s->endpoint, origin, "options.queue_url", err);
     free(origin);
     return good;
 }
@@ -75,7 +80,7 @@ static bool check(const struct s2q_options *o, struct error *err)
 
 static void copy_texts(struct s2q_options *o)
 {
-    const char **const texts[] = {&o->queue_url, &o->region, &o->access_key_id, &o->secret_access_key, &o->session_token, &o->profile, &o->ca_bundle,
+    const char **const texts[] = {&o->queue_url, &o->endpoint_url, &o->region, &o->access_key_id, &o->secret_access_key, &o->session_token, &o->profile, &o->ca_bundle,
                                   &o->dead_letter_queue_url};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -163,8 +168,8 @@ bool settings_init(struct settings *s, const struct s2q_options *given, struct l
 void settings_fini(struct settings *s)
 {
     struct s2q_options *o = &s->options;
-    char *texts[] = {(char *)(uintptr_t)o->queue_url, (char *)(uintptr_t)o->region, (char *)(uintptr_t)o->profile, (char *)(uintptr_t)o->ca_bundle,
-                     (char *)(uintptr_t)o->dead_letter_queue_url};
+    char *texts[] = {(char *)(uintptr_t)o->queue_url, (char *)(uintptr_t)o->endpoint_url, (char *)(uintptr_t)o->region, (char *)(uintptr_t)o->profile,
+                     (char *)(uintptr_t)o->ca_bundle, (char *)(uintptr_t)o->dead_letter_queue_url};
 
     if (s->set)
         credential_set_free(s->set);
