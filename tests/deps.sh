@@ -3,7 +3,7 @@
 # Installs what building and testing need on Debian 12; says what it installs, and does nothing when all is there.
 set -euo pipefail
 
-packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev
+packages=(gcc g++ make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev
     libcmocka-dev openssl python3 python3-venv shellcheck strace)
 # Debian's own clients, and a PHP framework's
 packages+=(awscli python3-boto3 php-cli php-curl php-xml php-async-aws-sqs php-symfony-amazon-sqs-messenger php-symfony-messenger php-symfony-http-client

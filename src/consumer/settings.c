@@ -80,8 +80,8 @@ static bool check(const struct s2q_options *o, struct error *err)
 
 static void copy_texts(struct s2q_options *o)
 {
-    const char **const texts[] = {&o->queue_url, &o->endpoint_url, &o->region, &o->access_key_id, &o->secret_access_key, &o->session_token, &o->profile, &o->ca_bundle,
-                                  &o->dead_letter_queue_url};
+    const char **const texts[] = {&o->queue_url, &o->endpoint_url, &o->region, &o->access_key_id, &o->secret_access_key, &o->session_token, &o->profile,
+                                  &o->ca_bundle, &o->dead_letter_queue_url};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *texts[i] = memory_strdup(*texts[i]);

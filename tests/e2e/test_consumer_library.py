@@ -17,6 +17,7 @@ from fault_proxy import FaultProxy
 from rig import BUILD, KEY, REGION, ROOT, Server, wait_until
 from test_sqs_api import arn, attributes, bodies, client, make, receive, redrive
 from test_targets import Far
+from test_tls import client as tls_client, make_certificate
 
 SANITIZED = shlex.split(os.environ.get("EXTRA_CFLAGS", ""))  # of `make e2e-asan`
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -391,6 +392,50 @@ def test_options_that_make_no_sense(start, url, options, says):
     consumer = start(url, keys=KEY, **options)
     assert consumer.process.wait(20) == CONFIG
     assert says in consumer.lines("status")[0][1]
+
+
+def test_a_server_that_is_not_there_is_waited_for(start, make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    bridge.stop()
+    consumer = start(bridge.url + "/000000000000/q", bridge)
+    wait_until("it says so", lambda: "calls fail; trying again action=ReceiveMessage" in consumer.said(), process=consumer.process)
+    bridge.start()
+    wait_until("it goes on", lambda: "calls are answered again" in consumer.said(), 40, consumer.process)
+    bridge.stop()
+    began = time.monotonic()
+    consumer.end(OK)
+    assert time.monotonic() - began < 5
+
+
+def test_credentials_that_come_later_and_that_never_come(start, server, sqs, tmp_path):
+    url = make(sqs)
+    send(sqs, url, "a")
+    (tmp_path / ".aws").mkdir()
+    answer = tmp_path / "answer"
+    (tmp_path / ".aws/config").write_text(f"[default]\nregion = {REGION}\ncredential_process = sh -c 'while ! cat {answer}; do sleep 0.1; done 2>/dev/null'\n")
+    consumer = start(url)
+    wait_until("it says so", lambda: "calls fail" in consumer.said(), process=consumer.process)
+    (tmp_path / "later").write_text('{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s"}' % tuple(server.key.values()))
+    (tmp_path / "later").rename(answer)
+    consumer.wait_done(1)
+    consumer.end(OK)
+    (tmp_path / ".aws/config").write_text("[default]\ncredential_process = false\n")
+    assert start(url).process.wait(30) == CREDENTIALS
+
+
+def test_tls_with_a_ca_of_its_own(start, make_bridge, tmp_path):
+    certificate, key = make_certificate(tmp_path, "one")
+    bridge = make_bridge("--tls-certificate", certificate, "--tls-key", key, "--queue", "q", endpoint=None).start()
+    sqs = tls_client(bridge, certificate)
+    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    send(sqs, url, "a", "b")
+    untrusting = start(url, bridge)
+    wait_until("it says so", lambda: "certificate" in untrusting.said(), process=untrusting.process)
+    untrusting.end(OK)
+    consumer = start(url, bridge, ca_bundle=certificate)
+    consumer.wait_done(2)
+    consumer.end(OK)
+    assert untrusting.begun() == [] and in_queue(sqs, url) == (0, 0)
 
 
 # ---- many ----

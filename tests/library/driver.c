@@ -2,7 +2,7 @@
  *
  * A program that uses the installed library as any other would, and does what its messages say: for tests/e2e/test_consumer_library.py.
  *
- *     driver QUEUE_URL [endpoint=URL] [workers=N] [visibility=SECONDS] [retry_at_once=1] [dead=QUEUE_URL] [region=R] [key=ID] [secret=S] [runs=N] [consumers=N]
+ *     driver QUEUE_URL [endpoint=URL] [workers=N] [visibility=SECONDS] [retry_at_once=1] [dead=QUEUE_URL] [region=R] [key=ID] [secret=S] [ca_bundle=FILE] [runs=N] [consumers=N]
  *
  * A body "NAME:WHAT" is done by WHAT: retry (always), retry1 (the first time), giveup, sleepMS, stop; all else is done well. To standard output goes a line for
  * each beginning and end of a handler, and for each end of a run; to standard error what the library logs.
@@ -85,7 +85,7 @@ static void set(struct s2q_options *o, const char *name, size_t len, const char 
         const char **text;
         unsigned *number;
     } known[] = {{"endpoint", &o->endpoint_url, NULL}, {"dead", &o->dead_letter_queue_url, NULL}, {"region", &o->region, NULL}, {"key", &o->access_key_id, NULL},
-                 {"secret", &o->secret_access_key, NULL}, {"workers", NULL, &o->workers}, {"visibility", NULL, &o->visibility_timeout_s},
+                 {"secret", &o->secret_access_key, NULL}, {"ca_bundle", &o->ca_bundle, NULL}, {"workers", NULL, &o->workers}, {"visibility", NULL, &o->visibility_timeout_s},
                  {"retry_at_once", NULL, (unsigned *)&o->retry_at_once}, {"runs", NULL, (unsigned *)runs}, {"consumers", NULL, (unsigned *)&consumer_count}};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

@@ -22,6 +22,8 @@ planted() {
 planted base '#include "codec/json.h"'
 planted core '#include "io/loop.h"'
 planted store '#include "core/queue.h"'
+planted consumer '#include "store/ledger.h"'
+planted app '#include "consumer/jobs.h"'
 planted core 'const char *sql = "SELECT 1";'
 planted base 'int x;' '/* no licence */'
 rm -rf "$work/src" && mkdir -p "$work/src/core"
