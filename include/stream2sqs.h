@@ -108,7 +108,7 @@ struct s2q_options {
     const char *profile;           /* NULL: AWS_PROFILE, "default" */
     const char *ca_bundle;         /* NULL: AWS_CA_BUNDLE, the profile's, the system's */
     const char *dead_letter_queue_url; /* on the same server; NULL: none; see s2q_give_up */
-    unsigned workers;              /* threads that call the handler, of the library's own; 0: 1; at most 256 */
+    unsigned workers;              /* threads that call the handler, of the library's own; 0: 1; at most 1,024 */
     unsigned visibility_timeout_s; /* 0: 30; at most 43,200; extended while a message waits for a worker, or its handler runs */
     int retry_at_once;             /* S2Q_RETRY: 0: the message comes again when its visibility ends; else: at once */
     /* Called in the workers' threads, which have all signals blocked but those of faults; by several at a time if there are several. May block as long as it

@@ -85,13 +85,15 @@ BUGS_OF_SIM := POSITION_FIRST VISIBILITY_IGNORED DELETE_IGNORED REPLY_BEFORE_COM
 BUGS_OF_PUMP := FAILED_IGNORED MD5_IGNORED UNKNOWN_IGNORED BATCH_UNSPLIT CHARACTERS_RAW GROUP_UNLOCKED HOLD_FORGOTTEN OVERSIZE_SENT_FIRST
 BUGS_OF_GATEWAY := GATEWAY_FORGETS GATEWAY_UNCONFIRMED
 BUGS_OF_MODEL := VISIBILITY_IGNORED DELETE_IGNORED FIFO_GROUP_UNLOCKED EXPIRED_HANDLE_DELETES DEDUPLICATION_FORGOTTEN
+BUGS_OF_CONSUMER := CONSUMER_DELETES_FAILED CONSUMER_GROUP_UNLOCKED CONSUMER_NOT_EXTENDED CONSUMER_OVERTAKES CONSUMER_UNCONFIRMED CONSUMER_HIDES
 planted: ## every planted bug (src/base/planted.h) must be caught
 	$(Q)$(MAKE) BUILD=build-planted EXTRA_CFLAGS=-DS2Q_PLANTED_BUGS build-planted/tests/sim/sim build-planted/tests/unit/core/pump_test \
-		build-planted/tests/model/queue_model_test build-planted/tests/unit/core/gateway_test
+		build-planted/tests/model/queue_model_test build-planted/tests/unit/core/gateway_test build-planted/tests/unit/consumer/jobs_test
 	$(Q)tests/sim/planted.sh build-planted/tests/sim/sim $(BUGS_OF_SIM) -- --seeds 200
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/core/pump_test $(BUGS_OF_PUMP) --
 	$(Q)tests/sim/planted.sh build-planted/tests/model/queue_model_test $(BUGS_OF_MODEL) --
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/core/gateway_test $(BUGS_OF_GATEWAY) --
+	$(Q)tests/sim/planted.sh build-planted/tests/unit/consumer/jobs_test $(BUGS_OF_CONSUMER) --
 
 demo: deps ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done

@@ -27,7 +27,8 @@ MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, cons
                             const char *(*lookup)(const char *), struct error *err);
 /* The endpoint of a URL that an option names; `source` is what error texts call it. */
 MUST_USE bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err);
-/* The region that a host of SQS's own says ("sqs.eu-west-1.amazonaws.com", and the older "eu-west-1.queue.amazonaws.com"); NULL: another host. The caller frees it. */
+/* The region that a host of SQS's own says ("sqs.eu-west-1.amazonaws.com", and the older "eu-west-1.queue.amazonaws.com"); NULL: another host. The caller
+ * frees it. */
 char *endpoint_region(const struct endpoint *e);
 void endpoint_fini(struct endpoint *e);
 /* AWS_CA_BUNDLE, or the profile's ca_bundle: the CA certificates to trust instead of the system's. *out: NULL when neither is set; borrowed. False: *err, the

@@ -30,8 +30,8 @@ struct log_field {
 void log_init(int fd, enum log_format format, enum log_level least);
 /* fields: LOG_FIELDS(...) or NULL. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
-/* This thread's lines go there instead, as text without time and level, whatever log_init says; NULL: as before. Borrowed until it is changed. Returns what there
- * was. For the consumer library, which has no standard error of its own. */
+/* This thread's lines go there instead, as text without time and level, whatever log_init says; NULL: as before. Borrowed until it is changed. Returns what
+ * there was. For the consumer library, which has no standard error of its own. */
 struct log_sink {
     void (*line)(void *context, enum log_level level, const char *text);
     void *context;

@@ -26,6 +26,12 @@
     X(RELOAD_NOT_UNDONE)   /* P8: a configuration is taken though there was no room for what it makes */                                 \
     X(GATEWAY_FORGETS)     /* what consumers do through the gateway is not recorded */                                                   \
     X(GATEWAY_UNCONFIRMED) /* the gateway confirms deletes before the other server has */                                                \
+    X(CONSUMER_DELETES_FAILED) /* the C library: an entry of a batch that failed counts as deleted */                                      \
+    X(CONSUMER_GROUP_UNLOCKED) /* the C library: a group goes on after a message of it that is to come again */                           \
+    X(CONSUMER_NOT_EXTENDED)   /* the C library: visibility is not extended while a message waits for a worker */                         \
+    X(CONSUMER_OVERTAKES)      /* the C library: a message is released while its visibility is being extended */                          \
+    X(CONSUMER_UNCONFIRMED)    /* the C library: what is given up is deleted though it arrived altered */                                 \
+    X(CONSUMER_HIDES)          /* the C library: what waits is not made visible at a stop */                                              \
     X(OVERSIZE_SENT_FIRST) /* a message points to an object that is not confirmed */
 
 #ifdef S2Q_PLANTED_BUGS

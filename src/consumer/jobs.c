@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/planted.h"
 #include "core/target.h"
 
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static int64_t hidden_first(const struct jobs *j, int64_t asked_ms, int64_t now_
 /* What is behind it in its group is not to overtake it. */
 static void release_group(struct jobs *j, const struct job *failed, int64_t now_ms)
 {
-    for (struct job *other = failed->next; other && failed->group != 0; other = other->next)
+    for (struct job *other = failed->next; other && failed->group != 0 && !PLANTED(CONSUMER_GROUP_UNLOCKED); other = other->next)
         if (other->group == failed->group && other->state == JOB_READY)
             move(j, other, JOB_RELEASING, now_ms);
 }
@@ -236,7 +237,7 @@ void jobs_handled(struct jobs *j, struct job *job, int64_t now_ms)
 void jobs_stop(struct jobs *j, int64_t now_ms)
 {
     j->stopping = true;
-    for (struct job *job = j->first; job; job = job->next)
+    for (struct job *job = j->first; job && !PLANTED(CONSUMER_HIDES); job = job->next)
         if (job->state == JOB_READY)
             move(j, job, JOB_RELEASING, now_ms);
 }
@@ -251,14 +252,14 @@ const char *const batch_actions[BATCH_KINDS] = {
 static bool to_extend(const struct jobs *j, const struct job *job, int64_t until_ms)
 {
     bool unsettled = job->state <= JOB_SENDING || (job->state == JOB_DELETING && job->failures > 0);
-    bool wanted = job->state == JOB_RUNNING || (unsettled && !j->stopping);
+    bool wanted = job->state == JOB_RUNNING || (unsettled && !j->stopping && !PLANTED(CONSUMER_NOT_EXTENDED));
 
     return wanted && !job->calling && job->extend_ms <= until_ms;
 }
 
 static bool in_state_free(const struct job *job, enum job_state state)
 {
-    return job->state == state && !job->calling;
+    return job->state == state && (!job->calling || PLANTED(CONSUMER_OVERTAKES));
 }
 
 static void take(struct batch *batch, struct job *job)
@@ -401,7 +402,9 @@ static bool arrived_whole(const struct batch *batch, const struct sqs_entry_resu
 static enum fate fate_of(const struct batch *batch, const struct sqs_entry_result *r)
 {
     if (r->state == SQS_ENTRY_SUCCESSFUL)
-        return batch->kind != BATCH_SEND || arrived_whole(batch, r) ? FATE_GOOD : FATE_REFUSED;
+        return batch->kind != BATCH_SEND || arrived_whole(batch, r) || PLANTED(CONSUMER_UNCONFIRMED) ? FATE_GOOD : FATE_REFUSED;
+    if (PLANTED(CONSUMER_DELETES_FAILED) && batch->kind == BATCH_DELETE)
+        return FATE_GOOD;
     if (r->state != SQS_ENTRY_FAILED)
         return FATE_AGAIN;
     switch (target_judge(r->code, r->senders_fault)) {

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define WORKERS_MAX 256
+#define WORKERS_MAX 1024
 #define VISIBILITY_DEFAULT_S 30
 #define VISIBILITY_MAX_S 43200 /* SQS's */
 

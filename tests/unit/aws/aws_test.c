@@ -147,12 +147,44 @@ static void the_region_comes_from_the_environment_before_the_profile(void **stat
     aws_profile_free(profile);
 }
 
+static void a_host_of_sqs_says_its_region(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *want;
+    } cases[] = {
+        {"https://sqs.eu-west-1.amazonaws.com", "eu-west-1"},
+        {"https://sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"},
+        {"https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"},
+        {"https://eu-west-1.queue.amazonaws.com", "eu-west-1"},
+        {"https://sqs.eu-west-1.example.com", NULL},
+        {"https://s3.eu-west-1.amazonaws.com", NULL},
+        {"https://amazonaws.com", NULL},
+        {"http://127.0.0.1:9324", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct endpoint e;
+        struct error err;
+        char *region;
+
+        assert_true(endpoint_from_url(&e, cases[i].url, "test", &err));
+        region = endpoint_region(&e);
+        if ((region == NULL) != (cases[i].want == NULL) || (region && strcmp(region, cases[i].want) != 0))
+            fail_msg("%s: %s", cases[i].url, region ? region : "none");
+        free(region);
+        endpoint_fini(&e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_directory(broken_files_are_told_with_their_line),
         with_directory(endpoints_follow_the_order_of_the_sdks),
         with_directory(the_region_comes_from_the_environment_before_the_profile),
+        cmocka_unit_test(a_host_of_sqs_says_its_region),
     };
 
     return cmocka_run_group_tests_name("aws", tests, NULL, NULL);

@@ -173,9 +173,38 @@ static void buffer_prints_numbers_and_times(void **state)
     buffer_fini(&b);
 }
 
+struct kept_line {
+    enum log_level level;
+    char text[100];
+};
+
+static void keep_line(void *context, enum log_level level, const char *text)
+{
+    struct kept_line *kept = context;
+
+    kept->level = level;
+    snprintf(kept->text, sizeof(kept->text), "%s", text);
+}
+
+static void a_thread_can_have_its_lines_elsewhere(void **state)
+{
+    struct kept_line kept = {0};
+    const struct log_sink sink = {keep_line, &kept};
+    uint64_t warnings = log_count(LOG_WARNING);
+
+    (void)state;
+    assert_null(log_divert(&sink));
+    log_warning("it fails", LOG_FIELDS(LOG_TEXT("cause", "a\nb"), LOG_INT("times", 3)));
+    assert_int_equal(kept.level, LOG_WARNING);
+    assert_string_equal(kept.text, "it fails cause=a\\x0ab times=3");
+    assert_int_equal(log_count(LOG_WARNING), warnings);
+    assert_ptr_equal(log_divert(NULL), &sink);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_thread_can_have_its_lines_elsewhere),
         cmocka_unit_test(sequence_numbers_compare_by_length_then_bytes),
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(heap_gives_the_earliest_first_whatever_happens),

@@ -3,6 +3,7 @@
 #include "support/test.h"
 
 #include "base/log.h"
+#include "base/planted.h"
 #include "consumer/jobs.h"
 
 #include <fcntl.h>
@@ -379,7 +380,8 @@ static void a_damaged_message_is_not_handled(void **state)
 
 static struct sqs_entry_result sent_whole(const struct batch *batch)
 {
-    return (struct sqs_entry_result){.state = SQS_ENTRY_SUCCESSFUL, .body_md5 = slice_text(batch->body_md5), .attributes_md5 = slice_text(batch->attributes_md5)};
+    return (struct sqs_entry_result){.state = SQS_ENTRY_SUCCESSFUL, .body_md5 = slice_text(batch->body_md5),
+                                     .attributes_md5 = slice_text(batch->attributes_md5)};
 }
 
 static void what_is_given_up_is_deleted_when_the_dead_letter_queue_has_it(void **state)
@@ -650,7 +652,7 @@ static void random_histories_end_and_delete_nothing_unhandled(void **state)
         random_history(seed);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_are_asked_for_as_the_workers_will_soon_take),
@@ -672,6 +674,12 @@ int main(void)
         cmocka_unit_test(random_histories_end_and_delete_nothing_unhandled),
     };
 
+#ifdef S2Q_PLANTED_BUGS
+    if (argc == 3 && !planted_set(argv[2]))
+        return 64;
+#endif
+    (void)argc;
+    (void)argv;
     log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_TEXT, LOG_ERROR);
     return cmocka_run_group_tests_name("jobs", tests, digests_setup, digests_teardown);
 }
