@@ -9,6 +9,7 @@
 
 #define WAIT_S 20
 #define CALL_TIMEOUT_MS 15000
+#define LONG_POLL_MS 1000 /* a receive that has not been answered for so long waits for messages */
 #define ANSWER_MAX (16 * 1024 * 1024) /* ten messages of 1 MiB, escaped */
 #define REFUSALS_MAX 3
 #define EXPIRED_MAX 10 /* of credentials that have expired: fresh ones may be on their way */
@@ -218,7 +219,7 @@ static size_t room_to_receive(const struct calls *c)
     size_t under_way;
     size_t sum = asked(c, &under_way);
 
-    return c->receiving && under_way < c->receives_most ? jobs_room(c->jobs, sum) : 0;
+    return !c->closing && under_way < c->receives_most ? jobs_room(c->jobs, sum) : 0;
 }
 
 static void start_receives(struct calls *c, int64_t now_ms)
@@ -235,6 +236,25 @@ static void start_receives(struct calls *c, int64_t now_ms)
     }
 }
 
+/* When the last receive that is under way is a long poll for certain; 0: there is none. */
+static int64_t long_polls_ms(const struct calls *c)
+{
+    int64_t last_ms = 0;
+
+    for (size_t i = 0; i < CALLS_RECEIVING; i++)
+        if (c->table[i].used && c->table[i].started_ms + LONG_POLL_MS > last_ms)
+            last_ms = c->table[i].started_ms + LONG_POLL_MS;
+    return last_ms;
+}
+
+static void cut_long_polls(struct calls *c)
+{
+    http_client_free(c->receiving);
+    c->receiving = NULL;
+    for (size_t i = 0; i < CALLS_RECEIVING; i++)
+        c->table[i].used = false;
+}
+
 void calls_start(struct calls *c, int64_t now_ms)
 {
     const struct s2q_options *o = &c->settings->options;
@@ -246,6 +266,8 @@ void calls_start(struct calls *c, int64_t now_ms)
         jobs_batch_write(c->jobs, &call->batch, slice_text(o->queue_url), slice_text(o->dead_letter_queue_url), &body);
         start(c, call, (enum call_kind)call->batch.kind, &body, CALL_TIMEOUT_MS);
     }
+    if (c->closing && c->receiving && long_polls_ms(c) <= now_ms)
+        cut_long_polls(c);
     start_receives(c, now_ms);
 }
 
@@ -256,6 +278,8 @@ int64_t calls_due(const struct calls *c, int64_t now_ms)
 
     if (c->receive_due_ms > now_ms && c->receive_due_ms < due_ms && room_to_receive(c) > 0)
         due_ms = c->receive_due_ms;
+    if (c->closing && c->receiving && long_polls_ms(c) < due_ms)
+        due_ms = long_polls_ms(c);
     return due_ms;
 }
 
@@ -275,10 +299,7 @@ bool calls_init(struct calls *c, const struct settings *settings, struct jobs *j
 
 void calls_stop_receiving(struct calls *c)
 {
-    http_client_free(c->receiving);
-    c->receiving = NULL;
-    for (size_t i = 0; i < CALLS_RECEIVING; i++)
-        c->table[i].used = false;
+    c->closing = true;
 }
 
 bool calls_idle(const struct calls *c)

@@ -2,7 +2,8 @@
  *
  * calls: a consumer's calls to SQS under way, in a table of fixed size; their answers settle jobs, or say that it cannot go on.
  *
- * Receives go over connections of their own, so that they can be cut when the consumer stops.
+ * Receives go over connections of their own, so that they can be cut when the consumer stops: long polls at once, but what was asked for a moment ago, and is
+ * perhaps on its way, is waited for, as messages in an answer that nobody reads stay hidden.
  */
 #ifndef S2Q_CONSUMER_CALLS_H
 #define S2Q_CONSUMER_CALLS_H
@@ -36,7 +37,8 @@ struct fortune {
 struct calls {
     const struct settings *settings;
     struct jobs *jobs;
-    struct http_client *receiving; /* NULL: none any more */
+    struct http_client *receiving;
+    bool closing;                  /* no more receives */
     struct http_client *settling;
     struct clock_skew skew;
     struct call table[CALLS_MAX]; /* receives first */
@@ -54,7 +56,7 @@ void calls_fini(struct calls *c);
 void calls_start(struct calls *c, int64_t now_ms);
 /* When to call that again, if nothing is answered before; INT64_MAX: not by time. */
 int64_t calls_due(const struct calls *c, int64_t now_ms);
-/* No more receives; those under way are cut. */
+/* No more receives. */
 void calls_stop_receiving(struct calls *c);
 bool calls_idle(const struct calls *c);
 

@@ -310,6 +310,18 @@ def test_a_stop_by_a_signal_loses_nothing_and_hides_nothing(start, server, sqs):
     assert sorted(rest + handled) == sorted(everything)
 
 
+def test_a_stop_under_load_hides_nothing(start, server, sqs):
+    url = make(sqs)
+    everything = [str(i) for i in range(3000)]
+    send(sqs, url, *everything)
+    consumer = start(url, server, workers=8, visibility=600)
+    consumer.wait_done(500)
+    consumer.end(OK)
+    handled = consumer.done()
+    assert len(set(handled)) == len(handled) < 3000
+    assert in_queue(sqs, url) == (3000 - len(handled), 0)
+
+
 def test_a_stop_by_a_handler_ends_a_long_poll(start, server, sqs):
     url = make(sqs)
     consumer = start(url, server)
