@@ -41,7 +41,7 @@ static void note_dead(void *context, const struct message_row *row)
 struct with_record {
     const struct reading *reading;
     struct selection *selection;
-    int64_t read_at_ms;
+    int64_t died_at_ms;
     const char *code;
     json_t *out;
     bool payload;
@@ -55,14 +55,24 @@ static void take_record(void *context, const struct stored_record *record)
 
     w->out = reading_record(w->reading, record, w->payload);
     w->wanted = w->selection == NULL ||
-                selection_wants(w->selection, w->out, record->body, shard && shard->arn ? shard->arn : "", w->read_at_ms, w->code);
+                selection_wants(w->selection, w->out, record->body, shard && shard->arn ? shard->arn : "", w->died_at_ms, w->code);
+}
+
+/* A dead message's last step is its death. */
+static int64_t last_step_ms(struct slice history)
+{
+    enum step_kind kind;
+    int64_t at_ms = 0;
+
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
+        ;
+    return at_ms;
 }
 
 /* A dead message with its record: {"message":…,"record":…}; NULL: there is none, or the selection does not want it. */
 static json_t *dead_json(const struct reading *r, int64_t id, struct selection *selection, bool payload)
 {
     struct with_record w = {.reading = r, .selection = selection, .payload = payload};
-    struct stored_page page;
     struct message_row row;
     json_t *message;
     int64_t record;
@@ -70,11 +80,10 @@ static json_t *dead_json(const struct reading *r, int64_t id, struct selection *
     if (!ledger_message_find(r->db, id, &row))
         return NULL;
     record = row.record;
+    w.died_at_ms = last_step_ms(row.history);
     ledger_message_end(r->db);
     message = reading_message(r, id);
     w.code = text_of(message, "code");
-    if (question_page(r->db, record, &page))
-        w.read_at_ms = page.stored_at_ms;
     question_record(r->db, record, take_record, &w);
     if (w.wanted)
         return json_pack("{s:o,s:o?}", "message", message, "record", w.out);
@@ -324,7 +333,7 @@ static void print_dead(json_t *one)
         buffer_reset(&body);
     }
     json_array_foreach(json_object_get(message, "steps"), i, step)
-        printf("  %s  %-28s %s\n", text_of(step, "at"), text_of(step, "what"), text_of(step, "queue"));
+        printf("  %s  %-40s %s\n", text_of(step, "at"), text_of(step, "what"), text_of(step, "queue"));
     text_append_printable(&body, slice_text(text_of(record, "body")));
     printf("%s\n", body.ptr ? body.ptr : "");
     buffer_fini(&body);
@@ -440,7 +449,7 @@ static int print_moved(const struct moving *m, const char *done, size_t supersed
             json_object_set_new(out, "superseded", json_integer((json_int_t)superseded));
         print_json(out);
     } else {
-        printf("%s: %lld\n", done, (long long)m->moved);
+        printf(m->moved == 0 && json_array_size(m->not_dead) == 0 ? "%s: 0 (no dead message of this queue is meant)\n" : "%s: %lld\n", done, (long long)m->moved);
         json_array_foreach(m->not_dead, i, id)
             printf("%s is not dead in this queue\n", json_string_value(id));
     }
@@ -469,6 +478,24 @@ static size_t warn_of_superseded(const struct invocation *in, struct listing *l)
     return count;
 }
 
+/* Nothing was chosen: is it because the queue is the one that dead letters go to? Then *err says where they died. */
+static bool died_elsewhere(const struct reading *r, const char *queue, struct error *err)
+{
+    struct listing all = {.reading = r};
+    const char *from = NULL;
+
+    collect(&all, NULL);
+    for (size_t i = 0; i < all.len && from == NULL; i++) {
+        all.list[i].json = dead_json(r, all.list[i].id, NULL, false);
+        if (all.list[i].json && strcmp(text_of(json_object_get(all.list[i].json, "message"), "dead_letter_queue"), queue) == 0)
+            from = text_of(json_object_get(all.list[i].json, "message"), "queue");
+    }
+    if (from)
+        error_set(err, ERROR_NOT_FOUND, "%s is where dead letters of %s wait: name the queue that they died in", queue, from);
+    listing_fini(&all);
+    return from != NULL;
+}
+
 static int move(const struct invocation *in, const char *operation, const char *done)
 {
     bool redrive = strcmp(operation, "dead/redrive") == 0;
@@ -485,6 +512,10 @@ static int move(const struct invocation *in, const char *operation, const char *
         return error_exit_status(ERROR_USAGE);
     if (!find(in, &r, &selection, &l, false, &status))
         return status;
+    if (l.len == 0 && died_elsewhere(&r, in->arguments[1], &err)) {
+        leave(&r, &selection, &l);
+        return invocation_fail(in, &err);
+    }
     superseded = redrive ? warn_of_superseded(in, &l) : 0;
     if (invocation_flag(in, "dry-run", 0)) {
         if (in->json)
@@ -543,7 +574,7 @@ static int run(struct invocation *in)
 
 static const struct command_flag flags[] = {
     {"id", "MESSAGE-ID", "this message (may be repeated)"},
-    SELECTION_FLAGS,
+    SELECTION_FLAGS("died"),
     {"code", "CODE", "those that died for this reason, such as InvalidMessageContents"},
     {"dry-run", NULL, "show what would be moved, and change nothing"},
     {"rate", "COUNT", "so many a second at most"},

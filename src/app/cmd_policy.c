@@ -194,7 +194,8 @@ static int run(struct invocation *in)
 
     if (!invocation_config(in, &config))
         return error_exit_status(ERROR_CONFIG);
-    status = print_policy(in, &config);
+    status = config.pipeline_count == 0 && config.queue_count == 0 ? invocation_usage(in, "nothing is configured: say --config FILE, or --stream and --queue")
+                                                                   : print_policy(in, &config);
     config_fini(&config);
     return status;
 }

@@ -31,6 +31,8 @@ static json_t *ask_queue(const struct config *config, const char *queue, const c
     json_t *found = ask(config, "GetQueueUrl", json_pack("{s:s}", "QueueName", queue), err);
 
     if (found == NULL) {
+        if (err->code == ERROR_NOT_FOUND)
+            error_set(err, ERROR_NOT_FOUND, "there is no queue \"%s\" (`stream2sqs queue` lists them)", queue);
         json_decref(members);
         return NULL;
     }
@@ -161,13 +163,14 @@ static int show(const struct invocation *in, const struct config *config)
     const char *queue = in->arguments[1];
     struct error err;
     json_t *attributes = ask_queue(config, queue, "GetQueueAttributes", json_pack("{s:[s]}", "AttributeNames", "All"), &err);
-    json_t *tags = attributes ? ask_queue(config, queue, "ListQueueTags", json_object(), &err) : NULL;
+    json_t *tags = attributes ? ask_queue(config, queue, "ListQueueTags", json_object(), &err) : NULL; /* of a queue on another server they are not known */
     int status = 0;
 
-    if (tags == NULL) {
+    if (attributes == NULL || (tags == NULL && err.code != ERROR_NOT_FOUND)) {
         status = invocation_fail(in, &err);
     } else if (in->json) {
-        json_object_update(attributes, tags);
+        if (tags)
+            json_object_update(attributes, tags);
         print_json(json_incref(attributes));
     } else {
         print_pairs(json_object_get(attributes, "Attributes"), "ATTRIBUTE");
@@ -371,6 +374,47 @@ static int purge(const struct invocation *in, const struct config *config)
     return 0;
 }
 
+/* ---- create and delete ---- */
+
+static int create(const struct invocation *in, const struct config *config)
+{
+    const char *name = in->arguments[1];
+    size_t len = strlen(name);
+    bool fifo = len > 5 && strcmp(name + len - 5, ".fifo") == 0;
+    struct error err;
+    json_t *answer = ask(config, "CreateQueue", fifo ? json_pack("{s:s,s:{s:s}}", "QueueName", name, "Attributes", "FifoQueue", "true")
+                                                     : json_pack("{s:s}", "QueueName", name), &err);
+
+    if (answer == NULL)
+        return invocation_fail(in, &err);
+    if (in->json)
+        print_json(answer);
+    else {
+        puts(text_of(answer, "QueueUrl"));
+        json_decref(answer);
+    }
+    return 0;
+}
+
+static int delete(const struct invocation *in, const struct config *config)
+{
+    struct error err;
+    json_t *answer;
+
+    if (!invocation_flag(in, "yes", 0))
+        return invocation_usage(in, "delete takes the queue away with its messages: say --yes");
+    answer = ask_queue(config, in->arguments[1], "DeleteQueue", json_object(), &err);
+    if (answer == NULL)
+        return invocation_fail(in, &err);
+    if (in->json)
+        print_json(answer);
+    else {
+        printf("%s is deleted\n", in->arguments[1]);
+        json_decref(answer);
+    }
+    return 0;
+}
+
 static const struct verb {
     const char *name;
     size_t arguments; /* with the verb's own name */
@@ -382,6 +426,8 @@ static const struct verb {
     {"send", 3, "send wants a queue's name and the message (- for standard input)", send},
     {"receive", 2, "receive wants a queue's name", receive},
     {"purge", 2, "purge wants a queue's name", purge},
+    {"create", 2, "create wants a name (one that ends with .fifo is a FIFO queue)", create},
+    {"delete", 2, "delete wants a queue's name", delete},
 };
 
 static int run(struct invocation *in)
@@ -401,7 +447,7 @@ static int run(struct invocation *in)
         config_fini(&config);
         return status;
     }
-    return invocation_usage(in, "queue wants list, show, send, receive or purge");
+    return invocation_usage(in, "queue wants list, show, send, receive, purge, create or delete");
 }
 
 static const struct command_flag flags[] = {
@@ -413,14 +459,14 @@ static const struct command_flag flags[] = {
     {"wait", "SECONDS", "receive: wait so long for one (0 to 20; default: 0)"},
     {"visibility", "SECONDS", "receive: hide them from others so long (default: 0, they are back at once)"},
     {"delete", NULL, "receive: delete what was shown"},
-    {"yes", NULL, "purge: yes, all of it"},
+    {"yes", NULL, "purge, delete: yes, all of it"},
     {NULL, NULL, NULL},
 };
 
 const struct command cmd_queue = {
     .name = "queue",
-    .arguments = "[list | show QUEUE | send QUEUE MESSAGE | receive QUEUE | purge QUEUE]",
-    .summary = "look into queues, and send, receive and purge by hand",
+    .arguments = "[list | show QUEUE | send QUEUE MESSAGE | receive QUEUE | purge QUEUE | create QUEUE | delete QUEUE]",
+    .summary = "look into queues, make and delete them, send, receive and purge by hand",
     .help = "Asks the process that runs on this ledger, as its operator: no access key is needed. A look by `receive` is a receive: it counts towards\n"
             "maxReceiveCount, and `trace` shows it. (`records` and `dead show` look at what the ledger has, without one.)\n\n"
             "  stream2sqs queue\n"

@@ -12,10 +12,52 @@
 struct choosing {
     const struct reading *reading;
     struct selection *selection;
-    int64_t read_at_ms; /* of the page that is looked at */
+    int64_t page;       /* that is looked at */
+    int64_t read_at_ms; /* when it was */
     int64_t *records;
     size_t len;
+    const char *queue;
+    size_t unsettled; /* of these the queue's own message is not settled yet */
+    bool skip_unsettled;
 };
+
+struct own_message {
+    const struct choosing *choosing;
+    bool unsettled;
+};
+
+static void look_at_message(void *context, int64_t queue, int64_t message, enum no_message why)
+{
+    struct own_message *own = context;
+    const struct reading *r = own->choosing->reading;
+    struct message_row row;
+
+    (void)why;
+    if (message == 0 || strcmp(reading_queue(r, queue), own->choosing->queue) != 0 || !ledger_message_find(r->db, message, &row))
+        return;
+    own->unsettled = own->unsettled || !message_state_settled(row.state);
+    ledger_message_end(r->db);
+}
+
+/* It will come anyhow, so that a replay is a second time. */
+static bool is_unsettled(const struct choosing *c, int64_t record)
+{
+    struct own_message own = {.choosing = c};
+
+    question_messages(c->reading->db, c->page, record, look_at_message, &own);
+    return own.unsettled;
+}
+
+static void choose_record(struct choosing *c, int64_t record)
+{
+    bool unsettled = is_unsettled(c, record);
+
+    c->unsettled += unsettled;
+    if (unsettled && c->skip_unsettled)
+        return;
+    c->records = memory_resize(c->records, (c->len + 1) * sizeof(*c->records));
+    c->records[c->len++] = record;
+}
 
 static void look_at_record(void *context, const struct stored_record *record)
 {
@@ -26,10 +68,8 @@ static void look_at_record(void *context, const struct stored_record *record)
     if (record->shard == 0) /* SendMessage */
         return;
     json = c->selection->key ? reading_record(c->reading, record, false) : NULL;
-    if (selection_wants(c->selection, json, record->body, shard && shard->arn ? shard->arn : "", c->read_at_ms, "")) {
-        c->records = memory_resize(c->records, (c->len + 1) * sizeof(*c->records));
-        c->records[c->len++] = record->id;
-    }
+    if (selection_wants(c->selection, json, record->body, shard && shard->arn ? shard->arn : "", c->read_at_ms, ""))
+        choose_record(c, record->id);
     json_decref(json);
 }
 
@@ -42,6 +82,7 @@ static void look_at_page(void *context, int64_t page, int64_t record_count, stru
     (void)bloom;
     if (!question_page(c->reading->db, page, &found) || found.stored_at_ms < c->selection->since_ms || found.stored_at_ms >= c->selection->before_ms)
         return;
+    c->page = page;
     c->read_at_ms = found.stored_at_ms;
     question_records(c->reading->db, page, page + record_count, look_at_record, c);
 }
@@ -81,15 +122,24 @@ static bool replay_all(const char *ledger, const char *queue, const struct choos
     return true;
 }
 
-static int say(const struct invocation *in, size_t chosen, int64_t replayed, bool dry_run)
+static int say(const struct invocation *in, const struct choosing *c, int64_t replayed, bool dry_run)
 {
+    struct error err;
+
     if (in->json)
-        print_json(json_pack("{s:I,s:I,s:b}", "chosen", (json_int_t)chosen, "replayed", (json_int_t)replayed, "dry_run", dry_run));
+        print_json(json_pack("{s:I,s:I,s:I,s:b}", "chosen", (json_int_t)c->len, "replayed", (json_int_t)replayed, "unsettled", (json_int_t)c->unsettled,
+                             "dry_run", dry_run));
     else if (dry_run)
-        printf("would be replayed: %zu (nothing was changed)\n", chosen);
-    else
-        printf("replayed: %lld of %zu\n", (long long)replayed, chosen);
-    return 0;
+        printf("would be replayed: %zu (nothing was changed)\n", c->len);
+    else if (replayed > 0 || c->len == 0)
+        printf("replayed: %lld of %zu%s\n", (long long)replayed, c->len, c->len == 0 ? " (no record is meant)" : "");
+    if (c->unsettled > 0 && !in->json)
+        fprintf(stderr, "stream2sqs replay: of %zu, the queue's own message is not settled yet%s\n", c->unsettled,
+                c->skip_unsettled ? ": skipped" : ", so that they come twice (--skip-unsettled leaves them)");
+    if (dry_run || replayed > 0 || c->len == 0)
+        return 0;
+    error_set(&err, ERROR_NOT_FOUND, "none of the %zu records was replayed: their stream does not feed the queue \"%s\"", c->len, c->queue);
+    return in->json ? error_exit_status(err.code) : invocation_fail(in, &err);
 }
 
 static int replay(const struct invocation *in, struct selection *selection)
@@ -97,7 +147,7 @@ static int replay(const struct invocation *in, struct selection *selection)
     const char *queue = in->arguments[0];
     bool dry_run = invocation_flag(in, "dry-run", 0) != NULL;
     struct reading r;
-    struct choosing c = {.reading = &r, .selection = selection};
+    struct choosing c = {.reading = &r, .selection = selection, .queue = queue, .skip_unsettled = invocation_flag(in, "skip-unsettled", 0) != NULL};
     struct error err;
     int64_t replayed = 0;
     int64_t rate = 0;
@@ -116,7 +166,7 @@ static int replay(const struct invocation *in, struct selection *selection)
     question_blooms(r.db, look_at_page, &c);
     ledger = memory_strdup(r.config.ledger);
     reading_close(&r);
-    status = dry_run || replay_all(ledger, queue, &c, rate, &replayed, &err) ? say(in, c.len, replayed, dry_run) : invocation_fail(in, &err);
+    status = dry_run || replay_all(ledger, queue, &c, rate, &replayed, &err) ? say(in, &c, replayed, dry_run) : invocation_fail(in, &err);
     free(c.records);
     free(ledger);
     return status;
@@ -139,9 +189,10 @@ static int run(struct invocation *in)
 }
 
 static const struct command_flag flags[] = {
-    SELECTION_FLAGS,
+    SELECTION_FLAGS("read"),
     {"dry-run", NULL, "say how many it would be, and change nothing"},
     {"rate", "COUNT", "so many a second at most"},
+    {"skip-unsettled", NULL, "leave those that the queue has not settled yet: they come anyhow"},
     {NULL, NULL, NULL},
 };
 

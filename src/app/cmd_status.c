@@ -79,6 +79,30 @@ static json_t *ledger_json(struct reading *r)
                      (json_int_t)ledger_gaps_new(r->db), "streams", streams, "shards", shards, "queues", queues);
 }
 
+/* What the daemon knows better: how far behind it is now (the ledger hears of idle shards every few minutes only), and what can be received now. */
+static void take_live(json_t *status, json_t *daemon)
+{
+    json_t *live;
+    json_t *stored;
+    json_t *stream;
+    size_t i;
+    size_t k;
+    size_t n;
+
+    json_array_foreach(json_object_get(status, "shards"), i, stored)
+        json_array_foreach(json_object_get(daemon, "streams"), k, stream)
+            json_array_foreach(json_object_get(stream, "shards"), n, live)
+                if (strcmp(text_of(live, "shard"), text_of(stored, "shard")) == 0 && strcmp(text_of(stream, "arn"), text_of(stored, "stream")) == 0 &&
+                    json_object_get(live, "lag_ms"))
+                    json_object_set(stored, "lag_ms", json_object_get(live, "lag_ms"));
+    json_array_foreach(json_object_get(status, "queues"), i, stored)
+        json_array_foreach(json_object_get(daemon, "queues"), k, live)
+            if (strcmp(text_of(live, "queue"), text_of(stored, "queue")) == 0 && strcmp(text_of(live, "region"), text_of(stored, "region")) == 0) {
+                json_object_set(stored, "queued", json_object_get(live, "queued"));
+                json_object_set(stored, "in_flight", json_object_get(live, "in_flight"));
+            }
+}
+
 /* Null: no daemon runs. */
 static json_t *daemon_json(const char *ledger)
 {
@@ -168,7 +192,7 @@ static void print_queues(json_t *queues)
     if (table.count > 0)
         table_print(&table, stdout);
     if (remote)
-        printf("(sent: the other server has it; what its consumers did with it is not known here)\n");
+        printf("(SENT: the other server has it; what its consumers did with it is not known here, unless they come through this endpoint)\n");
 }
 
 static void print_people(json_t *status)
@@ -180,8 +204,10 @@ static void print_people(json_t *status)
     printf("ledger %s: %s, records since %s, %lld new gaps\n\n", text_of(status, "ledger"), bytes.ptr,
            text_of(status, "history_begins_at")[0] ? text_of(status, "history_begins_at") : "(none yet)",
            (long long)json_integer_value(json_object_get(status, "gaps_new")));
-    print_shards(json_object_get(status, "shards"));
-    putchar('\n');
+    if (json_array_size(json_object_get(status, "shards")) > 0) {
+        print_shards(json_object_get(status, "shards"));
+        putchar('\n');
+    }
     print_queues(json_object_get(status, "queues"));
     buffer_fini(&bytes);
 }
@@ -198,6 +224,7 @@ static int once(const struct invocation *in)
         return exit_status;
     status = ledger_json(&r);
     json_object_set_new(status, "daemon", daemon_json(r.config.ledger));
+    take_live(status, json_object_get(status, "daemon"));
     if (in->json) {
         print_json(status);
     } else {

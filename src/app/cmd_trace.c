@@ -137,7 +137,7 @@ static void print_line(const char *at, const char *what, const char *detail)
     struct buffer text = {0};
 
     text_append_printable(&text, slice_text(detail));
-    printf("  %-24s  %-28s %s\n", at, what, text.ptr ? text.ptr : "");
+    printf("  %-24s  %-40s %s\n", at, what, text.ptr ? text.ptr : "");
     buffer_fini(&text);
 }
 

@@ -57,7 +57,9 @@ static void print_overview(FILE *out)
           "usage: stream2sqs COMMAND [flags]\n\ncommands:\n", out);
     for (const struct command *const *c = commands; *c; c++)
         fprintf(out, "  %-12s %s\n", (*c)->name, (*c)->summary);
-    fputs("\nbegin with: stream2sqs run --stream TABLE --queue NAME\nmore: stream2sqs help COMMAND\n", out);
+    fputs("\nbegin with: stream2sqs run --stream TABLE --queue NAME\nmore: stream2sqs help COMMAND\n\n"
+          "exit statuses: 0 done; 64 usage, 65 bad input, 66 not there, 69 no answer, 70 ledger of a newer version, 71 system, 73 no room, 74 a write of\n"
+          "the ledger failed, 75 ledger in use, 77 credentials, 78 configuration; audit: 1 whole but for named gaps, 2 it does not add up\n", out);
 }
 
 static const struct command *find_command(const char *name)

@@ -488,7 +488,7 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
     if (count_flags(line, SCOPE_PIPELINE) + count_flags(line, SCOPE_QUEUE) == 0)
         return;
     if (l->config->pipeline_count > 0) {
-        config_problem(l, "--stream, --queue", "the configuration file has pipelines: say it there, or leave --config away");
+        config_problem(l, "flags", "with a configuration file that has pipelines, what is of a stream or queue is said there, not by flags");
         return;
     }
     if (count_flags(line, SCOPE_PIPELINE) > 0) {

@@ -376,6 +376,8 @@ static bool load_keys(struct daemon *d, struct error *err)
         return error_set(err, ERROR_CONFIG, "an endpoint beyond loopback wants --access-keys-file");
     if (!access_keys_read_or_make(d->keys, d->keys_path, &made, err))
         return false;
+    if (made)
+        access_keys_watch_init(&d->keys_watch, d->keys_path);
     log_info(made ? "an access key for the endpoint was made" : "the endpoint's access key is in a file", LOG_FIELDS(LOG_TEXT("file", d->keys_path)));
     return true;
 }
@@ -564,7 +566,7 @@ static void say_not_reloaded(const char *problems)
 
         rest = slice_after(rest, line.len + 1);
         if (line.len > 0)
-            log_error("the configuration was not reloaded: nothing has changed", LOG_FIELDS(LOG_SLICE("problem", line)));
+            log_error("the new configuration was refused: the old one stays", LOG_FIELDS(LOG_SLICE("problem", line)));
     }
 }
 

@@ -78,9 +78,9 @@ static bool has_key(json_t *record, const char *value)
     return false;
 }
 
-bool selection_wants(struct selection *s, json_t *record, struct slice body, const char *arn, int64_t read_at_ms, const char *fault_code)
+bool selection_wants(struct selection *s, json_t *record, struct slice body, const char *arn, int64_t at_ms, const char *fault_code)
 {
-    if (read_at_ms < s->since_ms || read_at_ms >= s->before_ms)
+    if (at_ms < s->since_ms || at_ms >= s->before_ms)
         return false;
     if (s->code && strcmp(s->code, fault_code) != 0)
         return false;

@@ -12,7 +12,7 @@ struct selection {
     const struct invocation *in;
     const char *key;    /* a value of the item's key; NULL: any */
     const char *code;   /* why it is dead or parked; NULL: any */
-    int64_t since_ms;   /* when the record was read; 0: always */
+    int64_t since_ms;   /* when the record was read, or the message died; 0: always */
     int64_t before_ms;  /* INT64_MAX: no end */
     struct filter *filter;
     bool everything;    /* --all */
@@ -21,9 +21,9 @@ struct selection {
 };
 
 /* The flags, for a command's table. */
-#define SELECTION_FLAGS                                                                                                                  \
+#define SELECTION_FLAGS(happened)                                                                                                                  \
     {"all", NULL, "all of them"}, {"key", "VALUE", "those whose item has this value in its key"},                                        \
-        {"since", "TIME", "read at or after: 2026-01-31T12:00:00Z, or 2h (ago)"}, {"before", "TIME", "read before"},                     \
+        {"since", "TIME", happened " at or after: 2026-01-31T12:00:00Z, or 2h (ago)"}, {"before", "TIME", happened " before"},                     \
         {"filter", "JSON", "those that a filter lets pass (see `stream2sqs filter`)"}
 
 /* False: *err. */
@@ -31,7 +31,7 @@ MUST_USE bool selection_init(struct selection *s, const struct invocation *in, s
 void selection_fini(struct selection *s);
 /* Was anything said at all? */
 bool selection_given(const struct selection *s);
-/* Does it choose this record (reading_record's JSON), read at that time? `body`: as it is stored; fault_code: "" if there is none. */
-bool selection_wants(struct selection *s, json_t *record, struct slice body, const char *arn, int64_t read_at_ms, const char *fault_code);
+/* Does it choose this record (reading_record's JSON), read (or dead since) that time? `body`: as it is stored; fault_code: "" if there is none. */
+bool selection_wants(struct selection *s, json_t *record, struct slice body, const char *arn, int64_t at_ms, const char *fault_code);
 
 #endif

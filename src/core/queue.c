@@ -366,6 +366,23 @@ void queue_found_dead(struct queue *q, struct database *db, const struct message
         held_add(&q->held, row->key_hash, row->id);
 }
 
+/* ---- counts of the moment ---- */
+
+int64_t queue_visible(const struct queue *q)
+{
+    return q->fresh_count + q->visible_count;
+}
+
+int64_t queue_not_visible(const struct queue *q)
+{
+    return (int64_t)q->due.len - q->delayed_count;
+}
+
+int64_t queue_delayed(const struct queue *q)
+{
+    return q->delayed_count;
+}
+
 /* ---- dead letters ---- */
 
 bool queue_row(struct database *db, int64_t id, struct message_row *row)

@@ -78,6 +78,11 @@ struct queue {
     void *send_context;
 };
 
+/* What can be received now; what is hidden since it was received; what was never visible yet. */
+int64_t queue_visible(const struct queue *q);
+int64_t queue_not_visible(const struct queue *q);
+int64_t queue_delayed(const struct queue *q);
+
 /* Builds a queue from its row. The options are the caller's to set; then queue_start loads the rest. */
 struct queue *queue_load(struct database *db, const struct queue_row *row, struct instant now);
 void queue_free(struct queue *q);

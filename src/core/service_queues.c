@@ -87,28 +87,13 @@ bool service_list_queues(struct service *s, struct exchange *x, struct desk *des
 
 /* ---- attributes: reading ---- */
 
-static int64_t visible(const struct queue *q)
-{
-    return q->fresh_count + q->visible_count;
-}
-
-static int64_t not_visible(const struct queue *q)
-{
-    return (int64_t)q->due.len - q->delayed_count;
-}
-
-static int64_t delayed(const struct queue *q)
-{
-    return q->delayed_count;
-}
-
 static const struct {
     const char *name;
     int64_t (*value)(const struct queue *q);
 } counts[] = {
-    {"ApproximateNumberOfMessages", visible},
-    {"ApproximateNumberOfMessagesNotVisible", not_visible},
-    {"ApproximateNumberOfMessagesDelayed", delayed},
+    {"ApproximateNumberOfMessages", queue_visible},
+    {"ApproximateNumberOfMessagesNotVisible", queue_not_visible},
+    {"ApproximateNumberOfMessagesDelayed", queue_delayed},
 };
 
 static bool asked(const struct sqs_request *r, const char *name)

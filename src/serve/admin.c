@@ -181,6 +181,14 @@ static void queue_labels(struct buffer *out, const struct desk *desk)
     label(out, "region", slice_text(desk->region));
 }
 
+/* A message whose visibility has ended is queued again for whoever looks, though its row says in flight until somebody receives it. */
+static int64_t in_state(const struct queue *q, enum message_state state)
+{
+    if (!q->remote && state == MESSAGE_QUEUED)
+        return queue_visible(q) + queue_delayed(q);
+    return !q->remote && state == MESSAGE_IN_FLIGHT ? queue_not_visible(q) : q->counts[state];
+}
+
 static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
 {
     static const enum message_state states[] = {MESSAGE_PENDING, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT, MESSAGE_SENT, MESSAGE_DELETED,
@@ -193,7 +201,7 @@ static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
         for (size_t k = 0; desks[i]->deleted_at_ms == 0 && k < sizeof(states) / sizeof(states[0]); k++) {
             buffer_append_text(out, "stream2sqs_messages{");
             queue_labels(out, desks[i]);
-            buffer_printf(out, ",state=\"%s\"} %lld\n", message_state_name(states[k]), (long long)desks[i]->queue->counts[states[k]]);
+            buffer_printf(out, ",state=\"%s\"} %lld\n", message_state_name(states[k]), (long long)in_state(desks[i]->queue, states[k]));
         }
     }
     metric(out, "oldest_message_age_seconds", "gauge", "Age of the oldest message that was never received.");
@@ -404,6 +412,20 @@ static void shard_status(void *context, const struct shard_row *row)
     json_array_append_new(shards->list, one);
 }
 
+static json_t *queue_list(struct admin *a)
+{
+    json_t *list = json_array();
+    size_t count;
+    struct desk *const *desks = bridge_desks(a->view.bridge, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (desks[i]->deleted_at_ms == 0 && !desks[i]->queue->remote)
+            json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I}", "queue", desks[i]->queue->name, "region", desks[i]->region, "queued",
+                                                  (json_int_t)in_state(desks[i]->queue, MESSAGE_QUEUED), "in_flight",
+                                                  (json_int_t)in_state(desks[i]->queue, MESSAGE_IN_FLIGHT)));
+    return list;
+}
+
 static void status(struct admin *a, struct buffer *out)
 {
     struct bridge *b = a->view.bridge;
@@ -418,8 +440,9 @@ static void status(struct admin *a, struct buffer *out)
         json_array_append_new(streams, json_pack("{s:s,s:s?,s:s,s:o}", "source", bridge_source_name(b, i), "arn", source_arn(s), "trouble",
                                                  source_trouble(s), "shards", shards.list));
     }
-    take_json(out, json_pack("{s:i,s:s,s:s,s:s,s:b,s:o,s:o}", "pid", (int)getpid(), "version", S2Q_VERSION, "sqs", a->sqs_url, "admin",
-                             a->admin_url, "ready", json_array_size(reasons) == 0, "reasons", reasons, "streams", streams));
+    take_json(out, json_pack("{s:i,s:s,s:s,s:s,s:b,s:o,s:o,s:o}", "pid", (int)getpid(), "version", S2Q_VERSION, "sqs", a->sqs_url, "admin",
+                             a->admin_url, "ready", json_array_size(reasons) == 0, "reasons", reasons, "streams", streams, "queues",
+                             queue_list(a)));
 }
 
 static void wait_for_commit(struct admin *a, struct http_exchange *http, struct buffer *body)

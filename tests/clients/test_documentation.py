@@ -41,9 +41,9 @@ def env(bridge, tmp_path):
     address = address.replace("http://127.0.0.1:9324", bridge.url).replace("eu-west-1", REGION).replace("stream2sqs.db.keys", f"{bridge.ledger}.keys")
     said = subprocess.run(["bash", "-euc", address + "\nenv -0"], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True).stdout
     exported = dict(line.split("=", 1) for line in said.split("\0") if line.startswith("AWS_"))
-    assert set(exported) == {"AWS_ENDPOINT_URL_SQS", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert set(exported) == {"AWS_ENDPOINT_URL_SQS", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    return {**clean, **exported, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    return {**clean, **exported, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
 
 
 def python_program(directory):

@@ -82,7 +82,7 @@ def test_purge_wants_a_yes(bridge):
 
 
 def test_what_is_wrong_is_said(bridge):
-    assert "does not exist" in bridge.command("queue", "show", "nope", check=66)[2]
+    assert "there is no queue" in bridge.command("queue", "show", "nope", check=66)[2]
     assert bridge.json("queue", "send", "nope", "x", check=66)["error"]["code"] == "not_found"
     assert "Invalid characters" in bridge.command("queue", "send", "orders", "a\x01", check=66)[2]
     assert "MessageBody" in bridge.command("queue", "send", "orders", "", check=66)[2]

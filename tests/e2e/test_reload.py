@@ -87,7 +87,7 @@ def test_a_bad_file_changes_nothing(table, make_bridge, tmp_path):
     for bad, says in [("pipelines: [", "c.yaml"), (json.dumps({"pipelines": [{"stream": table.name, "queues": [{"name": "one", "filter": {"a": [{"prefx": "x"}]}}]}]}),
                                                    "unknown operator")]:
         config.write_text(bad)
-        reload(bridge, "the configuration was not reloaded")
+        reload(bridge, "the new configuration was refused")
         assert says in bridge.log()
         table.put(says)  # a key of its own: a put that changes nothing is no record
         assert drain(sqs, "one") == [says]
@@ -142,7 +142,7 @@ def test_keys_are_added_and_revoked(make_bridge, tmp_path):
     reload(bridge)
     assert works(two) and not works(one)
     keys.write_text("nonsense\n")
-    reload(bridge, "the configuration was not reloaded")
+    reload(bridge, "the new configuration was refused")
     assert works(two)
 
 
@@ -158,7 +158,7 @@ def test_a_configuration_that_is_refused_leaves_the_keys_as_they_are(table, make
     wait_until("it is there", lambda: 'messages{queue="q",state="queued"} 1' in bridge.admin("/metrics")[1])
     keys.write_text("AKIATWO:second-secret\n")
     write(config, {"stream": table.name, "queues": [{"name": "q", "target": "sqs", "endpoint_url": "http://127.0.0.1:1"}]}, access_keys_file=str(keys))
-    reload(bridge, "the configuration was not reloaded")
+    reload(bridge, "the new configuration was refused")
     assert sqs.get_queue_url(QueueName="q")
     write(config, {"stream": table.name, "queues": [{"name": "q"}]}, access_keys_file=str(keys))
     reload(bridge)
