@@ -16,11 +16,8 @@ static json_t *ask(const struct config *config, const char *action, json_t *requ
     json_t *answer = NULL;
 
     snprintf(operation, sizeof(operation), "sqs/%s", action);
-    if (!control_call(config->ledger, operation, request, &answer, err)) {
-        if (err->code == ERROR_UNAVAILABLE)
-            error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (status, records, trace and dead need none)", config->ledger);
+    if (!control_call(config->ledger, operation, request, &answer, err))
         answer = NULL;
-    }
     json_decref(request);
     return answer;
 }
@@ -346,9 +343,12 @@ static int receive(const struct invocation *in, const struct config *config)
         json_array_foreach(messages, i, message)
             print_message(message);
     }
-    fflush(stdout); /* seen before it is gone */
-    if (delete && json_array_size(messages) > 0 && !delete_all(config, in->arguments[1], messages, &err))
+    if (fflush(stdout) != 0 || ferror(stdout)) { /* what was not seen must not be gone */
+        error_set(&err, ERROR_SYSTEM, "cannot write what was received: nothing is deleted");
         status = invocation_fail(in, &err);
+    } else if (delete && json_array_size(messages) > 0 && !delete_all(config, in->arguments[1], messages, &err)) {
+        status = invocation_fail(in, &err);
+    }
     json_decref(answer);
     return status;
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define CALL_TIMEOUT_MS 30000L
-#define ANSWER_MAX (16 * 1024 * 1024)
+#define ANSWER_MAX (80 * 1024 * 1024) /* ten messages of 1 MiB, every byte of them escaped */
 
 /* ---- through the daemon ---- */
 
@@ -58,7 +58,8 @@ static void refused(long status, struct slice body, struct error *err)
 
     if (text)
         body = slice_text(text);
-    error_set(err, status >= 500 ? ERROR_LEDGER_FULL : ERROR_NOT_FOUND, "%.*s", SLICE_ARG(body));
+    body = slice_trim(body);
+    error_set(err, status >= 500 ? ERROR_LEDGER_FULL : status == 413 ? ERROR_TOO_LARGE : ERROR_NOT_FOUND, "%.*s", SLICE_ARG(body));
     json_decref(document);
 }
 
@@ -129,7 +130,9 @@ bool control_call(const char *ledger, const char *operation, json_t *request, js
     bool good = ask_daemon(ledger, operation, text, answer, &runs, err);
 
     free(text);
-    if (!runs && strcmp(operation, "status") != 0 && strncmp(operation, "sqs/", 4) != 0)
+    if (!runs && strncmp(operation, "sqs/", 4) == 0)
+        return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (status, records, trace and dead need none)", ledger);
+    if (!runs && strcmp(operation, "status") != 0)
         return change_ledger(ledger, operation, request, answer, err);
     return good;
 }

@@ -60,6 +60,8 @@ struct daemon {
     struct access_keys_watch keys_watch;
     const char *region;
     struct setup *setup;              /* what follows from the configuration, and changes with it */
+    struct stream_client **retired;   /* of the one before, as long as their calls are under way: a reader waits for each answer */
+    size_t retired_count;
     const struct daemon_reload *reload;
     struct bridge *bridge;
     struct aws_profile *profile;
@@ -171,6 +173,19 @@ static int64_t wait_ms(struct daemon *d, struct instant now)
 
 static void follow_access_keys(struct daemon *d);
 
+static void free_retired(struct daemon *d, bool all)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < d->retired_count; i++) {
+        if (all || stream_client_idle(d->retired[i]))
+            stream_client_free(d->retired[i]);
+        else
+            d->retired[kept++] = d->retired[i];
+    }
+    d->retired_count = kept;
+}
+
 static void look_after(struct daemon *d, struct instant now)
 {
     if (d->room_due > now.mono_ms)
@@ -179,6 +194,7 @@ static void look_after(struct daemon *d, struct instant now)
     bridge_set_room(d->bridge, room_check(&d->room));
     say_troubles(d, now);
     follow_access_keys(d);
+    free_retired(d, false);
     notify_watchdog(&d->notify);
 }
 
@@ -542,6 +558,17 @@ static void keep_clients(struct setup *old, struct setup *next)
     }
 }
 
+static void retire_clients(struct daemon *d, struct setup *old)
+{
+    for (size_t i = 0; i < old->config->pipeline_count; i++) {
+        if (old->clients[i] == NULL || stream_client_idle(old->clients[i]))
+            continue;
+        d->retired = memory_resize(d->retired, (d->retired_count + 1) * sizeof(*d->retired));
+        d->retired[d->retired_count++] = old->clients[i];
+        old->clients[i] = NULL;
+    }
+}
+
 static bool take_setup(struct daemon *d, struct setup *next, struct error *err)
 {
     struct setup *old = d->setup;
@@ -554,6 +581,7 @@ static bool take_setup(struct daemon *d, struct setup *next, struct error *err)
         return false;
     }
     keep_clients(old, next);
+    retire_clients(d, old);
     d->setup = next;
     setup_free(old);
     return true;
@@ -656,7 +684,7 @@ static bool make_servers(struct daemon *d, struct error *err)
     d->admin_url = url_of("http", c->admin, d->admin_server);
     admin_set_urls(d->admin, d->sqs_url, d->admin_url);
     buffer_printf(&control, "unix:%s-control", c->ledger);
-    d->control_server = make_server(d, control.ptr, NULL, 1024 * 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, true), err);
+    d->control_server = make_server(d, control.ptr, NULL, REQUEST_BODY_MAX, ADMIN_CONNECTIONS, admin_handlers(d->admin, true), err);
     buffer_fini(&control);
     return d->control_server != NULL || error_prefix(err, "the control socket");
 }
@@ -698,6 +726,8 @@ static void unmake(struct daemon *d)
     sqs_client_free(d->sqs_client);
     admin_free(d->admin);
     bridge_free(d->bridge);
+    free_retired(d, true);
+    free(d->retired);
     setup_free(d->setup);
     sqs_api_free(d->api);
     keyring_free(d->keys);

@@ -72,6 +72,7 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
                       const char *(*lookup)(const char *), struct error *err)
 {
     const char *address = queue->address ? queue->address : queue->name;
+    struct buffer server = {0};
 
     *out = (struct destination){0};
     if (strncmp(address, "arn:", 4) == 0 ? !read_arn(out, address, err) : strstr(address, "://") ? !read_url(out, address, err) : false)
@@ -89,7 +90,9 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     } else if (out->endpoint.url == NULL && !endpoint_find(&out->endpoint, AWS_SQS, out->region, profile, lookup, err)) {
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     }
-    out->pump = (struct pump_options){.url = out->url, .name = out->name, .owner = out->owner, .requests_max = queue->requests_max,
+    buffer_printf(&server, "%s %s", out->endpoint.url, out->region);
+    out->server = buffer_take(&server);
+    out->pump = (struct pump_options){.url = out->url, .name = out->name, .owner = out->owner, .server = out->server, .requests_max = queue->requests_max,
                                       .fifo = slice_ends_with(slice_text(out->name), SLICE(".fifo"))};
     if (queue->oversize == CONFIG_OVERSIZE_S3 &&
         !(queue->s3_endpoint_url ? endpoint_from_url(&out->s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
@@ -115,6 +118,7 @@ void destination_fini(struct destination *d)
     free(d->name);
     free(d->owner);
     free(d->region);
+    free(d->server);
     free(d->dead.url);
     free(d->dead.name);
     free(d->dead.owner);

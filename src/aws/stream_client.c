@@ -53,6 +53,11 @@ void stream_client_free(struct stream_client *c)
     free(c);
 }
 
+bool stream_client_idle(const struct stream_client *c)
+{
+    return http_client_idle(c->http);
+}
+
 void stream_client_start(struct stream_client *c, struct stream_call *call, int64_t now_wall_ms)
 {
     bool dynamodb = slice_starts_with(slice_text(call->target), SLICE("DynamoDB_"));

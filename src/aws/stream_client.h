@@ -24,6 +24,8 @@ struct stream_client;
 struct stream_client *stream_client_new(struct loop *loop, const struct stream_client_options *options,
                                         void (*answered)(void *context, const struct stream_answer *answer), void *context, struct error *err);
 void stream_client_free(struct stream_client *c);
+/* Has every call been answered? Freed before, it would answer them never. */
+bool stream_client_idle(const struct stream_client *c);
 /* Takes the call's body. */
 void stream_client_start(struct stream_client *c, struct stream_call *call, int64_t now_wall_ms);
 

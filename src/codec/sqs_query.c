@@ -440,6 +440,14 @@ static const struct flattened *find_flattened(const char *member)
     return NULL;
 }
 
+static bool name_of_member(struct slice key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if (!((key.ptr[i] >= 'A' && key.ptr[i] <= 'Z') || (key.ptr[i] >= 'a' && key.ptr[i] <= 'z') || (i > 0 && key.ptr[i] >= '0' && key.ptr[i] <= '9')))
+            return false;
+    return key.len > 0 && key.len < 64;
+}
+
 static void write_members(struct writer *w)
 {
     struct slice key;
@@ -450,7 +458,11 @@ static void write_members(struct writer *w)
         char entry[64];
         const struct flattened *f;
 
-        snprintf(name, sizeof(name), "%.*s", SLICE_ARG(key)); /* members' names are ours */
+        if (!name_of_member(key)) { /* another server's, passed on */
+            scan_skip(&w->json);
+            continue;
+        }
+        snprintf(name, sizeof(name), "%.*s", SLICE_ARG(key));
         f = find_flattened(name);
         if (f == NULL) {
             open_element(w, name);

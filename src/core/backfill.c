@@ -47,7 +47,7 @@ static void take(void *context, const struct stored_record *record)
     if (!r->fed)
         return;
     if (intake_wanted(r->b->intake, r->queue, record->shard, record->body)) {
-        queue_add(r->queue, r->b->db, record->id, 0, r->now);
+        queue_add(r->queue, r->b->db, record->id, r->queue->options.delay_ms, r->now);
         r->given++;
     } else {
         r->filtered++;

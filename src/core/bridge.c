@@ -19,7 +19,8 @@
 #define BUDGET_NEAR 90       /* percent: settled rows go early from here on */
 #define SOURCE_SHIFT 48      /* a token: epoch, source, the source's own 48 bits */
 #define EPOCH_SHIFT 56
-#define TARGET_SHIFT 32      /* a token to a queue's server: epoch, id of the queue, the pump's own 32 bits */
+#define TARGET_SHIFT 32      /* a token to a queue's server: epoch, number of the pump or dead-letter reader (of the gateway: id of the queue), their own 32 bits */
+#define NUMBER_MAX 0xffffff
 
 struct bridge {
     struct database *db;
@@ -35,6 +36,8 @@ struct bridge {
     } *feeds;                  /* one a configured source */
     size_t feed_count;
     size_t next_source;        /* whose call comes next: fair among sources */
+    uint64_t last_feed_id;
+    uint64_t last_number;      /* of a pump or dead-letter reader */
     uint64_t epoch;            /* grows when memory was thrown away: answers to older calls mean nothing */
     size_t calls;
     struct gateway gateway;
@@ -122,8 +125,16 @@ static void send_again(void *context, int64_t id, uint64_t key_hash)
     pump_send(context, id);
 }
 
+/* An answer to a call of one that is gone must not be taken for one of its successor's. */
+static uint64_t new_number(struct bridge *b)
+{
+    b->last_number = b->last_number % NUMBER_MAX + 1;
+    return b->last_number;
+}
+
 static void load_pump(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
 {
+    desk->pump_number = new_number(b);
     desk->pump = pump_new(b->db, desk->queue, options, &b->service.identity, &b->service.origins, random_next(&b->random), now);
     desk->queue->send = send_again;
     desk->queue->send_context = desk->pump;
@@ -131,6 +142,7 @@ static void load_pump(struct bridge *b, struct desk *desk, const struct pump_opt
 
 static void load_dead_reader(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
 {
+    desk->reader_number = new_number(b);
     if (options->dead_letter_name)
         desk->dead_reader = dead_reader_new(b->db, desk->queue, &b->service.identity, options->dead_letter_name, options->dead_letter_url,
                                             options->dead_letter_owner, random_next(&b->random), now);
@@ -257,6 +269,8 @@ static enum fed is_fed(void *context, const char *source, int64_t queue)
     return NOT_FED;
 }
 
+static uint64_t free_feed_id(struct bridge *b, const struct feed *feeds, size_t count);
+
 static void load(struct bridge *b, struct instant now)
 {
     load_queues(b, now);
@@ -264,7 +278,7 @@ static void load(struct bridge *b, struct instant now)
         subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
     intake_init(&b->intake, b->db);
     for (size_t i = 0; i < b->feed_count; i++) {
-        b->feeds[i].id = i;
+        b->feeds[i].id = free_feed_id(b, NULL, 0);
         load_feed(b, &b->feeds[i], &b->options->sources[i], b->options->discovery_ms, now);
     }
     b->calls = 0;
@@ -388,6 +402,17 @@ static void release_desk(struct desk *desk, struct instant now)
     desk->queue->options.hold_key = false;
 }
 
+/* One whose queue is the same goes on: its long poll is nearly always out. */
+static void change_dead_reader(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
+{
+    if (desk->dead_reader && options->dead_letter_name &&
+        dead_reader_keep(desk->dead_reader, options->dead_letter_name, options->dead_letter_url, options->dead_letter_owner))
+        return;
+    dead_reader_free(desk->dead_reader); /* it has nothing to remember */
+    desk->dead_reader = NULL;
+    load_dead_reader(b, desk, options, now);
+}
+
 static void change_queue(struct bridge *b, struct desk *desk, const struct bridge_queue *o, struct instant now)
 {
     if (desk->pump && (!o->remote || pump_moved(desk->pump, o->remote)))
@@ -395,13 +420,11 @@ static void change_queue(struct bridge *b, struct desk *desk, const struct bridg
     configure(b, desk, o);
     if (!o->remote)
         return;
-    dead_reader_free(desk->dead_reader); /* it has nothing to remember */
-    desk->dead_reader = NULL;
+    change_dead_reader(b, desk, o->remote, now);
     if (desk->pump)
         pump_set_options(desk->pump, o->remote);
     else
         load_pump(b, desk, o->remote, now);
-    load_dead_reader(b, desk, o->remote, now);
 }
 
 static void change_queues(struct bridge *b, const struct bridge_options *options, struct instant now)
@@ -447,14 +470,13 @@ static bool feed_id_used(struct bridge *b, const struct feed *feeds, size_t coun
     return find_feed(b, id) != NULL;
 }
 
-/* An answer to a source that is gone must not be taken for one of its successor's. */
+/* An answer to a source that is gone must not be taken for one of its successor's: ids rise, and only then begin anew. */
 static uint64_t free_feed_id(struct bridge *b, const struct feed *feeds, size_t count)
 {
-    uint64_t id = 0;
-
-    while (feed_id_used(b, feeds, count, id))
-        id++;
-    return id;
+    do
+        b->last_feed_id = (b->last_feed_id + 1) & 0xff;
+    while (feed_id_used(b, feeds, count, b->last_feed_id));
+    return b->last_feed_id;
 }
 
 static void change_sources(struct bridge *b, const struct bridge_options *options, struct instant now)
@@ -574,9 +596,9 @@ static void stop_waiting(struct bridge *b, struct exchange *x)
     x->waiting_at = NULL;
 }
 
-static void outbox_append(struct bridge *b, struct desk *desk, struct target_call call)
+static void outbox_append(struct bridge *b, uint64_t number, struct target_call call)
 {
-    call.token |= (uint64_t)desk->queue->id << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
+    call.token |= number << TARGET_SHIFT | b->epoch << EPOCH_SHIFT;
     b->outbox = memory_resize(b->outbox, (b->outbox_len + 1) * sizeof(*b->outbox));
     b->outbox[b->outbox_len++] = call;
 }
@@ -593,7 +615,7 @@ static bool forward(struct bridge *b, struct exchange *x)
         service_answer_empty(x);
     else if (gateway_forward(&b->gateway, x, desk, pump_url(desk->pump), &call)) {
         x->forwarded = !(PLANTED(GATEWAY_UNCONFIRMED) && x->request.action == SQS_ACTION_DELETE_MESSAGE);
-        outbox_append(b, desk, call);
+        outbox_append(b, (uint64_t)desk->queue->id, call);
     }
     if (!x->forwarded) {
         if (PLANTED(GATEWAY_UNCONFIRMED))
@@ -795,7 +817,7 @@ static void make_target_calls(struct bridge *b, struct desk *desk, struct instan
 
     while (pump_next_call(desk->pump, &call, now)) {
         call.queue = desk->place;
-        outbox_append(b, desk, call);
+        outbox_append(b, desk->pump_number, call);
     }
 }
 
@@ -809,7 +831,7 @@ static void read_dead_letters(struct bridge *b, struct instant now)
         if (desk->dead_reader == NULL || !dead_reader_next_call(desk->dead_reader, &call, now))
             continue;
         call.queue = desk->place;
-        outbox_append(b, desk, call);
+        outbox_append(b, desk->reader_number, call);
     }
 }
 
@@ -850,7 +872,7 @@ static void gateway_answered(struct bridge *b, struct desk *desk, const struct t
         answered_append(b, x);
     }
     if (follows)
-        outbox_append(b, desk, next);
+        outbox_append(b, (uint64_t)desk->queue->id, next);
 }
 
 /* Those whose answers will not be waited for. */
@@ -864,21 +886,38 @@ static void abandon_forwarded(struct bridge *b, bool only_receives)
     }
 }
 
+static struct desk *desk_numbered(struct bridge *b, uint64_t number, bool reader)
+{
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        struct desk *desk = b->service.desks[i];
+
+        if (reader ? desk->dead_reader && desk->reader_number == number : desk->pump && desk->pump_number == number)
+            return desk;
+    }
+    return NULL;
+}
+
 void bridge_target_answer(struct bridge *b, const struct target_answer *answer, struct instant now)
 {
     struct target_answer inner = *answer;
-    struct desk *desk = service_find_id(&b->service, (int64_t)(answer->token >> TARGET_SHIFT) & 0xffffff);
+    uint64_t number = answer->token >> TARGET_SHIFT & NUMBER_MAX;
+    bool of_reader;
+    bool of_gateway;
+    struct desk *desk;
 
-    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || desk == NULL || desk->pump == NULL)
-        return;
     inner.token &= UINT32_MAX;
+    of_reader = (inner.token & DEAD_READER_TOKEN) == DEAD_READER_TOKEN;
+    of_gateway = !of_reader && (inner.token & GATEWAY_TOKEN);
+    desk = of_gateway ? service_find_id(&b->service, (int64_t)number) : desk_numbered(b, number, of_reader);
+    if (answer->token >> EPOCH_SHIFT != (b->epoch & 0xff) || desk == NULL)
+        return;
     b->counts.events++;
     b->changed = true;
     database_begin(b->db);
-    if ((inner.token & DEAD_READER_TOKEN) == DEAD_READER_TOKEN && desk->dead_reader)
+    if (of_gateway)
+        gateway_answered(b, desk, &inner, now); /* also when the queue has left the configuration meanwhile: a consumer waits for it */
+    else if (of_reader)
         dead_reader_answer(desk->dead_reader, &inner, now);
-    else if (inner.token & GATEWAY_TOKEN)
-        gateway_answered(b, desk, &inner, now);
     else
         pump_answer(desk->pump, &inner, now);
 }
@@ -894,6 +933,11 @@ size_t bridge_sends(const struct bridge *b)
 }
 
 /* ---- pruning and the budget ---- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 static void check_budget(struct bridge *b, struct instant now)
 {
@@ -915,6 +959,20 @@ static void check_budget(struct bridge *b, struct instant now)
         b->prune_due = now.mono_ms;
 }
 
+/* What a late queue has still to be given is kept, settled elsewhere or not. */
+static int64_t first_owed_record(const struct bridge *b)
+{
+    int64_t first = INT64_MAX;
+
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        const struct desk *desk = b->service.desks[i];
+
+        if (desk->configured && desk->queue->backfill_at != 0)
+            first = earlier(first, desk->queue->backfill_at);
+    }
+    return first;
+}
+
 /* One page a cycle. */
 static void prune(struct bridge *b, struct instant now)
 {
@@ -924,7 +982,7 @@ static void prune(struct bridge *b, struct instant now)
     if (b->prune_due > now.mono_ms)
         return;
     database_begin(b->db);
-    b->prune_page = ledger_prune_page(b->db, b->prune_page, before_ms, &removed);
+    b->prune_page = ledger_prune_page(b->db, b->prune_page, first_owed_record(b), before_ms, &removed);
     b->prune_due = now.mono_ms + (b->prune_page != 0 ? 0 : b->near_budget ? BUDGET_CHECK_MS : PRUNE_REST_MS);
     b->counts.pruned += (uint64_t)removed;
     if (removed > 0)
@@ -992,7 +1050,7 @@ static void fill_queues(struct bridge *b, struct instant now)
     bool up_to_date = false;
 
     b->backfilling = false;
-    for (size_t i = 0; i < b->service.desk_count && reading(b); i++) {
+    for (size_t i = 0; i < b->service.desk_count && b->room && !b->draining; i++) { /* also beyond the budget: pruning waits for it */
         struct desk *desk = b->service.desks[i];
 
         if (desk->queue->backfill_at == 0 || !desk->configured)
@@ -1056,17 +1114,12 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     return outcome == DATABASE_OK ? database_checkpoint(b->db) : outcome;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t bridge_due(const struct bridge *b)
 {
     struct heap_node *first = heap_first(&b->deadlines);
     int64_t due = first ? first->due : INT64_MAX;
 
-    due = earlier(due, b->backfilling && reading(b) ? 0 : b->prune_due);
+    due = earlier(due, b->backfilling && b->room && !b->draining ? 0 : b->prune_due);
     due = earlier(due, b->step_due);
     if (b->options->budget_bytes > 0)
         due = earlier(due, b->budget_due);
@@ -1160,7 +1213,9 @@ static bool subscribe(struct bridge *b, const struct queue *q, int64_t shard)
 
     ledger_shards(b->db, note_shard, &s);
     ledger_streams(b->db, note_stream, &s);
-    if (s.fed)
+    if (s.fed && q->backfill_at != 0)
+        ledger_tally_backfill(b->db, shard, q->id, 0, 0); /* it is being given what was read before, and that counts by itself */
+    else if (s.fed)
         ledger_subscribe(b->db, shard, q->id, s.records_read);
     return s.fed;
 }

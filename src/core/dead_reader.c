@@ -54,6 +54,20 @@ void dead_reader_free(struct dead_reader *r)
     free(r);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool dead_reader_keep(struct dead_reader *r, const char *name, const char *url, const char *owner)
+{
+    if (!same_text(r->name, name) || !same_text(r->owner, owner) || (url && !same_text(r->url, url)))
+        return false;
+    r->name = name;
+    r->owner = owner;
+    return true;
+}
+
 /* ---- calls ---- */
 
 bool dead_reader_next_call(struct dead_reader *r, struct target_call *call, struct instant now)
@@ -147,6 +161,8 @@ enum copy {
     COPY_REMOVE, /* its message went back, or was given up */
 };
 
+/* A copy with another message id is an older one of ours only if the message was sent again by an operator since. Otherwise a consumer has sent it there, with the
+ * attributes of the one that it received, and it is its own. */
 static enum copy judge(const struct message_row *row, struct slice message_id)
 {
     struct buffer own = {0};
@@ -161,9 +177,9 @@ static enum copy judge(const struct message_row *row, struct slice message_id)
     case MESSAGE_PENDING: /* another copy may be the one whose sending had no answer: a FIFO queue would not take it a second time */
         return same && was_redriven(row->history) ? COPY_REMOVE : COPY_KEEP;
     case MESSAGE_DELETED: /* the present copy: an old handle was deleted, which servers confirm and do not do; who received it last failed */
-        return same ? COPY_KEEP : COPY_REMOVE;
+        return !same && was_redriven(row->history) ? COPY_REMOVE : COPY_KEEP;
     case MESSAGE_DROPPED:
-        return COPY_REMOVE;
+        return same || was_redriven(row->history) ? COPY_REMOVE : COPY_KEEP;
     default:
         return COPY_KEEP;
     }

@@ -21,6 +21,8 @@ struct dead_reader;
 struct dead_reader *dead_reader_new(struct database *db, struct queue *queue, const struct identity *identity, const char *name, const char *url,
                                     const char *owner, uint64_t seed, struct instant now);
 void dead_reader_free(struct dead_reader *r);
+/* With other options (borrowed in place of those before) that name the same queue: true, and it goes on. False: it is another one. */
+bool dead_reader_keep(struct dead_reader *r, const char *name, const char *url, const char *owner);
 /* The next call that is due, inside the ledger's transaction; false: none now. */
 bool dead_reader_next_call(struct dead_reader *r, struct target_call *call, struct instant now);
 void dead_reader_answer(struct dead_reader *r, const struct target_answer *answer, struct instant now);

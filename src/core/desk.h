@@ -44,6 +44,8 @@ struct desk {
     size_t attempt_count;
     struct dead_reader *dead_reader; /* of its dead-letter queue there; NULL: none */
     struct pump *pump;         /* sends its messages to the server that it is on; NULL: embedded */
+    uint64_t reader_number;    /* of this reader and no other before it, in the tokens of its calls (core/bridge); so is the next */
+    uint64_t pump_number;
     const struct message_form *form; /* of its messages */
     bool stale;                /* while queues are loaded again: its row has not been met yet */
     struct exchange *first;    /* those who wait, in order of arrival */

@@ -293,6 +293,7 @@ struct passing {
     struct slice handle;      /* raw */
     struct slice md5;         /* raw: MD5OfMessageAttributes */
     struct slice attributes;  /* MessageAttributes, the object */
+    struct slice message_id;
     int64_t receive_count;
     int64_t row;              /* 0: not ours */
 };
@@ -339,11 +340,28 @@ static void pass_system_attributes(struct passing *p, struct scanner *j)
     buffer_fini(&kept);
 }
 
+/* A consumer may send a message again with the attributes that it got, ours among them: that is another message, with another id of the server's. While the
+ * server's answer to our sending has not come, its id is not known, and the attribute has to do. */
+static bool is_ours(const struct passing *p, int64_t id)
+{
+    struct message_row row;
+    struct buffer own = {0};
+    bool ours;
+
+    if (!ledger_message_find(p->g->service->db, id, &row))
+        return false;
+    remote_id_text(row.remote_id, &own);
+    ours = own.len == 0 || slice_equal(buffer_slice(&own), p->message_id);
+    ledger_message_end(p->g->service->db);
+    buffer_fini(&own);
+    return ours;
+}
+
 static void note_id(struct passing *p, const struct desk *desk, struct slice id)
 {
     int64_t row;
 
-    if (message_id_decode(&p->g->service->identity, id, &row) && QUEUE_OF_MESSAGE(row) == desk->queue->id)
+    if (message_id_decode(&p->g->service->identity, id, &row) && QUEUE_OF_MESSAGE(row) == desk->queue->id && is_ours(p, row))
         p->row = row;
 }
 
@@ -411,7 +429,7 @@ static void pass_message(struct passing *p, const struct desk *desk, struct scan
 
     buffer_reset(&p->out);
     buffer_append_byte(&p->out, '{');
-    p->handle = p->md5 = p->attributes = SLICE_NONE;
+    p->handle = p->md5 = p->attributes = p->message_id = SLICE_NONE;
     p->receive_count = p->row = 0;
     scan_object_begin(j);
     while (scan_member(j, &key)) {
@@ -429,6 +447,8 @@ static void pass_message(struct passing *p, const struct desk *desk, struct scan
             p->attributes = value;
         else
             copy_member(&p->out, key, value);
+        if (slice_is(key, "MessageId") && value.len > 2 && value.ptr[0] == '"')
+            p->message_id = slice_from(value.ptr + 1, value.len - 2);
     }
     if (p->request && slice_present(p->attributes) && p->attributes.ptr[0] == '{')
         pass_attributes(p, desk);

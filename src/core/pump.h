@@ -31,6 +31,7 @@ struct pump_options {
     const char *url;      /* of the queue; NULL: asked for by name */
     const char *name;     /* on the other server */
     const char *owner;    /* account id; NULL: the credentials' own */
+    const char *server;   /* where it is: an endpoint and a region. Only told apart from others; NULL: the same as ever */
     bool fifo;
     bool gateway;         /* consumers may come through our endpoint: core/gateway */
     const char *dead_letter_name; /* the dead-letter queue that it has there, to be read (core/dead_reader); NULL: none */

@@ -45,7 +45,7 @@ static const struct {
     {"AccessDenied", TARGET_DENIED},
     {"AccessDeniedException", TARGET_DENIED},
     {"InvalidSecurity", TARGET_DENIED},
-    {"InvalidAddress", TARGET_DENIED},
+    {"InvalidAddress", TARGET_NOT_FOUND},
     {"InvalidClientTokenId", TARGET_DENIED},
     {"UnrecognizedClientException", TARGET_DENIED},
     {"MissingAuthenticationToken", TARGET_DENIED},

@@ -597,6 +597,11 @@ void http_client_free(struct http_client *c)
     curl_global_cleanup();
 }
 
+bool http_client_idle(const struct http_client *c)
+{
+    return c->active_count == 0 && c->withheld == NULL;
+}
+
 size_t http_client_active(const struct http_client *c)
 {
     return c->active_count;

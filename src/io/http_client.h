@@ -56,6 +56,8 @@ void http_client_withhold(struct http_client *c, uint64_t token, const char *fai
 void http_client_set_ca_bundle(struct http_client *c, const char *path);
 /* Calls under way. */
 size_t http_client_active(const struct http_client *c);
+/* Has every call been answered, those withheld too? */
+bool http_client_idle(const struct http_client *c);
 
 /* Loopback, or an address at which AWS serves metadata and credentials to its own machines: 169.254.169.254 and fd00:ec2::254 (EC2), 169.254.170.2 (ECS),
  * 169.254.170.23 and fd00:ec2::23 (EKS). */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGHUP: what changed in the configuration takes effect, the rest goes on undisturbed, and a bad file changes nothing."""
 
+import http.server
 import json
 import signal
 import threading
@@ -164,3 +165,71 @@ def test_a_configuration_that_is_refused_leaves_the_keys_as_they_are(table, make
     reload(bridge)
     with pytest.raises(sqs.exceptions.ClientError, match="InvalidClientTokenId"):
         sqs.get_queue_url(QueueName="q")
+
+
+class SlowAws(http.server.ThreadingHTTPServer):
+    """One stream; GetRecords answers when it is let. Says in whose name it was asked."""
+
+    daemon_threads = True
+    ARN = "arn:aws:dynamodb:eu-west-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
+    ANSWERS = {
+        "DescribeTable": {"Table": {"TableName": "t", "TableStatus": "ACTIVE", "LatestStreamArn": ARN, "LatestStreamLabel": "x",
+                                    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}},
+        "ListStreams": {"Streams": [{"StreamArn": ARN, "TableName": "t", "StreamLabel": "x"}]},
+        "DescribeStream": {"StreamDescription": {
+            "StreamArn": ARN, "StreamStatus": "ENABLED", "StreamViewType": "NEW_AND_OLD_IMAGES", "TableName": "t",
+            "Shards": [{"ShardId": "shardId-00000000000000000001-aaaaaaaa", "SequenceNumberRange": {"StartingSequenceNumber": "100000000000000000001"}}]}},
+        "GetShardIterator": {"ShardIterator": "it-1"},
+        "GetRecords": {"Records": [], "NextShardIterator": "it-2"},
+    }
+
+    def __init__(self):
+        self.go = threading.Event()
+        self.asked = []
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            operation = self.headers.get("X-Amz-Target", "").split(".")[-1] or "AssumeRole"
+            key = self.headers["Authorization"].split("Credential=")[1].split("/")[0]
+            self.server.asked.append((operation, key))
+            if operation == "AssumeRole":
+                role = "B" if b"role%2FB" in body else "A"
+                out = (f"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKIAROLE{role}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+                       "<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>").encode()
+            else:
+                out = json.dumps(self.server.ANSWERS[operation]).encode()
+            if operation == "GetRecords":
+                self.server.go.wait(30)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/xml" if operation == "AssumeRole" else "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(out)))
+            self.end_headers()
+            self.wfile.write(out)
+
+
+def test_another_role_takes_over_though_a_call_of_the_old_one_is_out(make_bridge, tmp_path):
+    aws = SlowAws()
+    config = tmp_path / "c.yaml"
+    pipeline = {"stream": "t", "queues": [{"name": "q"}]}
+    try:
+        write(config, {**pipeline, "role_arn": "arn:aws:iam::000000000000:role/A"})
+        bridge = make_bridge("--config", config, endpoint=aws.url).start()
+        wait_until("it reads as A", lambda: ("GetRecords", "AKIAROLEA") in aws.asked, 30, bridge.server.process)
+        write(config, {**pipeline, "role_arn": "arn:aws:iam::000000000000:role/B"})
+        reload(bridge)
+        aws.go.set()
+        wait_until("it reads as B", lambda: ("GetRecords", "AKIAROLEB") in aws.asked, 30, bridge.server.process)
+        assert bridge.stop() == 0
+    finally:
+        aws.go.set()
+        aws.shutdown()
+        aws.server_close()

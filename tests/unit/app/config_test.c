@@ -148,7 +148,7 @@ static void flags_alone_make_one_pipeline(void **state)
     assert_int_equal(config.queues[2].visibility_timeout_ms, 30000);
     config_fini(&config);
     load(state, "pipelines:\n  - stream: t\n    queues: [q]\n", flags, 2, &config, &problems);
-    assert_string_equal(problems.ptr, "--stream, --queue: the configuration file has pipelines: say it there, or leave --config away\n");
+    assert_string_equal(problems.ptr, "flags: with a configuration file that has pipelines, what is of a stream or queue is said there, not by flags\n");
     config_fini(&config);
     buffer_fini(&problems);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "support/digests.h"
 #include "support/test.h"
 #include "support/temporary.h"
 
+#include "core/audit.h"
 #include "core/backfill.h"
+#include "core/bridge.h"
 #include "store/questions.h"
 
 #include <stdlib.h>
@@ -166,6 +169,96 @@ static void nothing_in_the_ledger_is_nothing_to_give(void **state)
     world_close(&w);
 }
 
+/* ---- through the bridge ---- */
+
+static const char *const late[] = {"fresh"};
+static const struct bridge_queue late_queues[] = {{.name = "fresh", .visibility_timeout_ms = 30000, .from = FROM_LEDGER}};
+static const struct bridge_source late_sources[] = {{.name = "orders", .queues = late, .queue_count = 1, .idle_poll_ms = 1000}};
+
+/* Six records in two pages, which no queue has. */
+static struct bridge_options six_records(struct world *w, void **state)
+{
+    world_open(w, state);
+    store(w, "iii");
+    store(w, "iii");
+    ledger_shard_save(w->db, &w->shard);
+    queue_save(w->queue, w->db);
+    assert_int_equal(database_commit(w->db), DATABASE_OK);
+    return (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .queues = late_queues, .queue_count = 1, .sources = late_sources,
+                                   .source_count = 1, .discovery_ms = 60000, .keep_settled_ms = INT64_C(604800000), .seed = 1};
+}
+
+static void commits(struct bridge *b, struct world *w, int count)
+{
+    for (int i = 0; i < count; i++) {
+        w->now.mono_ms += 2000;
+        w->now.wall_ms += 2000;
+        assert_int_equal(bridge_commit(b, w->now), DATABASE_OK);
+    }
+}
+
+static void end(struct world *w)
+{
+    struct audit audit;
+
+    audit_run(&audit, w->db);
+    if (audit.difference_count > 0)
+        fail_msg("%s", audit.differences[0]);
+    audit_fini(&audit);
+    intake_fini(&w->in);
+    queue_free(w->queue);
+    filter_free(w->filter);
+    database_close(w->db);
+}
+
+static int64_t given_to(struct bridge *b)
+{
+    size_t count;
+    struct desk *const *desks = bridge_desks(b, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(desks[i]->queue->name, "fresh") == 0)
+            return desks[i]->queue->fresh_count;
+    return -1;
+}
+
+static void a_replay_before_the_backfill_is_done_adds_up(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge *b = bridge_new(w.db, &options, w.now, NULL);
+    int64_t record = 1;
+    int64_t replayed;
+
+    assert_non_null(b);
+    bridge_set_room(b, false); /* it rests */
+    commits(b, &w, 1);
+    assert_true(bridge_replay(b, SLICE("fresh"), &record, 1, &replayed, w.now));
+    assert_int_equal(replayed, 1);
+    commits(b, &w, 1);
+    bridge_set_room(b, true);
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 7);
+    bridge_free(b);
+    end(&w);
+}
+
+/* The ledger's budget is full, and what is settled goes early; not what a late queue is owed. */
+static void pruning_waits_for_the_backfill(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge *b;
+
+    options.budget_bytes = 1000;
+    b = bridge_new(w.db, &options, w.now, NULL);
+    assert_non_null(b);
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 6);
+    bridge_free(b);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,7 +266,9 @@ int main(void)
         with_directory(a_page_is_one_delivery_however_long_it_is),
         with_directory(what_was_stored_before_is_not_given),
         with_directory(nothing_in_the_ledger_is_nothing_to_give),
+        with_directory(a_replay_before_the_backfill_is_done_adds_up),
+        with_directory(pruning_waits_for_the_backfill),
     };
 
-    return cmocka_run_group_tests_name("backfill", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("backfill", tests, digests_setup, digests_teardown);
 }

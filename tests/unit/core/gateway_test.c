@@ -370,8 +370,8 @@ static void a_dead_letter_that_was_deleted_by_an_old_handle_is_left(void **state
     commit(w);
     meet(w, "far-1", w->id, "String");
     assert_false(removes(w));
-    meet(w, "far-0", w->id, "String");
-    assert_true(removes(w));
+    meet(w, "far-0", w->id, "String"); /* a consumer may have sent it there itself: only what an operator sent again has older copies of ours */
+    assert_false(removes(w));
     world_free(w);
 }
 
@@ -394,6 +394,179 @@ static void ids_that_others_make_up_do_no_harm(void **state)
     world_free(w);
 }
 
+/* ---- another configuration while calls are on their way ---- */
+
+static const struct pump_options elsewhere = {.url = "http://other/1/new", .name = "new", .gateway = true};
+static const struct bridge_queue queues_elsewhere[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &elsewhere}};
+static const struct pump_options named_one = {.name = "one", .gateway = true, .dead_letter_name = "dead-one"};
+static const struct bridge_queue queues_one[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &named_one}};
+static const struct pump_options named_two = {.name = "two", .gateway = true, .dead_letter_name = "dead-two"};
+static const struct bridge_queue queues_two[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &named_two}};
+
+static void add_record(struct world *w, int64_t id)
+{
+    struct record_row record = {.id = id, .sequence_number = SLICE("2"), .key_hash = 7, .body = SLICE("{\"eventID\":\"e2\",\"dynamodb\":{}}"), .shard = 1};
+    size_t count;
+
+    database_begin(w->db);
+    ledger_record_insert(w->db, &record);
+    queue_add(bridge_desks(w->bridge, &count)[0]->queue, w->db, id, 0, w->now);
+    commit(w);
+}
+
+static void reconfigure(struct world *w, struct bridge_options *options, const struct bridge_queue *to, size_t count)
+{
+    struct error err;
+
+    *options = w->options;
+    options->queues = to;
+    options->queue_count = count;
+    assert_true(bridge_reconfigure(w->bridge, options, w->now, &err));
+    commit(w);
+}
+
+/* A call that is on its way, to be answered after a reload. */
+static struct target_call keep_call(struct world *w, const char *action)
+{
+    size_t at = place_of(w, action);
+    struct target_call call;
+
+    if (at == w->call_count)
+        fail_msg("no %s is on its way", action);
+    call = w->calls[at];
+    w->calls[at] = w->calls[--w->call_count];
+    return call;
+}
+
+static void answer_late(struct world *w, struct target_call *call, const char *body)
+{
+    const struct target_answer out = {.token = call->token, .status = 200, .body = slice_text(body)};
+
+    target_call_fini(call);
+    bridge_target_answer(w->bridge, &out, w->now);
+    commit(w);
+}
+
+static void answers_of_the_place_before_settle_nothing(void **state)
+{
+    struct world *w = world_new();
+    struct bridge_options next;
+    struct target_call old;
+
+    (void)state;
+    add_record(w, 2);
+    old = keep_call(w, "SendMessageBatch");
+    reconfigure(w, &next, queues_elsewhere, 1);
+    answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
+    for (int i = 0; i < 3; i++) { /* whatever numbers the new sender's calls get */
+        answer(w, "SendMessageBatch", 500, "");
+        w->now.mono_ms += 60000;
+        w->now.wall_ms += 60000;
+        commit(w);
+    }
+    answer_late(w, &old, "{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"old-2\"}]}");
+    assert_int_equal(counted(w, MESSAGE_SENT), 1);
+    assert_int_equal(counted(w, MESSAGE_PENDING), 1);
+    answer(w, "SendMessageBatch", 200, "{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"new-2\"}]}");
+    assert_int_equal(counted(w, MESSAGE_SENT), 2);
+    world_free(w);
+}
+
+static void the_url_of_the_name_before_is_not_used(void **state)
+{
+    struct world *w = world_new();
+    struct bridge_options one;
+    struct bridge_options two;
+    struct target_call old;
+    struct target_call old_dead;
+
+    (void)state;
+    reconfigure(w, &one, queues_one, 1);
+    old = keep_call(w, "GetQueueUrl");
+    old_dead = keep_call(w, "GetQueueUrl");
+    reconfigure(w, &two, queues_two, 1);
+    answer_late(w, &old, "{\"QueueUrl\":\"http://far/1/one\"}");
+    answer_late(w, &old_dead, "{\"QueueUrl\":\"http://far/1/one\"}");
+    while (place_of(w, "GetQueueUrl") < w->call_count) {
+        const char *name = strstr(w->calls[place_of(w, "GetQueueUrl")].body.ptr, "dead-two") ? "{\"QueueUrl\":\"http://far/1/dead-two\"}"
+                                                                                          : "{\"QueueUrl\":\"http://far/1/two\"}";
+
+        answer(w, "GetQueueUrl", 200, name);
+    }
+    answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
+    add_record(w, 2);
+    assert_non_null(strstr(w->calls[place_of(w, "SendMessageBatch")].body.ptr, "http://far/1/two"));
+    assert_non_null(strstr(w->calls[place_of(w, "ReceiveMessage")].body.ptr, "http://far/1/dead-two"));
+    world_free(w);
+}
+
+static void a_reader_of_dead_letters_whose_queue_is_the_same_goes_on(void **state)
+{
+    struct world *w = world_of(queues_with_dead_letters);
+    struct bridge_options next;
+    size_t calls = w->call_count;
+
+    (void)state;
+    reconfigure(w, &next, queues_with_dead_letters, 1);
+    assert_int_equal(w->call_count, calls); /* its long poll is out still */
+    meet(w, "far-1", w->id, "String");
+    assert_int_equal(counted(w, MESSAGE_DEAD), 1);
+    world_free(w);
+}
+
+static void a_consumer_is_answered_though_its_queue_has_left_the_configuration(void **state)
+{
+    struct world *w = world_new();
+    struct bridge_options none;
+    const char *reply;
+
+    (void)state;
+    receive(w);
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    reconfigure(w, &none, NULL, 0);
+    assert_int_equal(bridge_sends(w->bridge), 1);
+    answer(w, "DeleteMessage", 200, "{}");
+    reply = replied(w);
+    assert_non_null(reply);
+    assert_int_equal(counted(w, MESSAGE_DELETED), 1);
+    assert_int_equal(bridge_sends(w->bridge), 0);
+    world_free(w);
+}
+
+/* ---- messages that others send with our attribute ---- */
+
+static void what_a_consumer_sent_again_is_its_own(void **state)
+{
+    struct world *w = world_of(queues_with_dead_letters);
+    char body[900];
+    const char *got;
+
+    (void)state;
+    answer(w, "ReceiveMessage", 200, "{}");
+    ask(w, "ReceiveMessage", "{" URL ",\"WaitTimeSeconds\":5}");
+    snprintf(body, sizeof(body), "{\"Messages\":[{\"MessageId\":\"another\",\"ReceiptHandle\":\"h2\",\"Body\":\"b\",\"MessageAttributes\":{\"stream2sqs.id\":"
+             "{\"DataType\":\"String\",\"StringValue\":\"%s\"}}}]}", w->id);
+    answer(w, "ReceiveMessage", 200, body);
+    got = replied(w);
+    snprintf(w->handle, sizeof(w->handle), "%.*s", (int)strcspn(after(got, "\"ReceiptHandle\":\""), "\""), after(got, "\"ReceiptHandle\":\""));
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    answer(w, "DeleteMessage", 200, "{}");
+    assert_non_null(replied(w));
+    assert_int_equal(counted(w, MESSAGE_DELETED), 0); /* ours is there still */
+    receive(w);
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    answer(w, "DeleteMessage", 200, "{}");
+    assert_non_null(replied(w));
+    assert_int_equal(counted(w, MESSAGE_DELETED), 1);
+    w->now.mono_ms += 20000;
+    commit(w);
+    meet(w, "another", w->id, "String"); /* its copy in the dead-letter queue is not ours to delete */
+    w->now.mono_ms += 20000;
+    commit(w);
+    assert_false(removes(w));
+    world_free(w);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +579,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_dead_letter_there_is_dead_here_until_it_is_redriven),
         cmocka_unit_test(a_dead_letter_that_was_deleted_by_an_old_handle_is_left),
         cmocka_unit_test(ids_that_others_make_up_do_no_harm),
+        cmocka_unit_test(answers_of_the_place_before_settle_nothing),
+        cmocka_unit_test(the_url_of_the_name_before_is_not_used),
+        cmocka_unit_test(a_reader_of_dead_letters_whose_queue_is_the_same_goes_on),
+        cmocka_unit_test(a_consumer_is_answered_though_its_queue_has_left_the_configuration),
+        cmocka_unit_test(what_a_consumer_sent_again_is_its_own),
     };
 
 #ifdef S2Q_PLANTED_BUGS

@@ -131,14 +131,14 @@ static void settled_pages_are_pruned_and_counted(void **state)
     take(&w, PAGE(RECORD("3", "c")), 0);
     ledger_receive_fresh(w.db, QUEUE_FIRST_MESSAGE(1), QUEUE_FIRST_MESSAGE(1), 3000, 2000);
     assert_int_equal(ledger_delete(w.db, QUEUE_FIRST_MESSAGE(1), 2500), 1);
-    assert_int_equal(ledger_prune_page(w.db, 0, 2500, &removed), 3); /* settled at 2500 is not before 2500 */
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2500, &removed), 3); /* settled at 2500 is not before 2500 */
     assert_int_equal(removed, 0);
-    assert_int_equal(ledger_prune_page(w.db, 0, 2501, &removed), 3);
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2501, &removed), 3);
     assert_int_equal(removed, 1);
     assert_false(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(1), &row));
     assert_true(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(1) + 1, &row)); /* unsettled: never dropped */
     ledger_message_end(w.db);
-    assert_int_equal(ledger_prune_page(w.db, 3, 9999, &removed), 0); /* the newest page stays */
+    assert_int_equal(ledger_prune_page(w.db, 3, INT64_MAX, 9999, &removed), 0); /* the newest page stays */
     assert_int_equal(ledger_next_record(w.db), 4);
     world_close(&w);
 }
