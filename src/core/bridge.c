@@ -37,6 +37,8 @@ struct bridge {
     size_t feed_count;
     size_t next_source;        /* whose call comes next: fair among sources */
     uint64_t last_feed_id;
+    int64_t *unknown;          /* messages that were on their way when memory was thrown away: to be noted when there is room */
+    size_t unknown_len;
     uint64_t last_number;      /* of a pump or dead-letter reader */
     uint64_t epoch;            /* grows when memory was thrown away: answers to older calls mean nothing */
     size_t calls;
@@ -374,6 +376,7 @@ void bridge_free(struct bridge *b)
     identity_fini(&b->service.identity);
     heap_fini(&b->deadlines);
     free(b->outbox);
+    free(b->unknown);
     free(b->feeds);
     free(b);
 }
@@ -512,10 +515,21 @@ static void change_sources(struct bridge *b, const struct bridge_options *option
     b->next_source = 0;
 }
 
+static void remember_unknown(void *context, int64_t id)
+{
+    struct bridge *b = context;
+
+    b->unknown = memory_resize(b->unknown, (b->unknown_len + 1) * sizeof(*b->unknown));
+    b->unknown[b->unknown_len++] = id;
+}
+
 /* Nothing of the open transaction has happened: memory is thrown away, and loaded from the ledger, by these options. */
 static enum database_outcome load_again(struct bridge *b, const struct bridge_options *options, struct instant now)
 {
     abandon_forwarded(b, false);
+    for (size_t i = 0; i < b->service.desk_count; i++)
+        if (b->service.desks[i]->pump)
+            pump_each_on_its_way(b->service.desks[i]->pump, remember_unknown, b);
     unload(b);
     if (options != b->options) {
         free(b->feeds);
@@ -1089,10 +1103,26 @@ static enum database_outcome undo(struct bridge *b, struct instant now)
     return outcome == DATABASE_BROKEN ? DATABASE_BROKEN : DATABASE_FULL;
 }
 
+/* A message that was settled meanwhile, or whose queue is sent to no more, is left as it is. */
+static void note_unknown(struct bridge *b, struct instant now)
+{
+    if (b->unknown_len == 0 || !b->room)
+        return;
+    database_begin(b->db);
+    b->changed = true;
+    for (size_t i = 0; i < b->unknown_len; i++) {
+        struct desk *desk = service_find_id(&b->service, QUEUE_OF_MESSAGE(b->unknown[i]));
+
+        if (desk && desk->pump)
+            pump_note_unknown(desk->pump, b->unknown[i], now);
+    }
+}
+
 enum database_outcome bridge_commit(struct bridge *b, struct instant now)
 {
     enum database_outcome outcome;
 
+    note_unknown(b, now);
     for (size_t i = 0; i < b->service.desk_count; i++)
         if (b->service.desks[i]->first)
             serve_waiting(b, b->service.desks[i], now);
@@ -1111,6 +1141,8 @@ enum database_outcome bridge_commit(struct bridge *b, struct instant now)
     b->changed = false;
     if (outcome == DATABASE_FULL)
         return undo(b, now);
+    if (b->room)
+        b->unknown_len = 0;
     return outcome == DATABASE_OK ? database_checkpoint(b->db) : outcome;
 }
 

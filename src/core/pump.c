@@ -527,14 +527,19 @@ static void send_again(struct pump *p, struct parcel *parcel, struct instant now
     parcels_schedule(&p->parcels, parcel, now.mono_ms + wait_ms);
 }
 
-static void note_unknown(struct pump *p, const struct parcel *parcel, struct instant now)
+void pump_note_unknown(struct pump *p, int64_t id, struct instant now)
 {
-    ledger_send_unknown(p->db, parcel->id, now.wall_ms);
+    ledger_send_unknown(p->db, id, now.wall_ms);
     p->counts.unknown++;
     if (p->options->fifo)
         return; /* its deduplication id stops a second copy */
     p->queue->possible_duplicates++;
     p->queue->changed = true;
+}
+
+static void note_unknown(struct pump *p, const struct parcel *parcel, struct instant now)
+{
+    pump_note_unknown(p, parcel->id, now);
 }
 
 static bool agrees(struct slice told, const char *ours)
@@ -808,6 +813,13 @@ void pump_set_options(struct pump *p, const struct pump_options *options)
 {
     p->options = options;
     forget_objects(p);
+}
+
+void pump_each_on_its_way(const struct pump *p, void (*each)(void *context, int64_t id), void *context)
+{
+    for (const struct batch *batch = p->batches; batch; batch = batch->next)
+        for (size_t i = 0; i < batch->count; i++)
+            each(context, batch->parcels[i]->id);
 }
 
 void pump_abandon(struct pump *p, struct instant now)

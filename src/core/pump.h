@@ -56,6 +56,11 @@ void pump_set_options(struct pump *p, const struct pump_options *options);
 /* Its answers will not be waited for: what is on its way may have arrived or not. Inside the ledger's transaction, before pump_free. */
 void pump_abandon(struct pump *p, struct instant now);
 
+/* The messages that are on their way, for pump_note_unknown after memory was thrown away. */
+void pump_each_on_its_way(const struct pump *p, void (*each)(void *context, int64_t id), void *context);
+/* What became of this message's sending is not known (pump_abandon does it for all). Inside the ledger's transaction. */
+void pump_note_unknown(struct pump *p, int64_t id, struct instant now);
+
 /* The next call that is due, inside the ledger's transaction; false: none now. Tokens are below 2^32. */
 bool pump_next_call(struct pump *p, struct target_call *call, struct instant now);
 /* Inside the ledger's transaction. */

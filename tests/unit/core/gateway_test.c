@@ -533,6 +533,31 @@ static void a_consumer_is_answered_though_its_queue_has_left_the_configuration(v
     world_free(w);
 }
 
+/* The reload is refused for want of room; the batch is sent again, and what may be twice is counted. */
+static void what_was_on_its_way_at_a_full_disk_is_counted(void **state)
+{
+    static const struct bridge_queue two[] = {{.name = "far", .visibility_timeout_ms = 30000, .remote = &remote}, {.name = "more", .visibility_timeout_ms = 30000}};
+    struct world *w = world_new();
+    struct bridge_options next = w->options;
+    struct error err;
+    size_t count;
+
+    (void)state;
+    add_record(w, 2);
+    next.queues = two;
+    next.queue_count = 2;
+    memory_disk_limit(w->disk, 1);
+    assert_false(bridge_reconfigure(w->bridge, &next, w->now, &err));
+    assert_int_equal(err.code, ERROR_LEDGER_FULL);
+    memory_disk_limit(w->disk, 0);
+    target_call_fini(&w->calls[--w->call_count]);
+    commit(w);
+    answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
+    assert_true(place_of(w, "SendMessageBatch") < w->call_count);
+    assert_int_equal(bridge_desks(w->bridge, &count)[0]->queue->possible_duplicates, 1);
+    world_free(w);
+}
+
 /* ---- messages that others send with our attribute ---- */
 
 static void what_a_consumer_sent_again_is_its_own(void **state)
@@ -583,6 +608,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_url_of_the_name_before_is_not_used),
         cmocka_unit_test(a_reader_of_dead_letters_whose_queue_is_the_same_goes_on),
         cmocka_unit_test(a_consumer_is_answered_though_its_queue_has_left_the_configuration),
+        cmocka_unit_test(what_was_on_its_way_at_a_full_disk_is_counted),
         cmocka_unit_test(what_a_consumer_sent_again_is_its_own),
     };
 
