@@ -449,7 +449,8 @@ static int print_moved(const struct moving *m, const char *done, size_t supersed
             json_object_set_new(out, "superseded", json_integer((json_int_t)superseded));
         print_json(out);
     } else {
-        printf(m->moved == 0 && json_array_size(m->not_dead) == 0 ? "%s: 0 (no dead message of this queue is meant)\n" : "%s: %lld\n", done, (long long)m->moved);
+        printf("%s: %lld%s\n", done, (long long)m->moved,
+               m->moved == 0 && json_array_size(m->not_dead) == 0 ? " (no dead message of this queue is meant)" : "");
         json_array_foreach(m->not_dead, i, id)
             printf("%s is not dead in this queue\n", json_string_value(id));
     }

@@ -70,7 +70,8 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
             if (strcmp(config->queues[i].name, queue) == 0 && config->queues[i].filter)
                 buffer_append_text(&text, config->queues[i].filter);
         if (text.len == 0)
-            error_set(err, ERROR_NOT_FOUND, "%s \"%s\" with a filter", config->queue_count > 0 ? "the configuration has no queue" : "say --config FILE: without it there is no queue", queue);
+            error_set(err, ERROR_NOT_FOUND, "%s \"%s\" with a filter",
+                      config->queue_count > 0 ? "the configuration has no queue" : "say --config FILE: without it there is no queue", queue);
     } else if (path) {
         if (!read_file(path, &text, err))
             buffer_reset(&text);

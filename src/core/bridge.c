@@ -19,7 +19,8 @@
 #define BUDGET_NEAR 90       /* percent: settled rows go early from here on */
 #define SOURCE_SHIFT 48      /* a token: epoch, source, the source's own 48 bits */
 #define EPOCH_SHIFT 56
-#define TARGET_SHIFT 32      /* a token to a queue's server: epoch, number of the pump or dead-letter reader (of the gateway: id of the queue), their own 32 bits */
+/* A token to a queue's server: epoch, number of the pump or dead-letter reader (of the gateway: id of the queue), their own 32 bits. */
+#define TARGET_SHIFT 32
 #define NUMBER_MAX 0xffffff
 
 struct bridge {

@@ -161,8 +161,8 @@ enum copy {
     COPY_REMOVE, /* its message went back, or was given up */
 };
 
-/* A copy with another message id is an older one of ours only if the message was sent again by an operator since. Otherwise a consumer has sent it there, with the
- * attributes of the one that it received, and it is its own. */
+/* A copy with another message id is an older one of ours only if the message was sent again by an operator since. Otherwise a consumer has sent it there, with
+ * the attributes of the one that it received, and it is its own. */
 static enum copy judge(const struct message_row *row, struct slice message_id)
 {
     struct buffer own = {0};

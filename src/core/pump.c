@@ -793,8 +793,8 @@ bool pump_moved(const struct pump *p, const struct pump_options *options)
 {
     const struct pump_options *o = p->options;
 
-    return !same_text(o->url, options->url) || !same_text(o->name, options->name) || !same_text(o->owner, options->owner) || !same_text(o->server, options->server) ||
-           o->fifo != options->fifo;
+    return !same_text(o->url, options->url) || !same_text(o->name, options->name) || !same_text(o->owner, options->owner) ||
+           !same_text(o->server, options->server) || o->fifo != options->fifo;
 }
 
 /* What is stored, or on its way, is where the options before said (the endpoint too may be another now): all of it is stored again, or no longer. */

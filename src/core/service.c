@@ -304,7 +304,8 @@ bool service_apply(struct service *s, struct exchange *x, struct instant now)
             return true;
         }
         if (desk->queue->remote && !operation->of_remote)
-            return service_refuse(x, SQS_UNSUPPORTED_OPERATION, "This queue is on another server: only receiving, deleting and visibility go through here, if it has gateway: true; do the rest there.");
+            return service_refuse(x, SQS_UNSUPPORTED_OPERATION, "This queue is on another server: only receiving, deleting and visibility go through here, "
+                                                                    "if it has gateway: true; do the rest there.");
     }
     if (slice_present(x->guest_account) && (desk == NULL || !service_policy_allows(s, desk, x->guest_account, x->request.action)))
         return refuse_guest(s, x, desk);
