@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator sees and does: counts that are true now, dead letters by the time of their death, words that say what to do next."""
+
+import datetime
+
+import boto3
+from rig import REGION, wait_until
+
+
+def client(bridge):
+    return boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, **bridge.key)
+
+
+def queues(bridge):
+    return {q["queue"]: q for q in bridge.json("status")["queues"]}
+
+
+def test_what_became_visible_again_is_not_in_flight(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    assert len(sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]) == 1
+    assert (queues(bridge)["q"]["queued"], queues(bridge)["q"]["in_flight"]) == (0, 1)
+    handle = sqs.receive_message(QueueUrl=url)  # nothing: it is hidden
+    assert "Messages" not in handle
+    sqs.send_message(QueueUrl=url, MessageBody="y")
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+    wait_until("y is back", lambda: (queues(bridge)["q"]["queued"], queues(bridge)["q"]["in_flight"]) == (1, 1))
+    metrics = bridge.admin("/metrics")[1]
+    assert 'stream2sqs_messages{queue="q",state="queued"} 1' in metrics and 'stream2sqs_messages{queue="q",state="in_flight"} 1' in metrics
+    assert bridge.stop() == 0
+
+
+def test_an_idle_stream_does_not_lag(table, aws, make_bridge):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--poll-interval", "200ms").start()
+    wait_until("it is read, and nothing is left", lambda: [s.get("lag_ms") for s in bridge.json("status")["shards"]] == [0], 30)
+    assert bridge.stop() == 0
+
+
+def test_dead_letters_are_chosen_by_their_death(table, make_bridge):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", "1", "--dead-letter-queue", "q-dead", "--poll-interval", "200ms").start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    wait_until("it is read", lambda: "Messages" in sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=1), 30)
+    wait_until("it dies", lambda: sqs.receive_message(QueueUrl=url) and bridge.json("dead", "list")["dead"], 30)
+    died = bridge.json("dead", "list")["dead"][0]["message"]["steps"][-1]["at"]
+    after = (datetime.datetime.fromisoformat(died.replace("Z", "+00:00")) + datetime.timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert len(bridge.json("dead", "list", "q", "--since", "1h")["dead"]) == 1
+    assert len(bridge.json("dead", "list", "q", "--before", after)["dead"]) == 1
+    assert bridge.json("dead", "list", "q", "--since", after)["dead"] == []
+    err = bridge.command("dead", "redrive", "q-dead", "--all", check=66)[2]
+    assert "q-dead is where dead letters of q wait: name the queue that they died in" in err
+    assert "no dead message of this queue is meant" in bridge.command("dead", "redrive", "q", "--key", "nope", check=0)[1]
+    assert bridge.json("dead", "redrive", "q", "--since", "1h")["moved"] == 1
+    assert bridge.stop() == 0
+
+
+def test_a_replay_says_what_comes_twice_and_what_cannot_be(table, make_bridge):
+    table.put("a", "b")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", "9", "--dead-letter-queue", "q-dead", "--poll-interval", "200ms").start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    wait_until("both are read", lambda: queues(bridge)["q"]["queued"] == 2, 30)
+    got = sqs.receive_message(QueueUrl=url)["Messages"][0]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=got["ReceiptHandle"])
+    assert bridge.json("replay", "q", "--all", "--dry-run")["unsettled"] == 1
+    assert "(--skip-unsettled leaves them)" in bridge.command("replay", "q", "--all", "--dry-run", check=0)[2]
+    assert bridge.json("replay", "q", "--all", "--skip-unsettled") == {"chosen": 1, "replayed": 1, "unsettled": 1, "dry_run": False}
+    assert "their stream does not feed the queue" in bridge.command("replay", "q-dead", "--all", check=66)[2]
+    assert "no record is meant" in bridge.command("replay", "q", "--key", "nope", check=0)[1]
+    assert bridge.command("audit")[0] == 0
+    assert bridge.stop() == 0
+
+
+def test_queues_are_made_and_deleted_by_hand(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    assert bridge.command("queue", "create", "jobs.fifo", check=0)[1].endswith("/jobs.fifo\n")
+    bridge.command("queue", "send", "jobs.fifo", "x", "--group", "g", "--deduplication-id", "d", check=0)
+    assert bridge.json("queue", "receive", "jobs.fifo")["messages"][0]["Attributes"]["MessageGroupId"] == "g"
+    assert "--yes" in bridge.command("queue", "delete", "jobs.fifo", check=64)[2]
+    bridge.command("queue", "delete", "jobs.fifo", "--yes", check=0)
+    assert "there is no queue" in bridge.command("queue", "show", "jobs.fifo", check=66)[2]
+    assert "configuration" in bridge.command("queue", "delete", "q", "--yes", check=66)[2]
+    assert bridge.stop() == 0
