@@ -55,10 +55,13 @@ bench-send: ## its second half: from a stream to another server, beside loops wi
 
 .SECONDARY:
 
-.PHONY: check-clients ruler deps unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench bench-send
+.PHONY: check-clients ruler deps deps-build unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench bench-send
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
+
+deps-build: ## install what building and the demo need
+	$(Q)tests/deps.sh build
 
 # Python and its packages, in the tree.
 $(BUILD)/venv/done: tests/requirements.txt
@@ -95,7 +98,7 @@ planted: ## every planted bug (src/base/planted.h) must be caught
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/core/gateway_test $(BUGS_OF_GATEWAY) --
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/consumer/jobs_test $(BUGS_OF_CONSUMER) --
 
-demo: deps ## the main job, to watch: about a minute
+demo: deps-build ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/demo/demo.py
 

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "app/access_keys.h"
 #include "app/command.h"
 #include "app/output.h"
 #include "app/reach.h"
 #include "aws/credentials.h"
+#include "base/memory.h"
+#include "io/tls_files.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static json_t *problem_list(struct slice problems)
 {
@@ -19,9 +27,9 @@ static json_t *problem_list(struct slice problems)
     return list;
 }
 
-static void print_json(struct slice problems)
+static void print_json(struct slice problems, struct slice warnings)
 {
-    json_t *document = json_pack("{s:b,s:o}", "good", problems.len == 0, "problems", problem_list(problems));
+    json_t *document = json_pack("{s:b,s:o,s:o}", "good", problems.len == 0, "problems", problem_list(problems), "warnings", problem_list(warnings));
 
     json_dumpf(document, stdout, JSON_COMPACT);
     putchar('\n');
@@ -46,22 +54,115 @@ static void print_plan(const struct config *config, bool offline)
            config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials, the streams and the queues");
 }
 
+/* ---- filters that can let nothing pass ---- */
+
+static const char *const record_fields[] = {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN", "userIdentity",
+                                            "$or", NULL};
+static const char *const dynamodb_fields[] = {"ApproximateCreationDateTime", "Keys", "NewImage", "OldImage", "SequenceNumber", "SizeBytes", "StreamViewType",
+                                              "$or", NULL};
+
+/* A pattern on a field that no record has matches none (or, with exists: false, all). */
+static void look_at_fields(json_t *pattern, const char *const *fields, const char *above, const char *queue, struct buffer *warnings)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+    json_t *one;
+
+    json_object_foreach(pattern, name, value) {
+        bool known = false;
+
+        for (i = 0; fields[i]; i++)
+            known = known || strcmp(fields[i], name) == 0;
+        if (!known)
+            buffer_printf(warnings, "queue \"%s\": its filter names %s%s, which no record has\n", queue, above, name);
+        if (strcmp(name, "$or") == 0)
+            json_array_foreach(value, i, one)
+                look_at_fields(one, fields, above, queue, warnings);
+        else if (fields == record_fields && strcmp(name, "dynamodb") == 0)
+            look_at_fields(value, dynamodb_fields, "dynamodb.", queue, warnings);
+    }
+}
+
+static void look_at_filter(const struct config_queue *queue, struct buffer *warnings)
+{
+    json_t *filter = queue->filter ? json_loads(queue->filter, 0, NULL) : NULL;
+    json_t *list = json_object_get(filter, "Filters");
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(list, i, one) {
+        const char *text = json_string_value(json_object_get(one, "Pattern"));
+        json_t *pattern = json_loads(text ? text : "{}", 0, NULL);
+
+        look_at_fields(pattern, record_fields, "", queue->name, warnings);
+        json_decref(pattern);
+    }
+    if (list == NULL)
+        look_at_fields(filter, record_fields, "", queue->name, warnings);
+    json_decref(filter);
+}
+
+/* ---- files and folders ---- */
+
+static bool problem(struct buffer *problems, const char *where, const char *text)
+{
+    buffer_printf(problems, "%s: %s\n", where, text);
+    return false;
+}
+
+/* The files and folders that `run` will want. True: all are there, and good. */
+static bool files_good(const struct config *config, struct buffer *problems)
+{
+    struct keyring *keys = keyring_new();
+    struct error err;
+    char *ledger = memory_strdup(config->ledger);
+    const char *folder = dirname(ledger);
+    bool good = true;
+
+    if (config->access_keys_file && !access_keys_read(keys, config->access_keys_file, &err))
+        good = problem(problems, "access_keys_file", err.text);
+    if (config->tls_certificate) {
+        struct tls_files *tls = tls_files_new(config->tls_certificate, config->tls_key, &err);
+
+        if (tls == NULL)
+            good = problem(problems, "tls_certificate, tls_key", err.text);
+        tls_files_free(tls);
+    }
+    if (access(folder, W_OK | X_OK) != 0) {
+        buffer_printf(problems, "ledger: %s: %s\n", folder, strerror(errno));
+        good = false;
+    }
+    keyring_free(keys);
+    free(ledger);
+    return good;
+}
+
 static int run(struct invocation *in)
 {
     bool offline = invocation_flag(in, "offline", 0) != NULL;
     struct buffer problems = {0};
+    struct buffer warnings = {0};
     struct config config;
     int status = error_exit_status(ERROR_CONFIG);
 
-    if (config_load(&config, &in->line, environment_lookup, &problems) && (offline || reach(&config, &problems)))
-        status = 0;
+    if (config_load(&config, &in->line, environment_lookup, &problems)) {
+        bool good = files_good(&config, &problems);
+
+        for (size_t i = 0; i < config.queue_count; i++)
+            look_at_filter(&config.queues[i], &warnings);
+        status = (offline || reach(&config, &problems)) && good ? 0 : status;
+    }
     if (in->json)
-        print_json(buffer_slice(&problems));
+        print_json(buffer_slice(&problems), buffer_slice(&warnings));
     else if (status == 0)
         print_plan(&config, offline);
     else
         fputs(problems.ptr, stderr);
+    if (!in->json && warnings.len > 0)
+        fputs(warnings.ptr, stderr);
     config_fini(&config);
+    buffer_fini(&warnings);
     buffer_fini(&problems);
     return status;
 }
@@ -75,7 +176,8 @@ const struct command cmd_check = {
     .name = "check",
     .arguments = "",
     .summary = "say all that is wrong with a configuration, without running it",
-    .help = "Reads the configuration as `run` would, says every mistake with its place, and asks AWS for each stream, and for each queue there.\n\n"
+    .help = "Reads the configuration as `run` would, says every mistake with its place, looks whether the files that it names are there and good, and asks\n"
+            "AWS for each stream, and for each queue there. It warns of filters that name what no record has.\n\n"
             "  stream2sqs check --config stream2sqs.yaml",
     .flags = flags,
     .takes_options = true,

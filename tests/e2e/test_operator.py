@@ -2,9 +2,11 @@
 """What an operator sees and does: counts that are true now, dead letters by the time of their death, words that say what to do next."""
 
 import datetime
+import json
+import subprocess
 
 import boto3
-from rig import REGION, wait_until
+from rig import BINARY, REGION, wait_until
 
 
 def client(bridge):
@@ -85,3 +87,17 @@ def test_queues_are_made_and_deleted_by_hand(make_bridge):
     assert "there is no queue" in bridge.command("queue", "show", "jobs.fifo", check=66)[2]
     assert "configuration" in bridge.command("queue", "delete", "q", "--yes", check=66)[2]
     assert bridge.stop() == 0
+
+
+def test_check_looks_at_files_and_filters(make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("access_keys_file: none\nledger: nowhere/l.db\ntls_certificate: c.pem\ntls_key: k.pem\n"
+                      "pipelines: [{stream: t, queues: [{name: q, filter: {evntName: [INSERT], dynamodb: {NewImag: {a: {S: [x]}}}}}]}]\n")
+    done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert done.returncode == 78 and said["good"] is False
+    assert [p.split(":")[0] for p in said["problems"]] == ["access_keys_file", "tls_certificate, tls_key", "ledger"]
+    assert [w.split("names ")[1] for w in said["warnings"]] == ["evntName, which no record has", "dynamodb.NewImag, which no record has"]
+    config.write_text("pipelines: [{stream: t, queues: [{name: q, filter: {eventName: [INSERT]}}]}]\n")
+    done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"good": True, "problems": [], "warnings": []})

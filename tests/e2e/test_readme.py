@@ -32,7 +32,7 @@ def test_every_command_line_is_one_that_the_program_takes(bridge, table):
 def test_the_configuration_is_good(tmp_path):
     config = tmp_path / "stream2sqs.yaml"
     config.write_text(blocks("yaml")[0])
-    done = subprocess.run([str(BINARY), "check", "--offline", "--config", str(config)], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(BINARY), "check", "--offline", "--config", str(config)], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "orders -> orders-events, paid-orders, all-orders.fifo" in done.stdout
 
