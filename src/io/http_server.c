@@ -5,7 +5,9 @@
  */
 #include "io/http_server.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "io/http_framing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +24,7 @@
 #define HEADERS_MAX_BYTES (32 * 1024)
 #define HEADERS_MAX 100
 #define BACKLOG 1024
+#define BODY_RESERVED_MAX (64 * 1024) /* a body's length is only a claim until it has come */
 
 enum exchange_state {
     RECEIVING,  /* headers or body */
@@ -30,13 +33,34 @@ enum exchange_state {
     DEAD,       /* the client went away, or the server stops: the connection will be closed */
 };
 
+/* What a connection is waited for. libmicrohttpd's own time-out begins anew with every byte: a client that drips would hold a connection for ever. */
+enum patience {
+    FOR_A_REQUEST, /* its first line; a TLS greeting before that */
+    FOR_THE_REST,  /* of the request */
+    FOR_ITS_READING, /* of the answer */
+    PATIENCE_COUNT, /* for nothing: the handler has the request */
+};
+
+static const unsigned patience_factors[PATIENCE_COUNT] = {[FOR_A_REQUEST] = 2, [FOR_THE_REST] = 1, [FOR_ITS_READING] = 5}; /* of request_timeout_s */
+
+struct peer {
+    struct http_server *server;
+    int fd;
+    enum patience patience;
+    int64_t due_ms; /* monotonic */
+    struct peer *next; /* of those with the same patience */
+    struct peer *previous;
+};
+
 struct http_exchange {
     struct http_server *server;
     struct MHD_Connection *connection;
+    struct peer *peer;
     enum exchange_state state;
     bool begun;     /* MHD has called for it */
     bool suspended;
     bool watched;
+    const char *uri_at; /* where it was received */
     char *uri;      /* as sent */
     struct buffer body;
     size_t answer_bytes;
@@ -59,11 +83,82 @@ struct http_server {
     struct http_exchange *open; /* handed over, newest first */
     size_t open_count;
     size_t memory; /* bytes of bodies in hand, those of answers that have not left among them */
+    struct patient {
+        struct peer *first; /* due first: all have the same time */
+        struct peer *last;
+    } patient[PATIENCE_COUNT];
+    int64_t now_ms; /* at the last look */
     bool resumed;  /* connections were: MHD has to run, and nothing else tells it (without threads it has no descriptor for that) */
     char *unix_path;
     uint16_t port;
     struct http_server_counts counts;
 };
+
+/* ---- connections, and how long they are waited for ---- */
+
+static void peer_unlist(struct peer *p)
+{
+    struct patient *list = &p->server->patient[p->patience];
+
+    if (p->patience == PATIENCE_COUNT)
+        return;
+    *(p->previous ? &p->previous->next : &list->first) = p->next;
+    *(p->next ? &p->next->previous : &list->last) = p->previous;
+    p->patience = PATIENCE_COUNT;
+}
+
+static void peer_wait(struct peer *p, enum patience patience)
+{
+    struct http_server *s = p->server;
+
+    peer_unlist(p);
+    p->patience = patience;
+    if (patience == PATIENCE_COUNT)
+        return;
+    p->due_ms = s->now_ms + (int64_t)patience_factors[patience] * s->options.request_timeout_s * 1000;
+    p->next = NULL;
+    p->previous = s->patient[patience].last;
+    *(p->previous ? &p->previous->next : &s->patient[patience].first) = p;
+    s->patient[patience].last = p;
+}
+
+static void peer_noted(void *context, struct MHD_Connection *connection, void **tag, enum MHD_ConnectionNotificationCode why)
+{
+    struct http_server *s = context;
+    struct peer *p = *tag;
+
+    if (why == MHD_CONNECTION_NOTIFY_STARTED) {
+        p = memory_zeroed(1, sizeof(*p));
+        *p = (struct peer){.server = s, .patience = PATIENCE_COUNT,
+                           .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd};
+        peer_wait(p, FOR_A_REQUEST);
+        s->counts.connections_total++;
+        *tag = p;
+    } else if (p) {
+        peer_unlist(p);
+        free(p);
+        *tag = NULL;
+    }
+}
+
+/* Cuts off who was waited for long enough: the socket's end wakes libmicrohttpd. Returns when the next one is due (ms from now; -1: never). */
+static int64_t cut_off_late(struct http_server *s)
+{
+    int64_t least = -1;
+
+    for (int i = 0; i < PATIENCE_COUNT; i++) {
+        struct peer *p;
+
+        while ((p = s->patient[i].first) != NULL && p->due_ms <= s->now_ms) {
+            peer_unlist(p);
+            shutdown(p->fd, SHUT_RDWR);
+            s->counts.cut_off++;
+        }
+        if (p && (least < 0 || p->due_ms - s->now_ms < least))
+            least = p->due_ms - s->now_ms;
+    }
+    return least;
+}
 
 /* ---- exchanges ---- */
 
@@ -73,8 +168,11 @@ static void *exchange_new(void *context, const char *uri, struct MHD_Connection 
 
     x->server = context;
     x->connection = connection;
+    x->peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    x->uri_at = uri;
     x->uri = memory_strdup(uri);
     x->watch.fd = -1;
+    peer_wait(x->peer, FOR_THE_REST);
     return x;
 }
 
@@ -131,6 +229,7 @@ static void exchange_done(void *context, struct MHD_Connection *connection, void
     if (x->response)
         MHD_destroy_response(x->response);
     x->server->memory -= x->answer_bytes;
+    peer_wait(x->peer, FOR_A_REQUEST);
     drop_body(x);
     free(x->uri);
     free(x);
@@ -178,35 +277,25 @@ static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const ch
     return result;
 }
 
-struct framing {
+struct head {
     struct http_exchange *exchange;
-    int hosts;
-    int lengths;
-    int encodings;
+    struct http_framing framing;
     bool too_many;
-    uint64_t length;
 };
 
 static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    struct framing *f = context;
-    struct http_exchange *x = f->exchange;
+    struct head *h = context;
+    struct http_exchange *x = h->exchange;
+    const struct header header = {slice_from(name, name_len), slice_from(value ? value : "", value_len)};
 
     (void)kind;
     if (x->header_count == HEADERS_MAX) {
-        f->too_many = true;
+        h->too_many = true;
         return MHD_NO;
     }
-    x->headers[x->header_count++] = (struct header){slice_from(name, name_len), slice_from(value ? value : "", value_len)};
-    if (strcasecmp(name, "Host") == 0) {
-        f->hosts++;
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        f->encodings++;
-    } else if (strcasecmp(name, "Content-Length") == 0) {
-        f->lengths++;
-        if (!slice_to_u64(slice_from(value ? value : "", value_len), &f->length))
-            f->lengths = 2; /* not a plain number of up to 18 digits */
-    }
+    x->headers[x->header_count++] = header;
+    http_framing_header(&h->framing, header.name, header.value);
     return MHD_YES;
 }
 
@@ -214,23 +303,27 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
 static enum MHD_Result begin(struct http_exchange *x, const char *method, const char *version)
 {
     struct http_server *s = x->server;
-    struct framing f = {.exchange = x};
+    struct head h = {.exchange = x};
+    uint64_t length;
 
     x->begun = true;
     s->counts.requests++;
-    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, note_header, &f);
-    if (f.too_many)
+    http_framing_begin(&h.framing, slice_text(method), slice_text(x->uri), x->uri_at, slice_text(version));
+    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, note_header, &h);
+    length = h.framing.length;
+    if (h.too_many)
         return refuse(x, 431, "too many headers\n");
-    if (f.hosts != 1 || f.lengths > 1 || f.encodings > 1 || f.lengths + f.encodings > 1 || strcmp(version, "HTTP/1.1") != 0)
-        return refuse(x, 400, "malformed: HTTP/1.1 with one Host, and one of Content-Length and Transfer-Encoding at most\n");
+    if (!http_framing_end(&h.framing, MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size))
+        return refuse(x, 400, "malformed: HTTP/1.1 with one Host and at most one Content-Length, lines that end with CR LF, and no other control characters\n");
+    if (h.framing.encoded)
+        return refuse(x, 411, "a body wants a Content-Length\n");
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "POST") != 0)
         return refuse(x, 405, "method not allowed\n");
-    if (f.length > s->options.body_max)
+    if (length > s->options.body_max)
         return refuse(x, 413, "the body is too large\n");
-    if (s->memory + f.length > s->options.memory_max)
+    if (s->memory + length > s->options.memory_max)
         return refuse(x, 503, "too many requests in hand: try again\n");
-    if (f.length > 0)
-        buffer_reserve(&x->body, (size_t)f.length);
+    buffer_reserve(&x->body, length < BODY_RESERVED_MAX ? (size_t)length : BODY_RESERVED_MAX);
     return MHD_YES;
 }
 
@@ -244,7 +337,7 @@ static enum MHD_Result take_body(struct http_exchange *x, const char *data, size
     }
     if (x->body.len + *len > s->options.body_max || s->memory + *len > s->options.memory_max) {
         s->counts.refused++;
-        return MHD_NO; /* a chunked body without end: no answer is possible in the middle of it */
+        return MHD_NO; /* others' bodies came faster: no answer is possible in the middle of this one */
     }
     buffer_append(&x->body, slice_from(data, *len));
     s->memory += *len;
@@ -266,6 +359,7 @@ static enum MHD_Result hand_over(struct http_exchange *x, const char *method)
     };
 
     x->state = HANDED_OVER;
+    peer_wait(x->peer, PATIENCE_COUNT);
     open_add(x);
     s->handlers.request(s->handlers.context, &request);
     if (x->state == ANSWERED)
@@ -333,6 +427,7 @@ void http_reply(struct http_exchange *x, const struct http_reply *reply, struct 
     x->status = reply->status;
     open_remove(x);
     x->state = ANSWERED;
+    peer_wait(x->peer, FOR_ITS_READING);
     resume(x);
 }
 
@@ -459,6 +554,7 @@ static void ready(struct watch *w, uint32_t events)
     struct http_server *s = w->context;
 
     (void)events;
+    s->now_ms = clock_now().mono_ms;
     MHD_run(s->daemon);
 }
 
@@ -493,6 +589,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
                                  MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                  MHD_OPTION_URI_LOG_CALLBACK, exchange_new, s,
                                  MHD_OPTION_NOTIFY_COMPLETED, exchange_done, s,
+                                 MHD_OPTION_NOTIFY_CONNECTION, peer_noted, s,
                                  MHD_OPTION_ARRAY, tls,
                                  MHD_OPTION_END);
     if (s->daemon == NULL) {
@@ -509,7 +606,10 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
 int64_t http_server_prepare(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int64_t late_ms;
 
+    s->now_ms = clock_now().mono_ms;
+    late_ms = cut_off_late(s);
     if (s->resumed) {
         s->resumed = false;
         MHD_run(s->daemon);
@@ -522,12 +622,12 @@ int64_t http_server_prepare(struct http_server *s)
     }
     while (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES) {
         if (timeout_ms > 0)
-            return timeout_ms > INT64_C(60000) ? 60000 : (int64_t)timeout_ms;
+            return late_ms >= 0 && (uint64_t)late_ms < timeout_ms ? late_ms : timeout_ms > INT64_C(60000) ? 60000 : (int64_t)timeout_ms;
         MHD_run(s->daemon); /* something is ready that its edge-triggered epoll will not tell of again */
         if (s->open && !s->open->watched)
             return 0; /* requests came: they are to be committed first */
     }
-    return -1;
+    return late_ms;
 }
 
 size_t http_server_drain(struct http_server *s)

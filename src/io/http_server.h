@@ -5,9 +5,11 @@
  *
  * A request is handed over once it is complete; it is answered at any later time by http_reply (a long poll waits without a thread or a
  * timer here). Between the two the connection is watched: when the client goes away, `gone` is called and the request is over.
- * Refused before the handler sees anything, and counted: a body over body_max (413), headers over 32 KiB, more than one of Host, Content-Length or
- * Transfer-Encoding or both of the last two (400), methods but GET, HEAD and POST (405), all bodies together over memory_max (503), connections over
- * their caps (closed), a request that takes longer than request_timeout_s to arrive (closed).
+ * Refused before the handler sees anything, and counted: a head that is not exactly what io/http_framing.h says (400), headers over 32 KiB or 100 (431), any
+ * Transfer-Encoding (411: what chunks really hold cannot be checked here), methods but GET, HEAD and POST (405), a body over body_max (413), all bodies
+ * together over memory_max (503). Connections beyond connections_max are accepted once others have ended; those beyond the cap of their address are closed.
+ * Cut off: who has not sent a whole request request_timeout_s after its first line (that line: twice as long, from the connection's begin or the answer
+ * before), or has not taken an answer five times as long after it was ready, however often a byte comes.
  */
 #ifndef S2Q_IO_HTTP_SERVER_H
 #define S2Q_IO_HTTP_SERVER_H
@@ -43,7 +45,7 @@ struct http_server_options {
     size_t memory_max;       /* bytes of all bodies of requests in hand, and of their answers until they have left */
     struct tls_files *tls;   /* what TLS shows (1.2 and later); NULL: plain HTTP. Borrowed */
     unsigned connections_max;
-    unsigned connections_per_address_max;
+    unsigned connections_per_address_max; /* 0: no cap of its own */
     unsigned request_timeout_s; /* also how long an idle kept connection stays */
 };
 
@@ -74,6 +76,7 @@ void *http_exchange_get(const struct http_exchange *exchange);
 struct http_server_counts {
     uint64_t requests;
     uint64_t refused;
+    uint64_t cut_off;
     uint64_t connections_open;
     uint64_t connections_total;
 };

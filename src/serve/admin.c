@@ -309,6 +309,8 @@ static void request_metrics(struct admin *a, struct buffer *out)
                               i == SQS_ACTION_COUNT ? "refused" : sqs_action_name((enum sqs_action)i),
                               k == SQS_OK ? "OK" : sqs_error_query_code((enum sqs_error)k), (unsigned long long)counts->replies[i][k]);
     number(out, "http_refused_total", "counter", "Requests refused before they were looked into (framing, size, memory).", (double)http.refused);
+    number(out, "http_cut_off_total", "counter", "Connections ended because a request did not come, or an answer was not taken, in time.",
+           (double)http.cut_off);
     number(out, "http_connections", "gauge", "Open connections to the SQS endpoint.", (double)http.connections_open);
 }
 

@@ -46,6 +46,17 @@ static void answer(struct http_exchange *exchange, const char *text)
     http_reply(exchange, &reply, &body);
 }
 
+static void answer_bytes(struct http_exchange *exchange, size_t bytes)
+{
+    const struct http_reply reply = {.status = 200, .content_type = "text/plain"};
+    struct buffer body = {0};
+
+    buffer_reserve(&body, bytes);
+    memset(body.ptr, 'x', bytes);
+    body.len = bytes;
+    http_reply(exchange, &reply, &body);
+}
+
 static void on_request(void *context, const struct http_request *r)
 {
     struct world *w = context;
@@ -76,9 +87,8 @@ static struct http_server_options options(const char *listen_at)
     return (struct http_server_options){.listen = listen_at, .body_max = 100000, .memory_max = 250000, .connections_max = 50, .request_timeout_s = 1};
 }
 
-static void world_init(struct world *w, const char *listen_at)
+static void world_init_as(struct world *w, struct http_server_options o)
 {
-    const struct http_server_options o = options(listen_at);
     const struct http_handlers handlers = {.request = on_request, .gone = on_gone, .context = w};
     struct error err;
 
@@ -87,6 +97,11 @@ static void world_init(struct world *w, const char *listen_at)
     w->server = http_server_new(w->loop, &o, &handlers, &err);
     if (w->server == NULL)
         fail_msg("%s", err.text);
+}
+
+static void world_init(struct world *w, const char *listen_at)
+{
+    world_init_as(w, options(listen_at));
 }
 
 static void world_fini(struct world *w)
@@ -173,8 +188,8 @@ static void requests_are_handed_over_as_they_were_sent(void **state)
     say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12345")); /* the connection is kept */
     assert_non_null(strstr(hear(&w, fd, "hello"), "X-Test: yes\r\n"));
     assert_int_equal(w.body_bytes, 5);
-    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
-    hear(&w, fd, "hello");
+    say(&w, fd, SLICE("\r\nPOST / HTTP/1.1\r\nHOST:[::1]:80\r\nX-Empty:\r\nX-Blank: \t a  b \t\r\nX-Far: \xc3\xa9\r\ncontent-length:\t003\r\n\r\nabc"));
+    hear(&w, fd, "hello"); /* odd, but as the RFC allows it */
     assert_int_equal(w.body_bytes, 3);
     say(&w, fd, SLICE("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"));
     assert_null(strstr(hear(&w, fd, "\r\n\r\n"), "hello"));
@@ -186,26 +201,52 @@ static void requests_are_handed_over_as_they_were_sent(void **state)
     world_fini(&w);
 }
 
+#define LITERAL(text) {text, sizeof(text) - 1}
+
 static void what_is_malformed_or_too_much_is_refused(void **state)
 {
     static const struct {
-        const char *what;
+        struct slice what;
         const char *status; /* NULL: closed, whatever is said */
     } cases[] = {
-        {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", " 400 "},
-        {"GET / HTTP/1.1\r\n\r\n", " 400 "},
-        {"GET / HTTP/1.0\r\nHost: a\r\n\r\n", " 400 "},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", " 400 "},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", " 400 "},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", " 400 "},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", NULL},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", NULL},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n", NULL},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n", " 413 "},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", NULL},
-        {"PUT / HTTP/1.1\r\nHost: a\r\n\r\n", " 405 "},
-        {"CONNECT h:1 HTTP/1.1\r\nHost: a\r\n\r\n", " 405 "},
-        {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting\r\n\r\n", NULL},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.0\r\nHost: a\r\n\r\n"), " 400 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), " 400 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"), " 400 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), " 400 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"), NULL},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx"), NULL},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n"), NULL},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n"), " 413 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), " 411 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n"), " 411 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n"), " 411 "},
+        {LITERAL("GET / HTTP/1.1\nHost: a\r\n\r\n"), " 400 "}, /* bare line feeds, in each place */
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\n\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n"), " 400 "}, /* folded */
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"), " 400 "}, /* NULs: what is behind them others would read */
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX: a\0\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n"), " 400 "},
+        {LITERAL("GET /\0b HTTP/1.1\r\nHost: a\r\n\r\n"), " 400 "},
+        {LITERAL("GET\0 / HTTP/1.1\r\nHost: a\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\0\r\nHost: a\r\n\r\n"), " 400 "},
+        {LITERAL("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\0 2\r\n\r\nx"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n"), " 400 "},
+        {LITERAL("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), " 400 "},
+        {LITERAL("GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost: a\"b\r\n\r\n"), " 400 "},
+        {LITERAL("GET / HTTP/1.1\r\nHost:\r\n\r\n"), " 400 "},
+        {LITERAL("PUT / HTTP/1.1\r\nHost: a\r\n\r\n"), " 405 "},
+        {LITERAL("CONNECT h:1 HTTP/1.1\r\nHost: a\r\n\r\n"), " 405 "},
+        {LITERAL("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting\r\n\r\n"), NULL},
     };
 
     (void)state;
@@ -216,10 +257,10 @@ static void what_is_malformed_or_too_much_is_refused(void **state)
 
         world_init(&w, "127.0.0.1:0");
         fd = dial(&w);
-        say(&w, fd, slice_text(cases[i].what));
+        say(&w, fd, cases[i].what);
         said = hear(&w, fd, NULL);
         if (w.requests > 0 || (cases[i].status && strstr(said, cases[i].status) == NULL) || strstr(said, " 200 "))
-            fail_msg("%s\n-> %s", cases[i].what, said);
+            fail_msg("case %zu: %.*s\n-> %s", i, SLICE_ARG(cases[i].what), said);
         close(fd);
         world_fini(&w);
     }
@@ -253,21 +294,85 @@ static void floods_and_slow_senders_are_cut_off(void **state)
     say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")); /* and then nothing: the time-out is a second */
     hear(&w, fd, NULL);
     close(fd);
-    fd = dial(&w);
-    say(&w, fd, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
-    for (int i = 0; i < 4; i++) { /* no length, and more than a body may be */
-        say(&w, fd, SLICE("8000\r\n"));
-        buffer_reset(&flood);
-        for (int k = 0; k < 0x8000; k++)
-            buffer_append_byte(&flood, 'x');
-        say(&w, fd, buffer_slice(&flood));
-        say(&w, fd, SLICE("\r\n"));
-    }
-    hear(&w, fd, NULL);
-    close(fd);
     assert_int_equal(w.requests, 0);
     assert_true(http_server_counts(w.server).refused > 0);
     buffer_fini(&flood);
+    world_fini(&w);
+}
+
+/* Each sends or takes a byte now and then, so that no connection is ever idle for long. */
+static void who_drips_is_cut_off_all_the_same(void **state)
+{
+    enum { FIRST_LINE, HEADERS, BODY, ANSWER, CLIENTS };
+    static const int64_t due_ms[CLIENTS] = {2000, 1000, 1000, 5000};
+    struct http_server_options o = options("127.0.0.1:0");
+    int64_t ended_ms[CLIENTS] = {0};
+    int64_t began;
+    struct world w;
+    int fds[CLIENTS];
+
+    (void)state;
+    o.memory_max = 64 * 1024 * 1024;
+    world_init_as(&w, o);
+    w.hold = true;
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = dial(&w);
+    say(&w, fds[ANSWER], SLICE(GET));
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; w.held_count == 0 && clock_now().mono_ms < end;)
+        turn(&w, 5);
+    assert_int_equal(w.held_count, 1);
+    answer_bytes(w.held[0], 32 * 1024 * 1024); /* more than sockets hold */
+    began = clock_now().mono_ms;
+    say(&w, fds[FIRST_LINE], SLICE("GET /"));
+    say(&w, fds[HEADERS], SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: "));
+    say(&w, fds[BODY], SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"));
+    for (int64_t now = began; now - began < 8000 && (ended_ms[ANSWER] == 0 || ended_ms[FIRST_LINE] == 0); now = clock_now().mono_ms) {
+        for (int64_t end = now + 100; clock_now().mono_ms < end;)
+            turn(&w, 20);
+        for (int i = 0; i < CLIENTS; i++) {
+            static char text[200 * 1000]; /* of the answer: 2 MB/s, so that it always goes on */
+
+            if (ended_ms[i] == 0 && (i == ANSWER ? recv(fds[i], text, sizeof(text), 0) == 0 : send(fds[i], "x", 1, MSG_NOSIGNAL) < 0))
+                ended_ms[i] = clock_now().mono_ms - began;
+            if (i == ANSWER && ended_ms[i] == 0 && http_server_counts(w.server).connections_open == 0)
+                ended_ms[i] = clock_now().mono_ms - began; /* what is in its socket still comes */
+        }
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        if (ended_ms[i] < due_ms[i] - 100 || ended_ms[i] > due_ms[i] + 2000)
+            fail_msg("client %d was cut off after %lld ms, not %lld", i, (long long)ended_ms[i], (long long)due_ms[i]);
+        close(fds[i]);
+    }
+    assert_int_equal(http_server_counts(w.server).cut_off, CLIENTS);
+    assert_int_equal(w.requests, 1);
+    world_fini(&w);
+}
+
+static void one_address_has_only_so_many_connections(void **state)
+{
+    struct http_server_options o = options("127.0.0.1:0");
+    struct world w;
+    int fds[4];
+
+    (void)state;
+    o.connections_per_address_max = 3;
+    world_init_as(&w, o);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = dial(&w);
+        say(&w, fds[i], SLICE(GET));
+        if (i < 3)
+            hear(&w, fds[i], "hello");
+    }
+    assert_null(strstr(hear(&w, fds[3], NULL), "200")); /* closed */
+    close(fds[0]);
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; http_server_counts(w.server).connections_open > 2 && clock_now().mono_ms < end;)
+        turn(&w, 5);
+    close(fds[3]);
+    fds[3] = dial(&w);
+    say(&w, fds[3], SLICE(GET));
+    hear(&w, fds[3], "hello");
+    for (int i = 1; i < 4; i++)
+        close(fds[i]);
     world_fini(&w);
 }
 
@@ -796,6 +901,8 @@ int main(void)
         cmocka_unit_test(requests_are_handed_over_as_they_were_sent),
         cmocka_unit_test(what_is_malformed_or_too_much_is_refused),
         cmocka_unit_test(floods_and_slow_senders_are_cut_off),
+        cmocka_unit_test(who_drips_is_cut_off_all_the_same),
+        cmocka_unit_test(one_address_has_only_so_many_connections),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(an_answer_may_come_later_or_find_nobody),
         with_directory(a_unix_socket_is_private_and_a_stale_one_is_replaced),
