@@ -79,6 +79,7 @@ struct config {
     int64_t stop_timeout_ms;
     int64_t discovery_interval_ms;
     int64_t max_connections;
+    int64_t max_connections_per_address; /* 0: as `listen` says */
     bool listen_beyond_loopback; /* the explicit yes */
     int log_format;              /* enum log_format */
     int log_level;               /* enum log_level */

@@ -42,6 +42,8 @@
     X(TOP, "discovery_interval", DURATION, struct config, discovery_interval_ms, SECOND, DAY, "60s", "TIME",                             \
       "how often shards, and a table's new stream, are looked for (ends of shards are looked into at once)")                             \
     X(TOP, "max_connections", COUNT, struct config, max_connections, 1, 100000, "4096", "COUNT", "to the endpoint, at the same time")    \
+    X(TOP, "max_connections_per_address", COUNT, struct config, max_connections_per_address, 0, 100000, "0", "COUNT",                    \
+      "of them from one address (0: half of them when listen is beyond loopback, else no cap)")                                          \
     X(TOP, "log_format", ENUM, struct config, log_format, 0, 0, "auto", "auto|text|json", "auto: text on a terminal, else JSON")         \
     X(TOP, "log_level", ENUM, struct config, log_level, 0, 0, "info", "debug|info|warning|error", "the least that is logged")            \
     X(PIPELINE, "stream", TEXT, struct config_pipeline, stream, 0, 0, "", "TABLE|ARN",                                                   \

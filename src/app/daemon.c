@@ -6,6 +6,7 @@
 #include "app/daemon.h"
 
 #include "app/access_keys.h"
+#include "app/descriptors.h"
 #include "app/destination.h"
 #include "app/notify.h"
 #include "app/room.h"
@@ -393,7 +394,7 @@ static bool load_keys(struct daemon *d, struct error *err)
     if (!access_keys_read_or_make(d->keys, d->keys_path, &made, err))
         return false;
     if (made)
-        access_keys_watch_init(&d->keys_watch, d->keys_path);
+        access_keys_watch_init(&d->keys_watch, d->keys_path); /* what we wrote ourselves is no news */
     log_info(made ? "an access key for the endpoint was made" : "the endpoint's access key is in a file", LOG_FIELDS(LOG_TEXT("file", d->keys_path)));
     return true;
 }
@@ -651,11 +652,24 @@ static char *url_of(const char *scheme, const char *listen_at, const struct http
     return buffer_take(&url);
 }
 
-static struct http_server *make_server(struct daemon *d, const char *listen_at, struct tls_files *tls, size_t body_max, unsigned connections,
-                                       struct http_handlers handlers, struct error *err)
+static struct http_server *make_server(struct daemon *d, const char *listen_at, size_t body_max, struct http_handlers handlers, struct error *err)
 {
-    const struct http_server_options options = {.listen = listen_at, .tls = tls, .body_max = body_max, .memory_max = REQUEST_MEMORY_MAX,
-                                                .connections_max = connections, .request_timeout_s = REQUEST_TIMEOUT_S};
+    const struct http_server_options options = {.listen = listen_at, .body_max = body_max, .memory_max = REQUEST_MEMORY_MAX,
+                                                .connections_max = ADMIN_CONNECTIONS, .request_timeout_s = REQUEST_TIMEOUT_S};
+
+    return http_server_new(d->loop, &options, &handlers, err);
+}
+
+/* Beyond loopback no address may have all connections, unless that is said; on loopback all come from one. */
+static struct http_server *make_sqs_server(struct daemon *d, struct error *err)
+{
+    const struct config *c = d->config;
+    int64_t connections = descriptors_for_connections(c->max_connections);
+    int64_t per_address = c->max_connections_per_address ? c->max_connections_per_address : config_loopback(c->listen) ? 0 : (connections + 1) / 2;
+    const struct http_server_options options = {.listen = c->listen, .tls = d->tls, .body_max = REQUEST_BODY_MAX, .memory_max = REQUEST_MEMORY_MAX,
+                                                .connections_max = (unsigned)connections, .connections_per_address_max = (unsigned)per_address,
+                                                .request_timeout_s = REQUEST_TIMEOUT_S};
+    const struct http_handlers handlers = sqs_api_handlers(d->api);
 
     return http_server_new(d->loop, &options, &handlers, err);
 }
@@ -673,18 +687,18 @@ static bool make_servers(struct daemon *d, struct error *err)
         sqs_api_set_secure(d->api);
         say_expiry(d);
     }
-    d->sqs_server = make_server(d, c->listen, d->tls, REQUEST_BODY_MAX, (unsigned)c->max_connections, sqs_api_handlers(d->api), err);
+    d->sqs_server = make_sqs_server(d, err);
     if (d->sqs_server == NULL)
         return error_prefix(err, "the SQS endpoint");
     d->sqs_url = url_of(d->tls ? "https" : "http", c->listen, d->sqs_server);
     d->admin = admin_new(&(struct admin_view){.bridge = d->bridge, .db = d->db, .api = d->api, .sqs_server = d->sqs_server, .cycles = &d->cycles});
-    d->admin_server = make_server(d, c->admin, NULL, 1024, ADMIN_CONNECTIONS, admin_handlers(d->admin, false), err);
+    d->admin_server = make_server(d, c->admin, 1024, admin_handlers(d->admin, false), err);
     if (d->admin_server == NULL)
         return error_prefix(err, "the admin address");
     d->admin_url = url_of("http", c->admin, d->admin_server);
     admin_set_urls(d->admin, d->sqs_url, d->admin_url);
     buffer_printf(&control, "unix:%s-control", c->ledger);
-    d->control_server = make_server(d, control.ptr, NULL, REQUEST_BODY_MAX, ADMIN_CONNECTIONS, admin_handlers(d->admin, true), err);
+    d->control_server = make_server(d, control.ptr, REQUEST_BODY_MAX, admin_handlers(d->admin, true), err);
     buffer_fini(&control);
     return d->control_server != NULL || error_prefix(err, "the control socket");
 }
