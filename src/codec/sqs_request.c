@@ -2,6 +2,7 @@
 #include "codec/sqs_request.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "codec/json.h"
 #include "codec/sqs_members.h"
 
@@ -11,6 +12,16 @@
 #include <strings.h>
 
 #define LIST_MAX 1000 /* elements of a list, and entries of a batch that are read at all */
+
+/* What clients sent may stand in it, cut anywhere: no bytes that an answer in JSON or XML cannot hold. */
+static void make_writable(char *text)
+{
+    bool valid = utf8_valid(slice_text(text));
+
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || (!valid && (unsigned char)*text > '~'))
+            *text = '?';
+}
 
 void sqs_fail(struct sqs_failure *failure, enum sqs_error error, const char *format, ...)
 {
@@ -25,15 +36,19 @@ void sqs_fail(struct sqs_failure *failure, enum sqs_error error, const char *for
     va_start(arguments, format);
     vsnprintf(failure->text, sizeof(failure->text), format, arguments);
     va_end(arguments);
+    make_writable(failure->text);
 }
 
 /* ---- values ---- */
+
+static const char twice[] = "two values of one name";
 
 struct decoder {
     struct scanner json;
     struct sqs_request *request;
     struct sqs_failure *failure; /* failure->error set: stop */
-    uint64_t given;              /* members of the request that were met, by their place in the table */
+    uint64_t seen;               /* members of the request that were met, by their place in the table */
+    uint64_t given;              /* those of them that are not null */
 };
 
 static bool failed(struct decoder *d)
@@ -132,6 +147,9 @@ static void decode_pairs(struct decoder *d, struct sqs_pairs *pairs)
             scan_reject(&d->json, "far too many members in a map");
             return;
         }
+        for (size_t i = 0; i < pairs->count; i++)
+            if (slice_equal(pairs->list[i].name, pair.name))
+                scan_reject(&d->json, twice);
         pairs->list = memory_resize(pairs->list, (pairs->count + 1) * sizeof(*pairs->list));
         pairs->list[pairs->count++] = pair;
     }
@@ -185,6 +203,7 @@ static void entry_fail(struct sqs_entry *e, enum sqs_error error, const char *fo
     va_start(arguments, format);
     vsnprintf(e->error_text, sizeof(e->error_text), format, arguments);
     va_end(arguments);
+    make_writable(e->error_text);
 }
 
 static struct sqs_attribute *attribute_new(struct sqs_request *r)
@@ -258,10 +277,14 @@ static void decode_attributes(struct decoder *d, struct sqs_entry *e)
         if (failed(d))
             return;
         check_attribute(e, a);
+        if (d->request->attribute_count - e->first_attribute > LIST_MAX)
+            scan_reject(&d->json, "far too many message attributes");
     }
     e->attribute_count = d->request->attribute_count - e->first_attribute;
-    if (e->attribute_count > SQS_ATTRIBUTES_MAX)
+    if (e->attribute_count > SQS_ATTRIBUTES_MAX) {
         entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "Number of message attributes [%zu] exceeds the allowed maximum [10].", e->attribute_count);
+        return;
+    }
     for (size_t i = 0; i < e->attribute_count; i++)
         for (size_t k = i + 1; k < e->attribute_count; k++)
             if (slice_equal(d->request->attributes[e->first_attribute + i].name, d->request->attributes[e->first_attribute + k].name))
@@ -283,6 +306,8 @@ static void decode_system_attributes(struct decoder *d, struct sqs_entry *e)
             entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "Message system attribute name '%.*s' is invalid.", SLICE_ARG(key));
         else if (!slice_equal(a.type, SLICE("String")) || a.value.len == 0)
             entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "The message system attribute 'AWSTraceHeader' must be a non-empty value of type 'String'.");
+        else if (slice_present(e->trace_header))
+            scan_reject(&d->json, twice);
         else
             e->trace_header = a.value;
     }
@@ -302,14 +327,29 @@ static struct sqs_entry *entry_new(struct sqs_request *r)
 
 static void decode_value(struct decoder *d, const struct sqs_member *m, struct sqs_entry *e);
 
+/* Which of two values counts others may see differently. */
+static bool is_second(struct decoder *d, uint64_t *seen, const struct sqs_member *m)
+{
+    uint64_t bit = UINT64_C(1) << sqs_member_place(m);
+    bool second = (*seen & bit) != 0;
+
+    *seen |= bit;
+    if (second)
+        scan_reject(&d->json, twice);
+    return second;
+}
+
 static void decode_entry(struct decoder *d, struct sqs_entry *e)
 {
     struct slice key;
+    uint64_t seen = 0;
 
     scan_object_begin(&d->json);
     while (scan_member(&d->json, &key)) {
         const struct sqs_member *m = sqs_member_find(d->request->action, true, key);
 
+        if (m && is_second(d, &seen, m))
+            return;
         if (m == NULL || scan_peek(&d->json) == SCAN_NULL) {
             scan_skip(&d->json);
             continue;
@@ -375,6 +415,8 @@ static void decode_member(struct decoder *d, struct slice key)
     struct sqs_request *r = d->request;
     const struct sqs_member *m = sqs_member_find(r->action, false, key);
 
+    if (m && is_second(d, &d->seen, m))
+        return;
     if (m == NULL || scan_peek(&d->json) == SCAN_NULL) { /* null: as if it were not there, like AWS's JSON servers */
         scan_skip(&d->json);
         return;

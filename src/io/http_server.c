@@ -88,7 +88,7 @@ struct http_server {
         struct peer *last;
     } patient[PATIENCE_COUNT];
     int64_t now_ms; /* at the last look */
-    bool resumed;  /* connections were: MHD has to run, and nothing else tells it (without threads it has no descriptor for that) */
+    bool must_run; /* MHD has something to do that no descriptor tells: connections were resumed, or a place became free */
     char *unix_path;
     uint16_t port;
     struct http_server_counts counts;
@@ -135,6 +135,7 @@ static void peer_noted(void *context, struct MHD_Connection *connection, void **
         s->counts.connections_total++;
         *tag = p;
     } else if (p) {
+        s->must_run = true; /* if there was no place for more, one can be accepted now */
         peer_unlist(p);
         free(p);
         *tag = NULL;
@@ -240,7 +241,7 @@ static void resume(struct http_exchange *x)
 {
     if (x->suspended) {
         x->suspended = false;
-        x->server->resumed = true;
+        x->server->must_run = true;
         MHD_resume_connection(x->connection);
     }
 }
@@ -603,30 +604,38 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     return s;
 }
 
-int64_t http_server_prepare(struct http_server *s)
+/* Begins to watch the clients of requests that are not answered yet. */
+static void watch_open(struct http_server *s)
 {
-    MHD_UNSIGNED_LONG_LONG timeout_ms;
-    int64_t late_ms;
-
-    s->now_ms = clock_now().mono_ms;
-    late_ms = cut_off_late(s);
-    if (s->resumed) {
-        s->resumed = false;
-        MHD_run(s->daemon);
-    }
     for (struct http_exchange *x = s->open; x && !x->watched; x = x->next) { /* newest first: those behind are watched already */
         x->watch = (struct watch){.fd = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
                                   .ready = client_gone, .context = x};
         loop_watch(s->loop, &x->watch, EPOLLRDHUP);
         x->watched = true;
     }
-    while (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES) {
-        if (timeout_ms > 0)
-            return late_ms >= 0 && (uint64_t)late_ms < timeout_ms ? late_ms : timeout_ms > INT64_C(60000) ? 60000 : (int64_t)timeout_ms;
+}
+
+int64_t http_server_prepare(struct http_server *s)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    int64_t late_ms;
+
+    s->now_ms = clock_now().mono_ms;
+    late_ms = cut_off_late(s);
+    if (s->must_run) {
+        s->must_run = false;
+        MHD_run(s->daemon);
+    }
+    watch_open(s);
+    while (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
         MHD_run(s->daemon); /* something is ready that its edge-triggered epoll will not tell of again */
         if (s->open && !s->open->watched)
             return 0; /* requests came: they are to be committed first */
     }
+    if (s->must_run)
+        return 0;
+    if (timeout_ms > 0 && timeout_ms < 60000 && (late_ms < 0 || (int64_t)timeout_ms < late_ms))
+        return (int64_t)timeout_ms;
     return late_ms;
 }
 
