@@ -14,6 +14,8 @@ if [ "${1:-all}" != build ]; then
     command -v go >/dev/null || packages+=(golang-go)
     # a newer Node.js than Debian's does, too
     command -v npm >/dev/null || packages+=(nodejs npm)
+    # fuzzing, with the address sanitizer
+    packages+=(clang-19 libclang-rt-19-dev)
     # AWS's own matcher of event patterns is a Java library
     command -v javac >/dev/null || packages+=(default-jdk-headless)
     command -v mvn >/dev/null || packages+=(maven)

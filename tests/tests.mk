@@ -55,7 +55,7 @@ bench-send: ## its second half: from a stream to another server, beside loops wi
 
 .SECONDARY:
 
-.PHONY: check-clients ruler deps deps-build unit check-asan lint check demo sim planted e2e e2e-asan fuzz bench bench-send
+.PHONY: check-clients ruler deps deps-build unit check-asan lint check demo sim planted e2e e2e-asan fuzz fuzz-check bench bench-send
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -74,11 +74,14 @@ FUZZ_SECONDS ?= 60
 CLANG ?= $(shell command -v clang-19 || command -v clang)
 FUZZ := BUILD=build-fuzz CC=$(CLANG) OPTIMISE='-O1 -g' HARDEN= EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
 fuzz: ## fuzz the parsers for FUZZ_SECONDS (needs clang and its runtime library)
-	$(Q)test -n "$(CLANG)" || { echo "fuzz: clang is missing (Debian: clang-19 libclang-rt-19-dev)"; exit 1; }
+	$(Q)tests/fuzz/available.sh '$(CLANG)'
 	$(Q)$(MAKE) $(FUZZ) build-fuzz/libcore.a build-fuzz/tests/fuzz/fuzz.o
 	$(call say,LINK,build-fuzz/fuzz)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o build-fuzz/fuzz build-fuzz/tests/fuzz/fuzz.o build-fuzz/libcore.a $(LIBS)
 	$(Q)tests/fuzz/run.sh build-fuzz/fuzz $(FUZZ_SECONDS)
+
+fuzz-check: ## the same for 20 seconds, from the kept corpus; passed over, and said so, where there is no libFuzzer
+	$(Q)if tests/fuzz/available.sh '$(CLANG)'; then $(MAKE) fuzz FUZZ_SECONDS=20; fi
 
 SEEDS ?= 2000
 sim: $(BUILD)/tests/sim/sim ## the whole core under faults, from seeds: SEEDS=n, or one: SEED=n
@@ -87,16 +90,19 @@ sim: $(BUILD)/tests/sim/sim ## the whole core under faults, from seeds: SEEDS=n,
 BUGS_OF_SIM := POSITION_FIRST VISIBILITY_IGNORED DELETE_IGNORED REPLY_BEFORE_COMMIT NO_SYNC GAP_UNSAID UNKNOWN_IGNORED RELOAD_NOT_UNDONE
 BUGS_OF_PUMP := FAILED_IGNORED MD5_IGNORED UNKNOWN_IGNORED BATCH_UNSPLIT CHARACTERS_RAW GROUP_UNLOCKED HOLD_FORGOTTEN OVERSIZE_SENT_FIRST
 BUGS_OF_GATEWAY := GATEWAY_FORGETS GATEWAY_UNCONFIRMED
+BUGS_OF_SIGV4 := UNKNOWN_KEY_QUICK
 BUGS_OF_MODEL := VISIBILITY_IGNORED DELETE_IGNORED FIFO_GROUP_UNLOCKED EXPIRED_HANDLE_DELETES DEDUPLICATION_FORGOTTEN
 BUGS_OF_CONSUMER := CONSUMER_DELETES_FAILED CONSUMER_GROUP_UNLOCKED CONSUMER_NOT_EXTENDED CONSUMER_OVERTAKES CONSUMER_UNCONFIRMED CONSUMER_HIDES
 planted: ## every planted bug (src/base/planted.h) must be caught
 	$(Q)$(MAKE) BUILD=build-planted EXTRA_CFLAGS=-DS2Q_PLANTED_BUGS build-planted/tests/sim/sim build-planted/tests/unit/core/pump_test \
-		build-planted/tests/model/queue_model_test build-planted/tests/unit/core/gateway_test build-planted/tests/unit/consumer/jobs_test
+		build-planted/tests/model/queue_model_test build-planted/tests/unit/core/gateway_test build-planted/tests/unit/consumer/jobs_test \
+		build-planted/tests/unit/codec/sigv4_verify_test
 	$(Q)tests/sim/planted.sh build-planted/tests/sim/sim $(BUGS_OF_SIM) -- --seeds 200
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/core/pump_test $(BUGS_OF_PUMP) --
 	$(Q)tests/sim/planted.sh build-planted/tests/model/queue_model_test $(BUGS_OF_MODEL) --
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/core/gateway_test $(BUGS_OF_GATEWAY) --
 	$(Q)tests/sim/planted.sh build-planted/tests/unit/consumer/jobs_test $(BUGS_OF_CONSUMER) --
+	$(Q)tests/sim/planted.sh build-planted/tests/unit/codec/sigv4_verify_test $(BUGS_OF_SIGV4) --
 
 demo: deps-build ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done
@@ -166,6 +172,7 @@ check: deps ## everything
 	$(Q)$(MAKE) check-asan
 	$(Q)$(MAKE) sim
 	$(Q)$(MAKE) planted
+	$(Q)$(MAKE) fuzz-check
 	$(Q)$(MAKE) ruler
 	$(Q)$(MAKE) e2e
 	$(Q)$(MAKE) check-clients

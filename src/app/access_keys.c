@@ -55,7 +55,7 @@ static bool line_add(struct keyring *ring, struct slice line, const char *path, 
     return true;
 }
 
-static bool read_lines(struct keyring *ring, struct slice rest, const char *path, struct error *err)
+bool access_keys_parse(struct keyring *ring, struct slice rest, const char *path, struct error *err)
 {
     for (int number = 1; rest.len > 0; number++) {
         size_t n = slice_index(rest, '\n');
@@ -80,8 +80,9 @@ static bool read_fd(struct keyring *ring, int fd, const char *path, struct error
         return error_set(err, ERROR_CREDENTIALS, "%s can be read by others than its owner: chmod 600 %s", path, path);
     n = read(fd, text, sizeof(text));
     if (n < 0 || n == (ssize_t)sizeof(text))
-        return error_set(err, ERROR_CREDENTIALS, "cannot read %s: %s", path, n < 0 ? strerror(errno) : "it is too long for a file of access keys");
-    good = read_lines(ring, slice_from(text, (size_t)n), path, err);
+        good = error_set(err, ERROR_CREDENTIALS, "cannot read %s: %s", path, n < 0 ? strerror(errno) : "it is too long for a file of access keys");
+    else
+        good = access_keys_parse(ring, slice_from(text, (size_t)n), path, err);
     explicit_bzero(text, sizeof(text));
     return good;
 }

@@ -17,6 +17,9 @@ MUST_USE bool access_keys_read(struct keyring *ring, const char *path, struct er
 /* The same, but makes the file with one random key if it is not there (*made). */
 MUST_USE bool access_keys_read_or_make(struct keyring *ring, const char *path, bool *made, struct error *err);
 
+/* The lines of such a file; path: for *err, in which nothing of a secret is ever shown. */
+MUST_USE bool access_keys_parse(struct keyring *ring, struct slice text, const char *path, struct error *err);
+
 /* Notices that the file has changed. */
 struct access_keys_watch {
     struct stat known; /* what was last said to be new, or was there at first */

@@ -32,7 +32,8 @@
     X(CONSUMER_OVERTAKES)      /* the C library: a message is released while its visibility is being extended */                          \
     X(CONSUMER_UNCONFIRMED)    /* the C library: what is given up is deleted though it arrived altered */                                 \
     X(CONSUMER_HIDES)          /* the C library: what waits is not made visible at a stop */                                              \
-    X(OVERSIZE_SENT_FIRST) /* a message points to an object that is not confirmed */
+    X(OVERSIZE_SENT_FIRST) /* a message points to an object that is not confirmed */                                                     \
+    X(UNKNOWN_KEY_QUICK)   /* P10: by its time an answer tells whether an access key is known */
 
 #ifdef S2Q_PLANTED_BUGS
 #include <stdbool.h>

@@ -406,8 +406,8 @@ static uint32_t decode_u(const char *p, const char *end, size_t *used, bool *lon
 bool json_unescape(struct buffer *out, struct slice raw)
 {
     bool lone = false;
-    const char *p = raw.ptr;
-    const char *end = raw.ptr + raw.len;
+    const char *p = raw.len > 0 ? raw.ptr : ""; /* an absent one is empty */
+    const char *end = p + raw.len;
     char *to;
 
     buffer_reserve(out, raw.len + 4); /* no escape is shorter than what it stands for */

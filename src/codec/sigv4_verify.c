@@ -5,6 +5,8 @@
  */
 #include "codec/sigv4.h"
 
+#include "base/planted.h"
+
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
@@ -271,7 +273,7 @@ static bool check_signature(struct verification *v, struct keyring *ring, const 
     struct buffer scope = {0};
     struct buffer canonical = {0};
     struct buffer to_sign = {0};
-    unsigned char signature[SHA256_BYTES];
+    unsigned char signature[SHA256_BYTES] = {0};
     char hex[2 * SHA256_BYTES + 1];
     const struct hmac_key *key;
     bool same;
@@ -280,7 +282,8 @@ static bool check_signature(struct verification *v, struct keyring *ring, const 
     sigv4_canonical_request(&canonical, v->request, a->signed_headers);
     sigv4_string_to_sign(&to_sign, v->stamp, buffer_slice(&scope), buffer_slice(&canonical));
     key = keyring_derive(ring, a->key_id, a->date, a->region, a->service, found);
-    hmac_key_sign(key, buffer_slice(&to_sign), signature);
+    if (!PLANTED(UNKNOWN_KEY_QUICK) || *found)
+        hmac_key_sign(key, buffer_slice(&to_sign), signature);
     hex_encode(signature, sizeof(signature), hex);
     same = equal_in_constant_time(a->signature, slice_from(hex, 64));
     buffer_fini(&scope);

@@ -273,7 +273,7 @@ static void append_path(struct sqs_query *q, struct slice path)
     for (size_t i = 0; i < q->count; i++)
         if (slice_is(q->parameters[i].name, "QueueUrl"))
             return;
-    if (m == NULL || path.len <= 1)
+    if (m == NULL || path.len <= 1 || !utf8_valid(path))
         return;
     append_member(&q->json, "QueueUrl", path);
 }

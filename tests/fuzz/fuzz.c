@@ -3,14 +3,19 @@
  * libFuzzer over every parser of bytes from the network. The first byte of an input chooses the parser. Pages are parsed by jansson, too: what the slicer
  * takes must be JSON, each record must be the bytes of one, and what it finds in it must be what jansson finds.
  */
+#include "app/access_keys.h"
+#include "base/utf8.h"
 #include "codec/credential_wire.h"
 #include "codec/event_pattern.h"
+#include "codec/json.h"
 #include "codec/shell_words.h"
 #include "codec/sigv4.h"
 #include "codec/sqs_client_wire.h"
+#include "codec/sqs_query.h"
 #include "codec/stream_wire.h"
 #include "core/message_form.h"
 #include "core/record.h"
+#include "serve/sqs_access.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -72,13 +77,100 @@ static void small_answers(struct slice text)
     stream_listing_fini(&listing);
 }
 
+/* Error texts hold what strangers sent: an answer in JSON or XML must be able to. */
+static void check_failure(const struct sqs_failure *failure)
+{
+    must(failure->error != SQS_OK && utf8_valid(slice_text(failure->text)));
+    for (const char *c = failure->text; *c; c++)
+        must((unsigned char)*c >= ' ');
+}
+
+static void check_request(const struct sqs_request *r)
+{
+    must(r->max_messages >= 1 && r->max_messages <= 10 && r->wait_s >= -1 && r->wait_s <= 20 && r->entry_count <= SQS_BATCH_MAX);
+    for (size_t i = 0; i < r->entry_count; i++)
+        must(r->entries[i].error != SQS_OK || (r->entries[i].bytes <= SQS_MESSAGE_BYTES_MAX && r->entries[i].attribute_count <= SQS_ATTRIBUTES_MAX));
+}
+
+static bool decode(struct sqs_request *r, struct slice target, struct slice body)
+{
+    struct sqs_failure failure;
+    bool good = sqs_request_decode(r, target, body, &failure);
+
+    if (good)
+        check_request(r);
+    else
+        check_failure(&failure);
+    return good;
+}
+
+/* AWS JSON. */
 static void request(struct slice text)
 {
     static struct sqs_request r;
-    struct sqs_failure failure;
     struct slice target = slice_text(text.len ? sqs_action_name((enum sqs_action)((unsigned char)text.ptr[0] % SQS_ACTION_COUNT)) : "");
 
-    (void)!sqs_request_decode(&r, target, slice_after(text, 1), &failure);
+    (void)decode(&r, target, slice_after(text, 1));
+}
+
+static void check_json(struct slice text)
+{
+    struct scanner j;
+
+    scan_init(&j, text);
+    must(scan_peek(&j) == SCAN_OBJECT);
+    scan_skip(&j);
+    must(scan_end(&j));
+}
+
+/* The Query protocol: a path, and a form behind a line feed. What becomes of it must be JSON, and its answer XML that holds no mark-up of the client's. */
+static void query(struct slice text)
+{
+    static struct sqs_query q;
+    static struct sqs_request r;
+    size_t end = slice_index(text, '\n');
+    struct sqs_answer answer = {0};
+    struct buffer xml = {0};
+    struct sqs_failure failure;
+
+    if (sqs_query_to_json(&q, slice_after(text, end + 1), slice_from(text.ptr, end), &failure)) {
+        check_json(buffer_slice(&q.json));
+        (void)decode(&r, q.action, buffer_slice(&q.json));
+        return;
+    }
+    check_failure(&failure);
+    sqs_answer_error(&answer, failure.error, failure.text);
+    sqs_answer_to_xml(&xml, &answer, SQS_ACTION_COUNT, SLICE("id"));
+    must(xml.len > 0 && strstr(xml.ptr, "<script") == NULL && utf8_valid(buffer_slice(&xml)));
+    sqs_answer_fini(&answer);
+    buffer_fini(&xml);
+}
+
+/* A file of access keys, and what the first key in it may do. */
+static void access_keys(struct slice text)
+{
+    static const char secret[] = "CANARY-SECRET";
+    struct keyring *ring = keyring_new();
+    struct buffer file = {0};
+    struct error err = {.text = ""};
+
+    buffer_append_text(&file, "AKIAFIRST:");
+    buffer_append_text(&file, secret);
+    buffer_append(&file, text);
+    if (access_keys_parse(ring, buffer_slice(&file), "keys", &err)) {
+        const struct sqs_request request = {.action = SQS_ACTION_SEND_MESSAGE, .queue_name = SLICE("q")};
+        const struct access_key *key;
+        struct sqs_failure failure;
+
+        must(keyring_count(ring) > 0);
+        keyring_derive(ring, SLICE("AKIAFIRST"), SLICE("20260131"), SLICE("eu-west-1"), SLICE("sqs"), &key);
+        if (key && !sqs_access_allows(key, &request, SLICE("eu-west-1"), "000000000000", &failure))
+            check_failure(&failure);
+    } else {
+        must(err.text[0] != '\0' && (strstr(err.text, secret) == NULL || memmem(text.ptr, text.len, secret, strlen(secret)) != NULL));
+    }
+    keyring_free(ring);
+    buffer_fini(&file);
 }
 
 static void authorization(struct slice text)
@@ -188,12 +280,12 @@ static void credential_answers(struct slice text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const parsers[])(struct slice text) = {page, small_answers, request, authorization, target_answers, pattern, forms,
-                                                         credential_answers};
+                                                         credential_answers, query, access_keys};
     struct slice text = slice_from((const char *)data + 1, size - 1);
 
     if (size == 0)
         return 0;
     digest_init();
-    parsers[data[0] % 8](text);
+    parsers[data[0] % (sizeof(parsers) / sizeof(parsers[0]))](text);
     return 0;
 }
