@@ -17,7 +17,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 PACKAGES := libcurl libcrypto libssl jansson sqlite3 libmicrohttpd gnutls yaml-0.1
 OPTIMISE ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
-HARDEN ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+HARDEN ?= -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
 CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -DS2Q_VERSION='"$(VERSION)"' -Isrc -Iinclude $(OPTIMISE) $(WARNINGS) $(HARDEN) -fPIE -fvisibility=hidden $(EXTRA_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
