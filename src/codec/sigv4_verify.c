@@ -13,6 +13,7 @@
 
 #define WINDOW_MS (15 * 60 * INT64_C(1000))
 #define REGION_MAX 32
+#define SIGNED_HEADERS_MAX 100 /* as io/http_server takes */
 
 /* A request's Authorization, cut into its parts. */
 struct authorization {
@@ -77,6 +78,22 @@ static bool cut_credential(struct authorization *a, struct slice value)
     return a->key_id.len > 0 && a->key_id.len <= 128 && a->date.len == 8 && a->terminator.len > 0 && slice_index(value, '/') == value.len;
 }
 
+/* In order, each once, as SigV4 wants them, and no more than a request may have: each is a walk through the headers and a copy of what it names, so that
+ * a name given thousands of times would make a small request a large one, for anybody. */
+static bool signed_headers_valid(struct slice names)
+{
+    struct slice last = SLICE("");
+
+    for (size_t count = 0; names.len > 0; count++) {
+        struct slice name = next_part(&names, ';');
+
+        if (count == SIGNED_HEADERS_MAX || slice_compare(last, name) >= 0)
+            return false;
+        last = name;
+    }
+    return true;
+}
+
 static bool cut_authorization(struct verification *v, struct slice value)
 {
     static const struct slice algorithm = {"AWS4-HMAC-SHA256 ", 17};
@@ -104,6 +121,8 @@ static bool cut_authorization(struct verification *v, struct slice value)
         return refuse(v, SIGV4_INCOMPLETE, "Authorization header requires 'Signature' parameter (64 hexadecimal digits).");
     if (a->signed_headers.len == 0)
         return refuse(v, SIGV4_INCOMPLETE, "Authorization header requires 'SignedHeaders' parameter.");
+    if (!signed_headers_valid(a->signed_headers))
+        return refuse(v, SIGV4_INCOMPLETE, "Authorization header's 'SignedHeaders' must be in order, each once, 100 at most.");
     return true;
 }
 

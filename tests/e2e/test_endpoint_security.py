@@ -514,6 +514,29 @@ def test_a_body_that_is_not_hashed_is_refused_however_well_it_is_signed(shared, 
     assert status == 403 and b"x-amz-content-sha256" in heard
 
 
+def test_a_refusal_costs_little(shared):
+    """What is refused must not cost more than it took to send: one header named thousands of times would be as many copies of it to hash."""
+    long = "x" * 14000
+    names = ["content-type", "host", "x-amz-date", "x-amz-target"]
+    costly = {
+        "one header, signed again and again": Raw(shared, unsigned=[("X", long)]).set("Authorization", lambda v: re.sub(
+            "SignedHeaders=[^,]*", "SignedHeaders=" + ";".join(names[:2] + ["x"] * 7000 + names[2:]), v)),
+        "headers that are not there": Raw(shared, unsigned=[(f"X{i}", "") for i in range(90)]).set("Authorization", lambda v: re.sub(
+            "SignedHeaders=[^,]*", "SignedHeaders=" + ";".join(names + [f"y{i}" for i in range(3500)]), v)),
+        "a query of many parts": Raw(shared, path="/?" + "&".join(f"{i % 7}={i}" for i in range(250))).set("Authorization", tampered),
+    }
+    before = memory_kib(shared)
+    for what, request in costly.items():
+        used = cpu_s(shared)
+        for _ in range(20):
+            status, heard = ask(request)
+            assert status in (400, 403) and b"QueueUrl" not in heard, (what, heard)
+        used = cpu_s(shared) - used
+        print(f"20 refusals of {what}: {used:.2f} s")
+        assert SLOW or used < 0.3, what
+    assert SLOW or memory_kib(shared) - before < 10 * KIB
+
+
 def test_presigned_requests_are_refused(shared):
     request = botocore.awsrequest.AWSRequest("GET", f"{shared.url}/?Action=ListQueues", headers={"Host": f"127.0.0.1:{shared.port}"})
     botocore.auth.SigV4QueryAuth(botocore.credentials.Credentials(*shared.key.values()), "sqs", REGION).add_auth(request)

@@ -245,6 +245,16 @@ static void short_signature(struct sent *s)
     replace(s, "Signature=", "Signature=00");
 }
 
+static void header_signed_twice(struct sent *s)
+{
+    replace(s, "host;", "host;host;");
+}
+
+static void headers_out_of_order(struct sent *s)
+{
+    replace(s, "host;x-amz-date;", "x-amz-date;host;");
+}
+
 static void two_credentials(struct sent *s)
 {
     replace(s, "SignedHeaders=", "Credential=a/b/c/d/e, SignedHeaders=");
@@ -281,6 +291,8 @@ static void what_is_not_signed_right_is_refused(void **state)
         {basic, SIGV4_INCOMPLETE, "algorithm"},
         {short_credential, SIGV4_INCOMPLETE, "Credential"},
         {short_signature, SIGV4_INCOMPLETE, "Signature"},
+        {header_signed_twice, SIGV4_INCOMPLETE, "in order, each once"},
+        {headers_out_of_order, SIGV4_INCOMPLETE, "in order, each once"},
         {two_credentials, SIGV4_INCOMPLETE, "repeated"},
     };
 
