@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "codec/digest.h"
+#include "codec/form.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,21 +28,6 @@ static void append_sha256_hex(struct buffer *out, struct slice data)
 
 /* ---- the path: dot segments removed, then encoded once more than it was sent (every service but S3) ---- */
 
-static bool unreserved(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-}
-
-static void append_encoded(struct buffer *out, struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (unreserved(s.ptr[i]))
-            buffer_append_byte(out, s.ptr[i]);
-        else
-            buffer_printf(out, "%%%02X", (unsigned char)s.ptr[i]);
-    }
-}
-
 static void remove_last_segment(struct buffer *out, size_t start)
 {
     while (out->len > start && out->ptr[out->len - 1] != '/')
@@ -65,7 +51,7 @@ static void append_path(struct buffer *out, struct slice path)
             remove_last_segment(out, start);
         else if (segment.len > 0 && !slice_is(segment, ".")) {
             buffer_append_byte(out, '/');
-            append_encoded(out, segment);
+            percent_append(out, segment);
         }
     }
     if (open_end || out->len == start)

@@ -26,12 +26,32 @@ static bool is_token(struct slice s)
 }
 
 /* No control characters but tabs (RFC 9110, 5.5). */
-static bool is_value(struct slice s)
+static bool each_is_value(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++)
         if (((unsigned char)s.ptr[i] < ' ' && s.ptr[i] != '\t') || s.ptr[i] == 0x7f)
             return false;
     return true;
+}
+
+/* May one of the eight be a control character? (Bytes below 0x20, and 0x7f; a yes may be wrong, a no is not.) */
+static bool eight_suspect(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    uint64_t deletes;
+
+    memcpy(&word, p, sizeof(word));
+    deletes = word ^ (ones * 0x7f);
+    return ((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & (ones * 0x80)) != 0;
+}
+
+static bool is_value(struct slice s)
+{
+    for (; s.len >= 8; s = slice_after(s, 8))
+        if (eight_suspect(s.ptr) && !each_is_value(slice_from(s.ptr, 8)))
+            return false;
+    return each_is_value(s);
 }
 
 /* Visible US-ASCII; what a URI may not contain beyond that no signature would fit. */
