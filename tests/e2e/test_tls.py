@@ -84,7 +84,7 @@ def test_the_certificate_changes_while_it_runs(secure, tmp_path):
     other, other_key = make_certificate(tmp_path, "two")
     key.write_text(other_key.read_text())  # the key alone: they do not belong together
     bridge.server.process.send_signal(signal.SIGHUP)
-    wait_until("it is refused", lambda: "not reloaded" in bridge.log())
+    wait_until("it is refused", lambda: "was refused" in bridge.log())
     assert shown(bridge) == before
     certificate.write_text(other.read_text())
     bridge.server.process.send_signal(signal.SIGHUP)
