@@ -437,9 +437,13 @@ static void measure(struct keyring *ring, bool fresh, int64_t medians[2])
 
 static void an_unknown_key_takes_as_long_as_a_known_one(void **state)
 {
-    struct keyring *ring = keyring_new();
+    struct keyring *ring;
 
     (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* its allocations cost more than an HMAC, and differ */
+#endif
+    ring = keyring_new();
     keyring_add(ring, known.access_key_id, known.secret);
     for (int fresh = 0; fresh < 2; fresh++) {
         int64_t medians[2] = {0, 1};
