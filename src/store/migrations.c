@@ -225,8 +225,8 @@ static const char *const steps[] = {
     ");",
 
     /* 4: queues that leave the configuration, and come again */
-    "ALTER TABLE tally ADD COLUMN until_records INTEGER;" /* the shard's records_read when the queue was no longer fed; NULL: it is */
-    "ALTER TABLE queue ADD COLUMN backfill_at INTEGER NOT NULL DEFAULT 0;", /* a queue that is given what the ledger has: the next record to look at; 0: none */
+    ("ALTER TABLE tally ADD COLUMN until_records INTEGER;" /* the shard's records_read when the queue was no longer fed; NULL: it is */
+     "ALTER TABLE queue ADD COLUMN backfill_at INTEGER NOT NULL DEFAULT 0;"), /* a queue that is given what the ledger has: the next record; 0: none */
 
     /* 5 */
     "ALTER TABLE record ADD COLUMN body_md5 BLOB;", /* of what SendMessage brought: the digest that its sender was told; NULL: of a stream, or older */
