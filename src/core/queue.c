@@ -427,14 +427,25 @@ void queue_die(struct queue *q, struct database *db, struct flight *f, struct in
 /* The first message of a chain of copies: its id is what consumers see. */
 int64_t queue_root(struct database *db, int64_t id)
 {
+    int64_t receives;
+
+    return queue_root_and_receives(db, id, &receives);
+}
+
+int64_t queue_root_and_receives(struct database *db, int64_t id, int64_t *earlier_receives)
+{
+    int64_t last = id;
     int64_t origin = id;
 
+    *earlier_receives = 0;
     while (origin != 0) {
         id = origin;
         origin = 0;
         bind_i64(db, STATEMENT_MESSAGE_ORIGIN, 1, id);
         if (database_row(db, STATEMENT_MESSAGE_ORIGIN)) {
             origin = column_i64(db, STATEMENT_MESSAGE_ORIGIN, 0);
+            if (id != last)
+                *earlier_receives += column_i64(db, STATEMENT_MESSAGE_ORIGIN, 1);
             database_reset(db, STATEMENT_MESSAGE_ORIGIN);
         }
     }
@@ -611,7 +622,8 @@ bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t rece
     if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count || !ledger_message_find(db, id, &row))
         return false;
     received.row = &row;
-    received.root = row.origin ? queue_root(db, id) : id;
+    if (row.origin)
+        received.root = queue_root_and_receives(db, id, &received.earlier_receives);
     given = each(context, &received, &err);
     ledger_message_end(db);
     if (given) {

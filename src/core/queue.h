@@ -110,7 +110,8 @@ bool queue_has_visible(const struct queue *q);
 /* A received message, borrowed until the callback returns. `row` is as before the receive. */
 struct received {
     const struct message_row *row;
-    int64_t receive_count;
+    int64_t receive_count;    /* in this queue: its receipt handle's */
+    int64_t earlier_receives; /* in the queues where it died */
     int64_t root; /* the row whose id is the message id: the first of a chain of dead-letter copies */
 };
 /* Receives up to `max` messages, each hidden for visibility_ms, and hands them over one by one; one that `each` refuses (false, *err) cannot be

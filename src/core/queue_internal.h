@@ -52,6 +52,8 @@ bool queue_row(struct database *db, int64_t id, struct message_row *row);
 struct queue *queue_of_message(const struct queue *q, int64_t message);
 /* The first message of a chain of copies: its id is what consumers see. */
 int64_t queue_root(struct database *db, int64_t id);
+/* And how often it was received before this copy of it was made. */
+int64_t queue_root_and_receives(struct database *db, int64_t id, int64_t *earlier_receives);
 /* It has been received too often. */
 void queue_die(struct queue *q, struct database *db, struct flight *f, struct instant now);
 /* Takes a copy, and those that it became in turn, out of their queues' memory and rows. */

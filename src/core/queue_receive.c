@@ -22,9 +22,11 @@ struct receiving {
 /* False: it cannot be delivered now, and was parked or is held. */
 static bool hand_over(struct receiving *r, const struct message_row *row)
 {
-    struct received received = {row, row->receive_count + 1, row->origin ? queue_root(r->db, row->id) : row->id};
+    struct received received = {.row = row, .receive_count = row->receive_count + 1, .root = row->id};
     struct error reason = {0};
 
+    if (row->origin)
+        received.root = queue_root_and_receives(r->db, row->id, &received.earlier_receives);
     if (queue_hold(r->queue, r->db, row, r->now))
         return false;
     if (r->each(r->context, &received, &reason))
