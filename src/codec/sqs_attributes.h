@@ -22,7 +22,7 @@ bool sqs_attribute_is(struct slice type, struct slice kind);
 bool sqs_characters_valid(struct slice s);
 /* Letters, digits, _ - and single dots inside; up to 256. */
 bool sqs_attribute_name_valid(struct slice name);
-/* `[A-Za-z0-9_-]{1,80}`; batch entry ids, too. A FIFO queue's name ends in ".fifo": sqs_fifo_name_valid. */
+/* `[A-Za-z0-9_-]{1,80}`; batch entry ids, too. Not a FIFO queue's name, which ends in ".fifo". */
 bool sqs_queue_name_valid(struct slice name);
 
 /* Reads the members of one attribute value. `arena` must have room for them, decoded. */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "codec/digest.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -110,20 +111,29 @@ static void append_handle(const struct service *s, const struct move_task *t, st
     buffer_fini(&text);
 }
 
-static struct move_task *find_handle(const struct service *s, struct slice handle)
+/* NULL: it is none. */
+static json_t *parse_handle(struct slice handle)
 {
-    static const char before[] = "{\"taskId\":\"";
     struct buffer text = {0};
-    struct move_task *found = NULL;
-    int64_t id = 0;
+    json_t *parsed = base64_decode(&text, handle) && text.len > 0 ? json_loadb(text.ptr, text.len, 0, NULL) : NULL;
 
-    if (base64_decode(&text, handle) && slice_starts_with(buffer_slice(&text), SLICE("{\"taskId\":\"")) && text.len > sizeof(before) + MESSAGE_ID_TEXT &&
-        message_id_decode(&s->identity, slice_from(text.ptr + sizeof(before) - 1, MESSAGE_ID_TEXT - 1), &id)) {
-        for (struct move_task *t = s->moves; t && !found; t = t->next)
-            found = t->row.id == id ? t : NULL;
-    }
     buffer_fini(&text);
-    return found;
+    if (json_string_value(json_object_get(parsed, "taskId")) && json_string_value(json_object_get(parsed, "sourceArn")))
+        return parsed;
+    json_decref(parsed);
+    return NULL;
+}
+
+static struct move_task *find_task(const struct service *s, struct slice task_id)
+{
+    int64_t id;
+
+    if (!message_id_decode(&s->identity, task_id, &id))
+        return NULL;
+    for (struct move_task *t = s->moves; t; t = t->next)
+        if (t->row.id == id)
+            return t;
+    return NULL;
 }
 
 /* ---- moving ---- */
@@ -246,8 +256,8 @@ bool service_start_move(struct service *s, struct exchange *x, struct desk *desk
     if (to && (to == desk || to->queue->groups.strict != desk->queue->groups.strict))
         return service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Source and destination must be different queues of the same type.");
     if (running(s, desk->queue->id))
-        return service_refuse(x, SQS_UNSUPPORTED_OPERATION, "There is already a task running. Only one active task is allowed for a source queue arn at a "
-                                                            "given time.");
+        return service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "There is already a task running. Only one active task is allowed for a source queue arn at "
+                                                              "a given time.");
     row.source = desk->queue->id;
     row.destination = to ? to->queue->id : 0;
     row.to_move = desk->queue->fresh_count + desk->queue->visible_count;
@@ -307,10 +317,17 @@ bool service_list_moves(struct service *s, struct exchange *x, struct desk *desk
 
 bool service_cancel_move(struct service *s, struct exchange *x, struct desk *desk, struct instant now)
 {
-    struct move_task *t = find_handle(s, x->request.task_handle);
+    json_t *handle = parse_handle(x->request.task_handle);
+    struct move_task *t;
 
-    (void)desk;
     (void)now;
+    if (handle == NULL)
+        return service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Value for parameter TaskHandle is invalid.");
+    desk = service_find_arn(s, slice_text(json_string_value(json_object_get(handle, "sourceArn"))));
+    t = find_task(s, slice_text(json_string_value(json_object_get(handle, "taskId"))));
+    json_decref(handle);
+    if (desk == NULL)
+        return missing_resource(x, "SourceArn");
     if (t == NULL || t->row.state != MOVE_TASK_RUNNING)
         return service_refuse(x, SQS_RESOURCE_NOT_FOUND, "Task does not exist.");
     t->row.state = MOVE_TASK_CANCELLED;

@@ -37,6 +37,11 @@ static int compare_desks(const void *a, const void *b)
     return strcmp(left->queue->name, right->queue->name);
 }
 
+static bool may_be_token(struct slice token)
+{
+    return sqs_queue_name_valid(slice_ends_with(token, SLICE(".fifo")) ? slice_from(token.ptr, token.len - 5) : token);
+}
+
 /* Names in order; a token is the last name of the page before. */
 void service_answer_queues(struct service *s, struct exchange *x, bool (*wanted)(const struct desk *desk, void *context), void *context)
 {
@@ -46,6 +51,11 @@ void service_answer_queues(struct service *s, struct exchange *x, bool (*wanted)
     const char *last = NULL;
     int given = 0;
 
+    if (slice_present(r->next_token) && !may_be_token(r->next_token)) {
+        service_refuse(x, SQS_INVALID_PARAMETER_VALUE, "Invalid or expired next token.");
+        free(sorted);
+        return;
+    }
     for (size_t i = 0; i < s->desk_count; i++)
         sorted[i] = s->desks[i];
     qsort(sorted, s->desk_count, sizeof(*sorted), compare_desks);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded queues' whole API, by boto3 as it is: making and changing queues, FIFO, dead letters and their redrive, tags, policies, regions, restarts."""
 
+import base64
 import hashlib
 import json
 import sqlite3
@@ -11,6 +12,7 @@ from contextlib import closing
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from rig import REGION, wait_until
 
 ACCOUNT = "000000000000"
@@ -235,12 +237,21 @@ def test_dead_letters_go_back_by_a_move_task(server, sqs):
     sqs.set_queue_attributes(QueueUrl=source, Attributes={"VisibilityTimeout": "30"})
     one = receive(sqs, dead, 1, AttributeNames=["All"], MessageAttributeNames=["All"])[0]
     assert one["Attributes"]["DeadLetterQueueSourceArn"] == arn(source) and one["MessageAttributes"]["n"]["StringValue"] == one["Body"]
+    assert one["Attributes"]["ApproximateReceiveCount"] == "2"  # "across all queues" (API_ReceiveMessage.html)
     handle = sqs.start_message_move_task(SourceArn=arn(dead))["TaskHandle"]
     wait_until("the task", lambda: sqs.list_message_move_tasks(SourceArn=arn(dead))["Results"][0]["Status"] == "COMPLETED")
     task = sqs.list_message_move_tasks(SourceArn=arn(dead))["Results"][0]
     assert task["ApproximateNumberOfMessagesMoved"] == 11 and task["ApproximateNumberOfMessagesToMove"] == 11  # one is in flight
     with pytest.raises(sqs.exceptions.ResourceNotFoundException):
         sqs.cancel_message_move_task(TaskHandle=handle)
+    for bad in ("abc", "", base64.b64encode(b'{"taskId":"a"}').decode()):
+        with pytest.raises(ClientError, match="InvalidParameterValue.*TaskHandle is invalid"):
+            sqs.cancel_message_move_task(TaskHandle=bad)
+    other = base64.b64decode(handle).decode().replace(arn(dead), arn(dead) + "-never")
+    with pytest.raises(sqs.exceptions.ResourceNotFoundException, match="SourceArn"):
+        sqs.cancel_message_move_task(TaskHandle=base64.b64encode(other.encode()).decode())
+    with pytest.raises(ClientError, match="Invalid or expired next token"):
+        sqs.list_queues(MaxResults=1, NextToken="!")
     assert attributes(sqs, source)["ApproximateNumberOfMessages"] == "11"
     sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=one["ReceiptHandle"], VisibilityTimeout=0)
     sqs.start_message_move_task(SourceArn=arn(dead), DestinationArn=arn(elsewhere), MaxNumberOfMessagesPerSecond=500)

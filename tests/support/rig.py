@@ -106,7 +106,7 @@ rest-stats {{ enabled = false }}
 """)
         super().__init__(["java", f"-Dconfig.file={directory}/elasticmq.conf", "-cp", f"{BUILD}/peers/lib/*", "org.elasticmq.server.Main"], log)
         try:
-            wait_until("ElasticMQ", lambda: "started" in log.read_text(), 60, self.process)
+            wait_until("ElasticMQ", lambda: " started in " in log.read_text(), 60, self.process)
         except Exception:
             self.stop()
             raise
