@@ -596,7 +596,9 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
 {
     struct flight *f = id_map_find(&q->flights, id);
 
-    if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count)
+    if (f == NULL)
+        return VISIBILITY_GONE;
+    if (f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count)
         return VISIBILITY_NOT_IN_FLIGHT;
     if (now.mono_ms - f->received_mono_ms + visibility_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
         return VISIBILITY_TOO_LONG;

@@ -124,6 +124,7 @@ int queue_receive(struct queue *q, struct database *db, int max, int64_t visibil
 bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_count, struct instant now);
 enum visibility_outcome {
     VISIBILITY_CHANGED,
+    VISIBILITY_GONE,          /* settled, or not in this queue any more */
     VISIBILITY_NOT_IN_FLIGHT, /* or received again since: the handle is not the newest */
     VISIBILITY_TOO_LONG,      /* more than SQS_VISIBILITY_MAX_S since the receive */
 };

@@ -319,10 +319,13 @@ static struct outcome apply_change_visibility(struct service *s, struct desk *de
     switch (queue_change_visibility(desk->queue, s->db, id, receive_count, e->visibility_s * INT64_C(1000), now)) {
     case VISIBILITY_CHANGED:
         return (struct outcome){SQS_OK, NULL};
+    case VISIBILITY_GONE:
+        return (struct outcome){SQS_INVALID_PARAMETER_VALUE, "The value for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "
+                                                             "available for visibility timeout change."};
     case VISIBILITY_TOO_LONG:
         return (struct outcome){SQS_INVALID_PARAMETER_VALUE, "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]."};
     default:
-        return (struct outcome){SQS_MESSAGE_NOT_INFLIGHT, "The message referred to isn't in flight: its visibility timed out, or it was deleted."};
+        return (struct outcome){SQS_MESSAGE_NOT_INFLIGHT, "The message referred to isn't in flight: its visibility timed out."};
     }
 }
 

@@ -348,6 +348,7 @@ static void delete(struct world *w)
 static void change_visibility(struct world *w)
 {
     const struct handle *h;
+    const struct message *m;
     int visibility_s = (int)below(w, 30);
     bool may;
     enum sqs_error error;
@@ -357,9 +358,11 @@ static void change_visibility(struct world *w)
     h = &w->handles[below(w, (uint64_t)w->handle_count)];
     if (h->of_dead)
         return;
+    m = &w->messages[h->message];
     may = current(w, h);
     error = ask(w, "ChangeMessageVisibility", "{\"QueueUrl\":\"%s\",\"ReceiptHandle\":\"%s\",\"VisibilityTimeout\":%d}", url(w, false), h->text, visibility_s);
-    if (error != (may ? SQS_OK : SQS_MESSAGE_NOT_INFLIGHT))
+    if (error != (may ? SQS_OK : m->gone || m->in_dead ? SQS_INVALID_PARAMETER_VALUE : SQS_MESSAGE_NOT_INFLIGHT) &&
+        !(error == SQS_INVALID_PARAMETER_VALUE && (m->maybe_gone || expired(w, m) || dying(w, m)))) /* it may be dead, or gone */
         wrong(w, "the visibility of message %d %s be changed: %s", h->message, may ? "could not" : "could", w->exchange.answer.body.ptr);
     if (may)
         w->messages[h->message].visible_ms = now_ms(w) + visibility_s * 1000;

@@ -432,6 +432,8 @@ static void only_the_newest_handle_changes_visibility_and_only_up_to_twelve_hour
     world_wait(&w, 500);
     assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 2, INT64_C(43200000), w.now), VISIBILITY_TOO_LONG);
     assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 2, INT64_C(43199500), w.now), VISIBILITY_CHANGED);
+    assert_true(queue_delete(w.queues[0], w.db, sent, 2, w.now));
+    assert_int_equal(queue_change_visibility(w.queues[0], w.db, sent, 2, 1000, w.now), VISIBILITY_GONE);
     world_close(&w, false);
 }
 
