@@ -70,9 +70,10 @@ bool sqs_attribute_is(struct slice type, struct slice kind)
 /* ---- reading and writing ---- */
 
 /* The members of one attribute value. `arena` must have room for the decoded binary value. */
-void sqs_attribute_value_decode(struct scanner *j, struct sqs_attribute *attribute, struct buffer *arena)
+bool sqs_attribute_value_decode(struct scanner *j, struct sqs_attribute *attribute, struct buffer *arena)
 {
     struct slice key;
+    bool of_binary = false;
 
     scan_object_begin(j);
     while (scan_member(j, &key)) {
@@ -89,11 +90,14 @@ void sqs_attribute_value_decode(struct scanner *j, struct sqs_attribute *attribu
         } else {
             json_unescape(arena, scan_string(j));
         }
-        if (slice_equal(key, SLICE("DataType")))
+        if (slice_equal(key, SLICE("DataType"))) {
             attribute->type = slice_from(arena->ptr + start, arena->len - start);
-        else if (is_binary || slice_equal(key, SLICE("StringValue")))
+        } else if (is_binary || slice_equal(key, SLICE("StringValue"))) {
             attribute->value = slice_from(arena->ptr + start, arena->len - start);
+            of_binary = is_binary;
+        }
     }
+    return of_binary;
 }
 
 void sqs_attributes_encode(struct buffer *out, const struct sqs_attribute *attributes, size_t count)

@@ -25,8 +25,8 @@ bool sqs_attribute_name_valid(struct slice name);
 /* `[A-Za-z0-9_-]{1,80}`; batch entry ids, too. Not a FIFO queue's name, which ends in ".fifo". */
 bool sqs_queue_name_valid(struct slice name);
 
-/* Reads the members of one attribute value. `arena` must have room for them, decoded. */
-void sqs_attribute_value_decode(struct scanner *j, struct sqs_attribute *attribute, struct buffer *arena);
+/* Reads the members of one attribute value. `arena` must have room for them, decoded. True: it stood in BinaryValue. */
+bool sqs_attribute_value_decode(struct scanner *j, struct sqs_attribute *attribute, struct buffer *arena);
 /* Message attributes as they are stored with a record: {"name":{"DataType":..,"StringValue" or "BinaryValue":..},...}. */
 void sqs_attributes_encode(struct buffer *out, const struct sqs_attribute *attributes, size_t count);
 /* Decodes that form. Texts go to `arena` (reset first). Returns the count, -1: malformed. */

@@ -243,7 +243,7 @@ static bool reserved_name(struct slice name)
     return (name.len >= 4 && strncasecmp(name.ptr, "AWS.", 4) == 0) || (name.len >= 7 && strncasecmp(name.ptr, "Amazon.", 7) == 0);
 }
 
-static void check_attribute(struct sqs_entry *e, const struct sqs_attribute *a)
+static void check_attribute(struct sqs_entry *e, const struct sqs_attribute *a, bool of_binary)
 {
     bool binary = sqs_attribute_is(a->type, SLICE("Binary"));
 
@@ -256,6 +256,9 @@ static void check_attribute(struct sqs_entry *e, const struct sqs_attribute *a)
     else if (a->value.len == 0)
         entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "The message (user) attribute '%.*s' must contain a non-empty value of type '%.*s'.",
                    SLICE_ARG(a->name), SLICE_ARG(a->type));
+    else if (of_binary != binary)
+        entry_fail(e, SQS_INVALID_PARAMETER_VALUE, "The message attribute '%.*s' with type '%.*s' must use field '%s'.", SLICE_ARG(a->name), SLICE_ARG(a->type),
+                   binary ? "Binary" : "String");
     else if (!binary && !sqs_characters_valid(a->value))
         entry_fail(e, SQS_INVALID_MESSAGE_CONTENTS, "%s", sqs_error_text(SQS_INVALID_MESSAGE_CONTENTS));
     else if (sqs_attribute_is(a->type, SLICE("Number")) && !is_number(a->value))
@@ -271,12 +274,13 @@ static void decode_attributes(struct decoder *d, struct sqs_entry *e)
     scan_object_begin(&d->json);
     while (scan_member(&d->json, &key)) {
         struct sqs_attribute *a = attribute_new(d->request);
+        bool of_binary;
 
         a->name = unescape(d, key);
-        sqs_attribute_value_decode(&d->json, a, &d->request->arena);
+        of_binary = sqs_attribute_value_decode(&d->json, a, &d->request->arena);
         if (failed(d))
             return;
-        check_attribute(e, a);
+        check_attribute(e, a, of_binary);
         if (d->request->attribute_count - e->first_attribute > LIST_MAX)
             scan_reject(&d->json, "far too many message attributes");
     }

@@ -154,8 +154,8 @@ static bool deliver(void *context, const struct received *received, struct error
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
     struct texts t = {0};
     struct sqs_message m = {.message_id = t.id, .attributes = attributes, .system_attributes = d->exchange->request.system_attributes, .body = row->body,
-                            .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(d, received), .receive_count = received->receive_count + received->earlier_receives,
-                            .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
+                            .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(d, received),
+                            .receive_count = received->receive_count + received->earlier_receives, .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
 
     message_id_encode(&s->identity, received->root, t.id);
     receipt_handle_encode(&s->identity, row->id, received->receive_count, t.handle);

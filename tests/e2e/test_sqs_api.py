@@ -250,6 +250,9 @@ def test_dead_letters_go_back_by_a_move_task(server, sqs):
     other = base64.b64decode(handle).decode().replace(arn(dead), arn(dead) + "-never")
     with pytest.raises(sqs.exceptions.ResourceNotFoundException, match="SourceArn"):
         sqs.cancel_message_move_task(TaskHandle=base64.b64encode(other.encode()).decode())
+    for value in ({"DataType": "Binary", "StringValue": "v"}, {"DataType": "String", "BinaryValue": b"v"}):
+        with pytest.raises(ClientError, match="InvalidParameterValue.*must use field"):
+            sqs.send_message(QueueUrl=source, MessageBody="x", MessageAttributes={"a": value})
     with pytest.raises(ClientError, match="Invalid or expired next token"):
         sqs.list_queues(MaxResults=1, NextToken="!")
     assert attributes(sqs, source)["ApproximateNumberOfMessages"] == "11"
