@@ -55,7 +55,7 @@ bench-send: ## its second half: from a stream to another server, beside loops wi
 
 .SECONDARY:
 
-.PHONY: check-clients ruler deps deps-build unit check-asan lint check demo sim planted e2e e2e-asan fuzz fuzz-check bench bench-send
+.PHONY: differential check-clients ruler deps deps-build unit check-asan lint check demo sim planted e2e e2e-asan fuzz fuzz-check bench bench-send
 
 deps: ## install what building and testing need (Debian 12)
 	$(Q)tests/deps.sh
@@ -147,6 +147,10 @@ check-clients: deps ## SDKs and frameworks of six languages, unmodified, against
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done $(CLIENTS)
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/clients
 
+differential: deps ## random requests, right and wrong, to the endpoint and to other servers: SEEDS=n, FIRST_SEED=n
+	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done $(BUILD)/node/done $(BUILD)/peers/done
+	$(Q)BUILD=$(BUILD) $(if $(filter command line,$(origin SEEDS)),SEEDS=$(SEEDS)) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short tests/differential
+
 unit: $(UNIT_TESTS) ## the unit tests
 	$(Q)set -e; for t in $(UNIT_TESTS); do $$t 2>&1; done
 
@@ -176,5 +180,6 @@ check: deps ## everything
 	$(Q)$(MAKE) ruler
 	$(Q)$(MAKE) e2e
 	$(Q)$(MAKE) check-clients
+	$(Q)$(MAKE) differential
 	$(Q)$(MAKE) e2e-asan
 	@echo "check: all is well"
