@@ -30,7 +30,7 @@ class Step:
 
     @property
     def patience_s(self):
-        return 2 if self.condition == "wait 21" else 30
+        return 2 if self.condition.startswith("wait 21") else 30
 
 
 def arn(name):
@@ -324,6 +324,12 @@ class Sequence:
         again = any(s.operation == "PurgeQueue" and s.params["QueueUrl"] == f"<url:{queue}>" for s in self.steps)
         self.add("PurgeQueue", "again within a minute" if again else "right", QueueUrl=f"<url:{queue}>")
 
+    def rare(self):
+        """What random sequences seldom come to."""
+        self.add("ChangeMessageVisibility", "handle missing", QueueUrl=f"<url:{STANDARD}>", VisibilityTimeout=1)
+        self.add("PurgeQueue", "right", QueueUrl=f"<url:{STANDARD}>")
+        self.add("PurgeQueue", "again within a minute", QueueUrl=f"<url:{STANDARD}>")
+
     # Queues and what they have
 
     def create(self):
@@ -539,7 +545,7 @@ TABLES = [
     ("no attributes", "set_attributes", {"queue": STANDARD}), ("get", "get", {"queue": FIFO}), ("find", "find", {"queue": STANDARD}), ("list", "list", {}),
     ("tags", "tags", {"queue": STANDARD}), ("permissions", "permissions", {}), ("sources", "sources", {}), ("moves", "moves", {}), ("odd", "odd", {"queue": STANDARD}),
     ("nowhere", "nowhere", {"no queue": 1}), ("no queue", "nowhere", {"nowhere": 0}), ("end", "end", {}),
-    ("", "pages", {"": 0}), ("", "queue_limit", {"": 0}), ("", "dead_letters", {"": 0}), ("", "late_handles", {"queue": STANDARD}), ("", "late_handles", {"queue": FIFO}),
+    ("", "pages", {"": 0}), ("", "queue_limit", {"": 0}), ("", "dead_letters", {"": 0}), ("", "late_handles", {"queue": STANDARD}), ("", "late_handles", {"queue": FIFO}), ("", "rare", {}),
 ]
 
 
