@@ -469,6 +469,7 @@ class Sequence:
         marker = re.match(r"m\d+", message["MessageBody"]).group()
         self.add("SendMessage", "right", QueueUrl=f"<url:{queue}>", **message)
         self.add("ReceiveMessage", "right" + more, ordered=bool(more), QueueUrl=f"<url:{queue}>", MaxNumberOfMessages=10, VisibilityTimeout=0)
+        self.add("GetQueueAttributes", "counts", QueueUrl=f"<url:{queue}>", AttributeNames=ASKED[-5:-2])
         if more:
             self.add("DeleteMessage", "newest handle FIFO", QueueUrl=f"<url:{queue}>", ReceiptHandle=f"<handle:{marker}>")
         else:
