@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 
 static _Thread_local struct {
     EVP_MD *sha256;
@@ -12,8 +13,10 @@ static _Thread_local struct {
     EVP_CIPHER *aes;
     EVP_MD_CTX *sha256_state; /* one each: OpenSSL frees and allocates when a state changes its algorithm, a microsecond each time */
     EVP_MD_CTX *md5_state;
-    uint32_t crc[8][256];
 } digests;
+
+static uint32_t crc_table[8][256]; /* of all threads */
+static pthread_once_t crc_once = PTHREAD_ONCE_INIT;
 
 /* crc[k][b]: the CRC of byte b followed by k zero bytes. */
 static void make_crc_table(void)
@@ -23,11 +26,11 @@ static void make_crc_table(void)
 
         for (int bit = 0; bit < 8; bit++)
             c = c & 1 ? UINT32_C(0xedb88320) ^ (c >> 1) : c >> 1;
-        digests.crc[0][b] = c;
+        crc_table[0][b] = c;
     }
     for (uint32_t b = 0; b < 256; b++)
         for (int k = 1; k < 8; k++)
-            digests.crc[k][b] = (digests.crc[k - 1][b] >> 8) ^ digests.crc[0][digests.crc[k - 1][b] & 0xff];
+            crc_table[k][b] = (crc_table[k - 1][b] >> 8) ^ crc_table[0][crc_table[k - 1][b] & 0xff];
 }
 
 void digest_init(void)
@@ -41,7 +44,6 @@ void digest_init(void)
     digests.md5_state = EVP_MD_CTX_new();
     if (!digests.sha256 || !digests.md5 || !digests.aes || !digests.sha256_state || !digests.md5_state)
         panic("OpenSSL lacks SHA-256, MD5 or AES-128 (a FIPS-only configuration has no MD5, which SQS needs)");
-    make_crc_table();
 }
 
 void digest_fini(void)
@@ -145,14 +147,15 @@ uint32_t crc32_of(struct slice data)
     size_t len = data.len;
     uint32_t c = UINT32_MAX;
 
+    pthread_once(&crc_once, make_crc_table);
     for (; len >= 8; len -= 8, p += 8) {
         uint32_t low = c ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
 
-        c = digests.crc[7][low & 0xff] ^ digests.crc[6][(low >> 8) & 0xff] ^ digests.crc[5][(low >> 16) & 0xff] ^ digests.crc[4][low >> 24] ^
-            digests.crc[3][p[4]] ^ digests.crc[2][p[5]] ^ digests.crc[1][p[6]] ^ digests.crc[0][p[7]];
+        c = crc_table[7][low & 0xff] ^ crc_table[6][(low >> 8) & 0xff] ^ crc_table[5][(low >> 16) & 0xff] ^ crc_table[4][low >> 24] ^
+            crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
     }
     while (len-- > 0)
-        c = digests.crc[0][(c ^ *p++) & 0xff] ^ (c >> 8);
+        c = crc_table[0][(c ^ *p++) & 0xff] ^ (c >> 8);
     return ~c;
 }
 
