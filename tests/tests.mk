@@ -118,7 +118,7 @@ $(BUILD)/peers/done: tests/peers/pom.xml
 	$(Q)mkdir -p $(@D) && mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(@D))/lib
 	$(Q)touch $@
 
-e2e: $(BUILD)/stream2sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done $(BUILD)/peers/done ## the binary against real servers and SDKs
+e2e: $(BUILD)/stream2sqs $(BUILD)/tests/fake_aws_server $(addprefix $(BUILD)/tests/bench/,limit sqs_load null_sqs) $(BUILD)/venv/done $(BUILD)/node/done $(BUILD)/peers/done ## the binary against real servers and SDKs
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python -m pytest -q -p no:cacheprovider --tb=short -n 2 --dist loadfile tests/e2e
 
 # The clients that the endpoint is tested with, each by its own packager, pinned.

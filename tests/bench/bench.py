@@ -32,14 +32,16 @@ ARN = f"arn:aws:dynamodb:{REGION}:000000000000:table/bench/stream/2026-01-01T00:
 TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 SHARDS = 64  # the bridge reads a shard five times a second at most, as AWS asks for
 PAGE = 1000
+CONNECTIONS = (1, 4, 16, 64)
 FAUXQS = "fauxqs@1.9.2"
 ELASTICMQ = "1.6.14"
 
 PLANS = {
     "quick": {"rounds": 1, "limit": 10_000, "limits": [10_000], "capture": 64_000, "life": 30_000, "single": 10_000, "pending": [10_000, 100_000],
-              "settled": 100_000, "latencies": 60, "peer": 10_000, "elasticmq": False},
+              "settled": 100_000, "latencies": 60, "peer": 10_000, "endpoint": 5_000, "elasticmq": False},
     "normal": {"rounds": 3, "limit": 50_000, "limits": [10_000, 100_000, 1_000_000], "capture": 256_000, "life": 100_000, "single": 30_000,
-               "pending": [10_000, 100_000, 1_000_000], "settled": 1_000_000, "latencies": 400, "peer": 30_000, "elasticmq": False},
+               "pending": [10_000, 100_000, 1_000_000], "settled": 1_000_000, "latencies": 400, "peer": 30_000, "endpoint": 20_000,
+               "elasticmq": False},
 }
 PLANS["full"] = PLANS["normal"] | {"limits": [10_000, 100_000, 1_000_000, 10_000_000], "elasticmq": True}
 
@@ -301,6 +303,18 @@ def own_peer(directory, count):
         return send_and_consume(run.bridge.server.process.pid, count, run.load)
 
 
+def endpoint(directory, count, connections):
+    """What SQS clients do, each step by itself. One connection has one request in hand: each is a commit with its sync."""
+    with Run(directory, Stream(0, shards=1)) as run:
+        marks = [Mark(run.bridge.server.process.pid)]
+        for mode in ("send", "consume", "send", "single"):
+            run.load(mode, count, "--connections", connections, *(["--wait", 0] if mode != "send" else []))
+            marks.append(Mark(run.bridge.server.process.pid))
+        return {"send": marks[1].since(marks[0], count), "receive 10, delete 10": marks[2].since(marks[1], count),
+                "receive 10, delete singly": marks[4].since(marks[3], count), "in tens": marks[2].since(marks[0], count),
+                "with single deletes": marks[4].since(marks[2], count)}
+
+
 def latency(directory, count):
     with Run(directory, StampedStream(count)) as run:
         return run.load("watch", count, "--connections", 4, "--wait", 20)["latency_us"]
@@ -425,9 +439,12 @@ def measure_rounds(results, plan):
         results.add("life", life(new_directory("life"), plan["life"]))
         results.add("life, single deletes", life(new_directory("life"), plan["single"], "single"))
         results.add("sent life", own_peer(new_directory("life"), plan["peer"]))
+        for connections in CONNECTIONS:
+            for what, sample in endpoint(new_directory("endpoint"), plan["endpoint"] // (4 if connections == 1 else 1), connections).items():
+                results.add(f"endpoint {connections} {what}", sample)
     note("latency")
     results.add("latency", latency(new_directory("latency"), plan["latencies"]))
-    for name in ("limit", "capture", "life", "latency"):
+    for name in ("limit", "capture", "life", "endpoint", "latency"):
         shutil.rmtree(DIRECTORY / name)
 
 
@@ -498,6 +515,15 @@ def backlog_rows(results, plan):
         yield row | ({"goal": f"<= {goal:g}", "met": value <= goal} if goal else {})
 
 
+def endpoint_rows(results):
+    for connections in CONNECTIONS:
+        for what in ("send", "receive 10, delete 10", "receive 10, delete singly"):
+            yield rate_row(results, f"{connections} connection{'s' if connections > 1 else ''}: {what}", f"endpoint {connections} {what}")
+    for what, goal in (("in tens", 20), ("with single deletes", 35)):
+        row = rate_row(results, f"send, receive, delete {what}, 16 connections", f"endpoint 16 {what}")
+        yield row | {"goal": f"<= {goal} us", "met": row["cpu_us"] <= goal}
+
+
 def peer_rows(results):
     for name in ("fauxqs", "ElasticMQ"):
         if name not in results.samples:
@@ -514,6 +540,7 @@ def table(results, plan):
     yield rate_row(results, "life: read, receive 10, delete 10", "life", "limit life", 0.3)
     yield rate_row(results, "life, to bare SQLite calls", "life", "limit raw life")
     yield rate_row(results, "life: single deletes, 16 connections", "life, single deletes", "limit life")
+    yield from endpoint_rows(results)
     yield from backlog_rows(results, plan)
     for field in ("p50", "p99"):
         yield {"title": f"GetRecords' answer to long poll's answer: {field}, us", "value": results.median("latency", field)}

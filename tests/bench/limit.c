@@ -282,8 +282,9 @@ static void raw_save(struct world *w)
 {
     const struct queue_row *q = &w->raw.row;
 
-    raw_run(w, STATEMENT_QUEUE_SAVE, "iiiiiiiiii", q->id, q->next_message, q->next_fresh, q->counts[MESSAGE_QUEUED], q->counts[MESSAGE_IN_FLIGHT],
-            q->counts[MESSAGE_DELETED], INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0));
+    raw_run(w, STATEMENT_QUEUE_SAVE, "iiiiiiiiiiiiiiiiiiii", q->id, q->next_message, q->next_fresh, q->counts[MESSAGE_QUEUED], q->counts[MESSAGE_IN_FLIGHT],
+            q->counts[MESSAGE_DELETED], INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0),
+            INT64_C(0), INT64_C(0), INT64_C(0), INT64_C(0));
 }
 
 static void raw_prepare(struct world *w)

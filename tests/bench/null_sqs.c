@@ -86,6 +86,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     (void)context;
     (void)url;
     (void)version;
+    digest_init(); /* libmicrohttpd's thread, not main's */
     if (body == NULL) {
         *state = memory_zeroed(1, sizeof(*body));
         return MHD_YES;
@@ -143,7 +144,6 @@ int main(int argc, char **argv)
         fputs("usage: null_sqs PORT-FILE [CERTIFICATE KEY]\n", stderr);
         return 64;
     }
-    digest_init();
     daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | (tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR,
                               (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
                               MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(256 * 1024),
