@@ -253,6 +253,9 @@ static void pruning_waits_for_the_backfill(void **state)
     options.budget_bytes = 1000;
     b = bridge_new(w.db, &options, w.now, NULL);
     assert_non_null(b);
+    bridge_set_room(b, false); /* the backfill rests; pruning does not */
+    commits(b, &w, 5);
+    bridge_set_room(b, true);
     commits(b, &w, 5);
     assert_int_equal(given_to(b), 6);
     bridge_free(b);

@@ -458,7 +458,12 @@ static void answers_of_the_place_before_settle_nothing(void **state)
     old = keep_call(w, "SendMessageBatch");
     reconfigure(w, &next, queues_elsewhere, 1);
     answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
-    for (int i = 0; i < 3; i++) { /* whatever numbers the new sender's calls get */
+    for (int i = 0; i < 3; i++) { /* whatever numbers the new sender's calls get: each is on its way when the late answer comes */
+        const struct target_answer late = {.token = old.token, .status = 200, .body = SLICE("{\"Successful\":[{\"Id\":\"0\",\"MessageId\":\"old-2\"}]}")};
+
+        bridge_target_answer(w->bridge, &late, w->now);
+        commit(w);
+        assert_int_equal(counted(w, MESSAGE_SENT), 1);
         answer(w, "SendMessageBatch", 500, "");
         w->now.mono_ms += 60000;
         w->now.wall_ms += 60000;
