@@ -47,6 +47,35 @@ static json_t *attributes_of(const struct config *config, json_t *queue_url, str
     return attributes;
 }
 
+/* The end of a command whose answer is said in one line, or printed with --json. Takes the answer; NULL: *err. */
+static int say(const struct invocation *in, json_t *answer, const char *line, const struct error *err)
+{
+    if (answer == NULL)
+        return invocation_fail(in, err);
+    if (in->json) {
+        print_json(answer);
+        return 0;
+    }
+    puts(line);
+    json_decref(answer);
+    return 0;
+}
+
+/* An operation that ends messages for good: only with --yes. */
+static int say_ended(const struct invocation *in, const struct config *config, const char *action, const char *warning, const char *done)
+{
+    struct buffer line = {0};
+    struct error err;
+    int status;
+
+    if (!invocation_flag(in, "yes", 0))
+        return invocation_usage(in, warning);
+    buffer_printf(&line, "%s %s", in->arguments[1], done);
+    status = say(in, ask_queue(config, in->arguments[1], action, json_object(), &err), line.ptr, &err);
+    buffer_fini(&line);
+    return status;
+}
+
 static const char *name_in(const char *url_or_arn, char separator)
 {
     const char *last = strrchr(url_or_arn, separator);
@@ -251,15 +280,7 @@ static int send(const struct invocation *in, const struct config *config)
     json_decref(body);
     json_decref(attributes);
     answer = request ? ask_queue(config, in->arguments[1], "SendMessage", request, &err) : NULL;
-    if (answer == NULL)
-        return invocation_fail(in, &err);
-    if (in->json)
-        print_json(answer);
-    else {
-        puts(text_of(answer, "MessageId"));
-        json_decref(answer);
-    }
-    return 0;
+    return say(in, answer, text_of(answer, "MessageId"), &err);
 }
 
 /* ---- receive ---- */
@@ -357,21 +378,7 @@ static int receive(const struct invocation *in, const struct config *config)
 
 static int purge(const struct invocation *in, const struct config *config)
 {
-    struct error err;
-    json_t *answer;
-
-    if (!invocation_flag(in, "yes", 0))
-        return invocation_usage(in, "purge settles every message of the queue for good, those in flight too: say --yes");
-    answer = ask_queue(config, in->arguments[1], "PurgeQueue", json_object(), &err);
-    if (answer == NULL)
-        return invocation_fail(in, &err);
-    if (in->json)
-        print_json(answer);
-    else {
-        printf("%s is being purged\n", in->arguments[1]);
-        json_decref(answer);
-    }
-    return 0;
+    return say_ended(in, config, "PurgeQueue", "purge settles every message of the queue for good, those in flight too: say --yes", "is being purged");
 }
 
 /* ---- create and delete ---- */
@@ -385,34 +392,12 @@ static int create(const struct invocation *in, const struct config *config)
     json_t *answer = ask(config, "CreateQueue", fifo ? json_pack("{s:s,s:{s:s}}", "QueueName", name, "Attributes", "FifoQueue", "true")
                                                      : json_pack("{s:s}", "QueueName", name), &err);
 
-    if (answer == NULL)
-        return invocation_fail(in, &err);
-    if (in->json)
-        print_json(answer);
-    else {
-        puts(text_of(answer, "QueueUrl"));
-        json_decref(answer);
-    }
-    return 0;
+    return say(in, answer, text_of(answer, "QueueUrl"), &err);
 }
 
 static int delete(const struct invocation *in, const struct config *config)
 {
-    struct error err;
-    json_t *answer;
-
-    if (!invocation_flag(in, "yes", 0))
-        return invocation_usage(in, "delete takes the queue away with its messages: say --yes");
-    answer = ask_queue(config, in->arguments[1], "DeleteQueue", json_object(), &err);
-    if (answer == NULL)
-        return invocation_fail(in, &err);
-    if (in->json)
-        print_json(answer);
-    else {
-        printf("%s is deleted\n", in->arguments[1]);
-        json_decref(answer);
-    }
-    return 0;
+    return say_ended(in, config, "DeleteQueue", "delete takes the queue away with its messages: say --yes", "is deleted");
 }
 
 static const struct verb {

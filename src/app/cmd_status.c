@@ -79,28 +79,42 @@ static json_t *ledger_json(struct reading *r)
                      (json_int_t)ledger_gaps_new(r->db), "streams", streams, "shards", shards, "queues", queues);
 }
 
+/* The one of a list whose members `first` and `second` are the same; NULL: there is none. */
+static json_t *same_in(json_t *list, json_t *wanted, const char *first, const char *second)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(list, i, one)
+        if (strcmp(text_of(one, first), text_of(wanted, first)) == 0 && strcmp(text_of(one, second), text_of(wanted, second)) == 0)
+            return one;
+    return NULL;
+}
+
+static void take(json_t *stored, json_t *live, const char *name)
+{
+    if (json_object_get(live, name))
+        json_object_set(stored, name, json_object_get(live, name));
+}
+
 /* What the daemon knows better: how far behind it is now (the ledger hears of idle shards every few minutes only), and what can be received now. */
 static void take_live(json_t *status, json_t *daemon)
 {
-    json_t *live;
     json_t *stored;
     json_t *stream;
     size_t i;
     size_t k;
-    size_t n;
 
     json_array_foreach(json_object_get(status, "shards"), i, stored)
         json_array_foreach(json_object_get(daemon, "streams"), k, stream)
-            json_array_foreach(json_object_get(stream, "shards"), n, live)
-                if (strcmp(text_of(live, "shard"), text_of(stored, "shard")) == 0 && strcmp(text_of(stream, "arn"), text_of(stored, "stream")) == 0 &&
-                    json_object_get(live, "lag_ms"))
-                    json_object_set(stored, "lag_ms", json_object_get(live, "lag_ms"));
-    json_array_foreach(json_object_get(status, "queues"), i, stored)
-        json_array_foreach(json_object_get(daemon, "queues"), k, live)
-            if (strcmp(text_of(live, "queue"), text_of(stored, "queue")) == 0 && strcmp(text_of(live, "region"), text_of(stored, "region")) == 0) {
-                json_object_set(stored, "queued", json_object_get(live, "queued"));
-                json_object_set(stored, "in_flight", json_object_get(live, "in_flight"));
-            }
+            if (strcmp(text_of(stream, "arn"), text_of(stored, "stream")) == 0)
+                take(stored, same_in(json_object_get(stream, "shards"), stored, "shard", "shard"), "lag_ms");
+    json_array_foreach(json_object_get(status, "queues"), i, stored) {
+        json_t *live = same_in(json_object_get(daemon, "queues"), stored, "queue", "region");
+
+        take(stored, live, "queued");
+        take(stored, live, "in_flight");
+    }
 }
 
 /* Null: no daemon runs. */

@@ -299,18 +299,13 @@ void config_queue_fini(struct config_queue *q)
     free(q->where);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static bool same_value(const struct option *o, const void *a, const void *b)
 {
     const char *left = (const char *)a + o->offset;
     const char *right = (const char *)b + o->offset;
 
     if (is_text(o))
-        return same_text(*(char *const *)(const void *)left, *(char *const *)(const void *)right);
+        return text_equal(*(char *const *)(const void *)left, *(char *const *)(const void *)right);
     return memcmp(left, right, o->type == OPTION_BOOL ? sizeof(bool) : o->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t)) == 0;
 }
 
@@ -330,7 +325,7 @@ void config_fixed_differences(const struct config *running, const struct config 
 
 bool config_same_reader(const struct config_pipeline *a, const struct config_pipeline *b)
 {
-    return same_text(a->stream, b->stream) && same_text(a->role_arn, b->role_arn) && same_text(a->external_id, b->external_id);
+    return text_equal(a->stream, b->stream) && text_equal(a->role_arn, b->role_arn) && text_equal(a->external_id, b->external_id);
 }
 
 static bool same_options(const struct config_queue *a, const struct config_queue *b)
@@ -565,7 +560,7 @@ static void check_pipelines(struct loading *l)
         if (p->queue_count == 0)
             config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one", p->stream ? p->stream : "");
         for (size_t k = 0; k < i && p->stream; k++)
-            if (same_text(p->stream, config->pipelines[k].stream))
+            if (text_equal(p->stream, config->pipelines[k].stream))
                 config_problem(l, p->where, "the stream \"%s\" has a pipeline already, at %s: name all its queues there", p->stream,
                            config->pipelines[k].where);
     }

@@ -340,11 +340,6 @@ struct credential_provider *credential_set_default(struct credential_set *set)
     return set->default_provider;
 }
 
-static bool text_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 struct credential_provider *credential_set_role(struct credential_set *set, const char *role_arn, const char *external_id)
 {
     struct credential_source *none = NULL;

@@ -35,6 +35,12 @@ static inline struct slice slice_text(const char *text)
     return text ? (struct slice){text, strlen(text)} : SLICE_NONE;
 }
 
+/* Two NUL-terminated strings, or two NULLs. */
+static inline bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 static inline bool slice_present(struct slice s)
 {
     return s.ptr != NULL;

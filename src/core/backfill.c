@@ -23,7 +23,6 @@ struct run {
     int64_t first_message;
     int64_t given;
     int64_t filtered;
-    int64_t last; /* the last record that was looked at */
 };
 
 static void run_end(struct run *r)
@@ -39,7 +38,6 @@ static void take(void *context, const struct stored_record *record)
 {
     struct run *r = context;
 
-    r->last = record->id;
     if (record->shard != r->shard) {
         r->shard = record->shard;
         r->fed = r->b->feeds(r->b->context, record->shard, r->queue);

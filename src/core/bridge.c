@@ -145,10 +145,11 @@ static void load_pump(struct bridge *b, struct desk *desk, const struct pump_opt
 
 static void load_dead_reader(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)
 {
+    if (options->dead_letter_name == NULL)
+        return;
     desk->reader_number = new_number(b);
-    if (options->dead_letter_name)
-        desk->dead_reader = dead_reader_new(b->db, desk->queue, &b->service.identity, options->dead_letter_name, options->dead_letter_url,
-                                            options->dead_letter_owner, random_next(&b->random), now);
+    desk->dead_reader = dead_reader_new(b->db, desk->queue, &b->service.identity, options->dead_letter_name, options->dead_letter_url,
+                                        options->dead_letter_owner, random_next(&b->random), now);
 }
 
 static void load_remote(struct bridge *b, struct desk *desk, const struct pump_options *options, struct instant now)

@@ -54,14 +54,9 @@ void dead_reader_free(struct dead_reader *r)
     free(r);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 bool dead_reader_keep(struct dead_reader *r, const char *name, const char *url, const char *owner)
 {
-    if (!same_text(r->name, name) || !same_text(r->owner, owner) || (url && !same_text(r->url, url)))
+    if (!text_equal(r->name, name) || !text_equal(r->owner, owner) || (url && !text_equal(r->url, url)))
         return false;
     r->name = name;
     r->owner = owner;
@@ -165,12 +160,8 @@ enum copy {
  * the attributes of the one that it received, and it is its own. */
 static enum copy judge(const struct message_row *row, struct slice message_id)
 {
-    struct buffer own = {0};
-    bool same;
+    bool same = remote_id_is(row->remote_id, message_id);
 
-    remote_id_text(row->remote_id, &own);
-    same = slice_equal(buffer_slice(&own), message_id);
-    buffer_fini(&own);
     switch (row->state) {
     case MESSAGE_SENT:
         return same ? COPY_NEW : was_redriven(row->history) ? COPY_REMOVE : COPY_KEEP;

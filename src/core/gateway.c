@@ -345,15 +345,12 @@ static void pass_system_attributes(struct passing *p, struct scanner *j)
 static bool is_ours(const struct passing *p, int64_t id)
 {
     struct message_row row;
-    struct buffer own = {0};
     bool ours;
 
     if (!ledger_message_find(p->g->service->db, id, &row))
         return false;
-    remote_id_text(row.remote_id, &own);
-    ours = own.len == 0 || slice_equal(buffer_slice(&own), p->message_id);
+    ours = row.remote_id.len == 0 || remote_id_is(row.remote_id, p->message_id);
     ledger_message_end(p->g->service->db);
-    buffer_fini(&own);
     return ours;
 }
 

@@ -537,11 +537,6 @@ void pump_note_unknown(struct pump *p, int64_t id, struct instant now)
     p->queue->changed = true;
 }
 
-static void note_unknown(struct pump *p, const struct parcel *parcel, struct instant now)
-{
-    pump_note_unknown(p, parcel->id, now);
-}
-
 static bool agrees(struct slice told, const char *ours)
 {
     return !slice_present(told) || slice_is(told, ours); /* a server that tells no digest has nothing to compare */
@@ -601,7 +596,7 @@ static void settle_entry(struct pump *p, const struct batch *batch, size_t at, c
             settle_taken(p, batch, at, &(struct sqs_entry_result){0}, now);
             break;
         }
-        note_unknown(p, batch->parcels[at], now);
+        pump_note_unknown(p, batch->parcels[at]->id, now);
         send_again(p, batch->parcels[at], now);
     }
 }
@@ -649,7 +644,7 @@ static void batch_answered(struct pump *p, struct batch *batch, const struct tar
     /* What was refused with an error of AWS's, or never left this machine, was not taken; of any other failure that is not known. */
     if (!answer->unsent && (answer->status < 300 || answer->status >= 500))
         for (size_t i = 0; i < batch->count; i++)
-            note_unknown(p, batch->parcels[i], now);
+            pump_note_unknown(p, batch->parcels[i]->id, now);
     put_back(p, batch);
     failed(p, verdict, trouble, now);
 }
@@ -784,17 +779,12 @@ const struct pump_options *pump_options(const struct pump *p)
     return p->options;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 bool pump_moved(const struct pump *p, const struct pump_options *options)
 {
     const struct pump_options *o = p->options;
 
-    return !same_text(o->url, options->url) || !same_text(o->name, options->name) || !same_text(o->owner, options->owner) ||
-           !same_text(o->server, options->server) || o->fifo != options->fifo;
+    return !text_equal(o->url, options->url) || !text_equal(o->name, options->name) || !text_equal(o->owner, options->owner) ||
+           !text_equal(o->server, options->server) || o->fifo != options->fifo;
 }
 
 /* What is stored, or on its way, is where the options before said (the endpoint too may be another now): all of it is stored again, or no longer. */
@@ -826,5 +816,5 @@ void pump_abandon(struct pump *p, struct instant now)
 {
     for (const struct batch *batch = p->batches; batch; batch = batch->next)
         for (size_t i = 0; i < batch->count; i++)
-            note_unknown(p, batch->parcels[i], now);
+            pump_note_unknown(p, batch->parcels[i]->id, now);
 }

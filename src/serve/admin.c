@@ -184,11 +184,10 @@ static void queue_labels(struct buffer *out, const struct desk *desk)
 /* A message whose visibility has ended is queued again for whoever looks, though its row says in flight until somebody receives it. */
 static int64_t in_state(struct queue *q, enum message_state state)
 {
-    if (!q->remote)
-        queue_tick(q, clock_now()); /* time-outs are noticed when somebody asks */
-    if (!q->remote && state == MESSAGE_QUEUED)
-        return queue_visible(q) + queue_delayed(q);
-    return !q->remote && state == MESSAGE_IN_FLIGHT ? queue_not_visible(q) : q->counts[state];
+    if (q->remote || (state != MESSAGE_QUEUED && state != MESSAGE_IN_FLIGHT))
+        return q->counts[state];
+    queue_tick(q, clock_now()); /* time-outs are noticed when somebody asks */
+    return state == MESSAGE_QUEUED ? queue_visible(q) + queue_delayed(q) : queue_not_visible(q);
 }
 
 static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)

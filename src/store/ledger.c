@@ -590,6 +590,17 @@ void remote_id_text(struct slice stored, struct buffer *out)
         buffer_printf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", (unsigned)(unsigned char)stored.ptr[i]);
 }
 
+bool remote_id_is(struct slice stored, struct slice text)
+{
+    struct buffer own = {0};
+    bool same;
+
+    remote_id_text(stored, &own);
+    same = slice_equal(buffer_slice(&own), text);
+    buffer_fini(&own);
+    return same;
+}
+
 int ledger_sent(struct database *db, int64_t id, struct slice remote_id, int64_t now_ms)
 {
     char packed[UUID_BYTES];

@@ -21,6 +21,7 @@
 #define UUID_TEXT 36
 /* message.remote_id as the other server wrote it. */
 void remote_id_text(struct slice stored, struct buffer *out);
+bool remote_id_is(struct slice stored, struct slice text);
 
 /* Writes the 8 bytes of a step; see store/states.h. */
 void step_encode(char out[STEP_BYTES], enum step_kind kind, int64_t at_ms);
