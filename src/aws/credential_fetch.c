@@ -8,9 +8,11 @@
 #include "codec/shell_words.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ANSWER_MAX (64 * 1024)
@@ -21,6 +23,7 @@
 #define PROCESS_TIMEOUT_MS 60000
 #define TOKEN_FILE_MAX 65536
 #define WORDS_MAX 300
+#define SSO_RENEW_BEFORE_MS (15 * 60 * INT64_C(1000))
 #define IMDS_ROLES "/latest/meta-data/iam/security-credentials/"
 
 /* ---- outcomes ---- */
@@ -68,47 +71,59 @@ static bool no_answer(struct fetch *f, const char *whom, const struct http_answe
 }
 
 /* An answer that is an error with JSON, or anything else, in it. */
-static void fail_by_status(struct fetch *f, const char *whom, const struct http_answer *answer, const char *advice)
+static void append_status(struct buffer *out, const char *whom, const struct http_answer *answer)
 {
     struct buffer message = {0};
-    struct buffer words = {0};
 
     json_error_decode(&message, answer->body);
-    append_words(&words, buffer_slice(&message));
-    fail_with(f, answer->status >= 500 ? ERROR_UNAVAILABLE : ERROR_CREDENTIALS,
-              "%s answered with HTTP status %d%s%s%s", whom, answer->status, words.len > 0 ? ": " : "", words.len > 0 ? words.ptr : "", advice);
+    buffer_printf(out, "%s answered with HTTP status %d%s", whom, answer->status, message.len > 0 ? ": " : "");
+    append_words(out, buffer_slice(&message));
     buffer_fini(&message);
-    buffer_fini(&words);
+}
+
+static void fail_by_status(struct fetch *f, const char *whom, const struct http_answer *answer, const char *advice)
+{
+    struct buffer text = {0};
+
+    append_status(&text, whom, answer);
+    fail_with(f, answer->status >= 500 ? ERROR_UNAVAILABLE : ERROR_CREDENTIALS, "%s%s", text.ptr, advice);
+    buffer_fini(&text);
 }
 
 /* ---- files ---- */
-
-/* The trimmed contents. False: `done` was told. */
-static bool read_token(struct fetch *f, const char *path, struct buffer *out)
-{
-    FILE *file = fopen(path, "re");
-    bool good;
-
-    if (file == NULL) {
-        fail(f, "cannot read %s: %s", path, strerror(errno));
-        return false;
-    }
-    setvbuf(file, NULL, _IONBF, 0); /* no copy in stdio's buffer */
-    buffer_reserve(out, TOKEN_FILE_MAX);
-    out->len = fread(out->ptr, 1, TOKEN_FILE_MAX, file);
-    out->ptr[out->len] = '\0';
-    good = !ferror(file) && out->len < TOKEN_FILE_MAX && slice_trim(buffer_slice(out)).len > 0;
-    fclose(file);
-    if (!good)
-        fail(f, "%s is empty, longer than 64 KiB, or cannot be read", path);
-    return good;
-}
 
 static void wipe(struct buffer *b)
 {
     if (b->ptr)
         explicit_bzero(b->ptr, b->cap);
     buffer_fini(b);
+}
+
+/* The whole contents. Gives what is wrong; NULL: nothing. */
+static const char *read_whole(const char *path, struct buffer *out)
+{
+    FILE *file = fopen(path, "re");
+    bool good;
+
+    if (file == NULL)
+        return strerror(errno);
+    setvbuf(file, NULL, _IONBF, 0); /* no copy in stdio's buffer */
+    buffer_reserve(out, TOKEN_FILE_MAX);
+    out->len = fread(out->ptr, 1, TOKEN_FILE_MAX, file);
+    out->ptr[out->len] = '\0';
+    good = !ferror(file) && out->len < TOKEN_FILE_MAX && slice_trim(buffer_slice(out)).len > 0;
+    fclose(file);
+    return good ? NULL : "it is empty, longer than 64 KiB, or no file";
+}
+
+/* False: `done` was told. */
+static bool read_token(struct fetch *f, const char *path, struct buffer *out)
+{
+    const char *problem = read_whole(path, out);
+
+    if (problem)
+        fail(f, "cannot read %s: %s", path, problem);
+    return problem == NULL;
 }
 
 static bool header_safe(struct slice s)
@@ -236,27 +251,45 @@ static void sts_answered(struct fetch *f, const struct http_answer *answer)
 
 /* ---- SSO ---- */
 
-static void sso_begin(struct fetch *f, const struct credentials *base)
+enum sso_step { SSO_ROLE, SSO_RENEWAL };
+
+/* The login as its file has it, or the newer one in memory. False: `done` was told. */
+static bool read_login(struct fetch *f)
 {
     const struct credential_source *s = f->source;
-    struct endpoint endpoint = {0};
     struct buffer file = {0};
-    struct buffer token = {0};
-    struct buffer url = {0};
-    int64_t expires_ms = 0;
+    struct sso_token found;
     const char *error;
-    struct error err;
+    bool good = false;
 
-    (void)base;
     if (access(s->token_file, F_OK) != 0)
         fail(f, "nobody is logged in: run %s", s->sso_login);
     else if (!read_token(f, s->token_file, &file))
         ; /* told */
-    else if (!sso_token_decode(&token, &expires_ms, buffer_slice(&file), &error))
+    else if (!sso_token_decode(&found, buffer_slice(&file), &error))
         fail(f, "%s is malformed (%s): run %s", s->token_file, error, s->sso_login);
-    else if (expires_ms <= f->tools->clock().wall_ms)
-        fail(f, "the SSO session has expired: run %s", s->sso_login);
-    else if (!header_safe(buffer_slice(&token)))
+    else if (f->login_unwritten && f->login.expires_ms > found.expires_ms) {
+        sso_token_fini(&found);
+        good = true;
+    } else {
+        sso_token_fini(&f->login);
+        f->login = found;
+        f->login_unwritten = false;
+        good = true;
+    }
+    wipe(&file);
+    return good;
+}
+
+static void ask_for_role(struct fetch *f)
+{
+    const struct credential_source *s = f->source;
+    struct endpoint endpoint = {0};
+    struct buffer url = {0};
+    struct error err;
+
+    f->step = SSO_ROLE;
+    if (!header_safe(buffer_slice(&f->login.access_token)))
         fail(f, "%s has control characters in its token: run %s", s->token_file, s->sso_login);
     else if (!endpoint_find(&endpoint, AWS_SSO, s->sso_region, f->tools->profile, f->tools->lookup, &err))
         fail(f, "%s", err.text);
@@ -264,12 +297,162 @@ static void sso_begin(struct fetch *f, const struct credentials *base)
         buffer_printf(&url, "%s/federation/credentials?", endpoint.url);
         form_append(&url, "role_name", slice_text(s->sso_role_name));
         form_append(&url, "account_id", slice_text(s->sso_account_id));
-        get(f, url.ptr, "x-amz-sso_bearer_token", buffer_slice(&token), false);
+        get(f, url.ptr, "x-amz-sso_bearer_token", buffer_slice(&f->login.access_token), false);
     }
-    wipe(&file);
-    wipe(&token);
     buffer_fini(&url);
     endpoint_fini(&endpoint);
+}
+
+/* Somebody else may have renewed it meanwhile, which makes our refresh token worthless; else the old token serves until it ends. */
+static void go_on_unrenewed(struct fetch *f, enum error_code code, const char *why)
+{
+    if (!read_login(f))
+        return;
+    if (f->login.expires_ms <= f->tools->clock().wall_ms) {
+        fail_with(f, code, "the SSO session has expired, and its renewal failed: %s: run %s", why, f->source->sso_login);
+        return;
+    }
+    log_warning("the SSO token was not renewed; the present one is used until it ends", LOG_FIELDS(LOG_TEXT("cause", why)));
+    ask_for_role(f);
+}
+
+static void ask_for_renewal(struct fetch *f)
+{
+    static const char *const headers[] = {"Content-Type: application/json", "Accept: application/json", NULL};
+    struct endpoint endpoint = {0};
+    struct buffer url = {0};
+    struct buffer body = {0};
+    struct http_call call = {.headers = headers, .timeout_ms = REMOTE_TIMEOUT_MS, .answer_max = ANSWER_MAX, .secret = true, .token = f->token};
+    struct error err;
+
+    f->step = SSO_RENEWAL;
+    if (!endpoint_find(&endpoint, AWS_SSO_OIDC, f->source->sso_region, f->tools->profile, f->tools->lookup, &err)) {
+        go_on_unrenewed(f, err.code, err.text);
+        return;
+    }
+    buffer_printf(&url, "%s/token", endpoint.url);
+    sso_renewal_encode(&body, &f->login);
+    call.url = url.ptr;
+    call.body = buffer_slice(&body);
+    http_client_start(f->tools->http, &call);
+    wipe(&body);
+    buffer_fini(&url);
+    endpoint_fini(&endpoint);
+}
+
+static bool write_all(int fd, struct slice text)
+{
+    while (text.len > 0) {
+        ssize_t n = write(fd, text.ptr, text.len);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        text = slice_after(text, n > 0 ? (size_t)n : 0);
+    }
+    return true;
+}
+
+/* In one step, mode 0600, of the owner that it had (a program run as root must not take away its user's login). False: errno; the file is as it was. */
+static bool replace_file(const char *path, struct slice text)
+{
+    struct buffer temporary = {0};
+    struct stat before;
+    bool good;
+    int fd;
+    int saved;
+
+    buffer_printf(&temporary, "%s.XXXXXX", path);
+    if (stat(path, &before) != 0 || (fd = mkostemp(temporary.ptr, O_CLOEXEC)) < 0) {
+        saved = errno;
+        buffer_fini(&temporary);
+        errno = saved;
+        return false;
+    }
+    good = (before.st_uid == geteuid() || fchown(fd, before.st_uid, before.st_gid) == 0) && write_all(fd, text) && fsync(fd) == 0 &&
+           rename(temporary.ptr, path) == 0;
+    saved = errno;
+    if (!good)
+        unlink(temporary.ptr);
+    close(fd);
+    buffer_fini(&temporary);
+    errno = saved;
+    return good;
+}
+
+/* used: the refresh token that the renewal was asked with. A file with another one is somebody's new login, or their renewal: that is left alone. */
+static void write_login(struct fetch *f, struct slice used)
+{
+    struct buffer file = {0};
+    struct buffer text = {0};
+    struct sso_token found = {0};
+    const char *error;
+    bool ours = read_whole(f->source->token_file, &file) == NULL && sso_token_decode(&found, buffer_slice(&file), &error) &&
+                slice_equal(buffer_slice(&found.refresh_token), used);
+
+    f->login_unwritten = ours && !(sso_token_rewrite(&text, buffer_slice(&file), &f->login) && replace_file(f->source->token_file, buffer_slice(&text)));
+    if (f->login_unwritten)
+        log_warning("the renewed SSO token cannot be written, and is kept in memory; other programs may have to log in again",
+                    LOG_FIELDS(LOG_TEXT("file", f->source->token_file), LOG_TEXT("cause", strerror(errno))));
+    sso_token_fini(&found);
+    wipe(&file);
+    wipe(&text);
+}
+
+static void take_renewal(struct fetch *f, const struct http_answer *answer)
+{
+    struct buffer used = {0};
+    struct buffer text = {0};
+    const char *error;
+
+    buffer_reserve(&used, f->login.refresh_token.len);
+    buffer_append(&used, buffer_slice(&f->login.refresh_token));
+    if (sso_renewal_decode(&f->login, answer->body, f->tools->clock().wall_ms, &error)) {
+        write_login(f, buffer_slice(&used));
+        ask_for_role(f);
+    } else {
+        buffer_printf(&text, "SSO-OIDC's answer is malformed: %s", error);
+        go_on_unrenewed(f, ERROR_CREDENTIALS, text.ptr);
+    }
+    wipe(&used);
+    buffer_fini(&text);
+}
+
+static void renewal_answered(struct fetch *f, const struct http_answer *answer)
+{
+    struct buffer text = {0};
+
+    if (answer->status == 200) {
+        take_renewal(f, answer);
+        return;
+    }
+    if (answer->status == 0)
+        buffer_printf(&text, "no answer from SSO-OIDC: %s", answer->failure);
+    else
+        append_status(&text, "SSO-OIDC", answer);
+    go_on_unrenewed(f, answer->status == 0 || answer->status >= 500 ? ERROR_UNAVAILABLE : ERROR_CREDENTIALS, text.ptr);
+    buffer_fini(&text);
+}
+
+static bool renewable(const struct fetch *f, int64_t now_ms)
+{
+    const struct sso_token *t = &f->login;
+
+    return f->source->sso_session && t->refresh_token.len > 0 && t->client_id.len > 0 && t->client_secret.len > 0 && t->registration_expires_ms > now_ms;
+}
+
+static void sso_begin(struct fetch *f, const struct credentials *base)
+{
+    int64_t now_ms = f->tools->clock().wall_ms;
+
+    (void)base;
+    if (!read_login(f))
+        return;
+    if (f->login.expires_ms - now_ms < SSO_RENEW_BEFORE_MS && renewable(f, now_ms))
+        ask_for_renewal(f);
+    else if (f->login.expires_ms <= now_ms)
+        fail(f, "the SSO session has expired: run %s", f->source->sso_login);
+    else
+        ask_for_role(f);
 }
 
 static void sso_answered(struct fetch *f, const struct http_answer *answer)
@@ -277,6 +460,10 @@ static void sso_answered(struct fetch *f, const struct http_answer *answer)
     struct issued issued;
     const char *error;
 
+    if (f->step == SSO_RENEWAL) {
+        renewal_answered(f, answer);
+        return;
+    }
     if (no_answer(f, "SSO", answer))
         return;
     if (answer->status == 401)
@@ -498,4 +685,5 @@ void fetch_fini(struct fetch *f)
     subprocess_free(f->subprocess);
     f->subprocess = NULL;
     wipe(&f->session);
+    sso_token_fini(&f->login);
 }

@@ -3,7 +3,11 @@
  * credential_fetch: one attempt to get credentials from a source: the files read, the calls made, the answers judged. When to try, and what to do with the
  * outcome, is credential_provider.h's.
  *
- * Nothing blocks but reading small files (tokens). Files are read at each attempt, because others renew them.
+ * Nothing blocks but reading (and, of SSO, writing) small files with tokens. Files are read at each attempt, because others renew them.
+ *
+ * SSO: the token of an [sso-session] is renewed when less than 15 minutes of it are left (botocore's tokens.py: _REFRESH_WINDOW), and its file replaced by
+ * one with the new token, mode 0600, as AWS's own tools do. While that fails, the old token serves until it ends. Where the file cannot be written, the new
+ * one is kept in memory.
  */
 #ifndef S2Q_AWS_CREDENTIAL_FETCH_H
 #define S2Q_AWS_CREDENTIAL_FETCH_H
@@ -31,6 +35,8 @@ struct fetch {
     uint64_t token; /* of its calls: answers with another one are not for it */
     int step;
     struct buffer session;         /* METADATA: IMDS's own token */
+    struct sso_token login;        /* SSO: the token in use */
+    bool login_unwritten;          /* it was renewed, and its file could not be written */
     struct subprocess *subprocess; /* PROCESS */
     /* Once for each fetch_begin, perhaps inside it. issued: NULL when it failed (*err says why: UNAVAILABLE for what
      * may pass by itself, else CREDENTIALS); else its contents may be taken. issuer_now_ms: the clock of

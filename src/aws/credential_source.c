@@ -368,6 +368,7 @@ static struct credential_source *from_sso(struct search *s, const char *profile)
     source->token_file = sso_cache_file(s, session ? session : found[3]);
     buffer_printf(&login, "aws sso login %s %s", session ? "--sso-session" : "--profile", session ? session : profile);
     source->sso_login = buffer_take(&login);
+    source->sso_session = session != NULL;
     return source;
 }
 

@@ -38,6 +38,7 @@ struct credential_source {
     char *sso_account_id;
     char *sso_role_name;
     char *sso_login; /* what to type when the token has expired */
+    bool sso_session; /* the login is an [sso-session]'s: its token can be renewed, unlike one of the older kind */
     bool by_default; /* METADATA, because nothing else is configured: it need not be there at all */
 };
 

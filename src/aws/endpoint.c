@@ -23,6 +23,7 @@ static const struct {
     [AWS_S3] = {"AWS_ENDPOINT_URL_S3", "s3", "s3", "s3"},
     [AWS_STS] = {"AWS_ENDPOINT_URL_STS", "sts", "sts", "sts"},
     [AWS_SSO] = {"AWS_ENDPOINT_URL_SSO", "sso", "portal.sso", NULL}, /* not signed */
+    [AWS_SSO_OIDC] = {"AWS_ENDPOINT_URL_SSO_OIDC", "sso_oidc", "oidc", NULL}, /* not signed */
 };
 
 /* By the region's prefix: botocore's partitions.json. */

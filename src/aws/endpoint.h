@@ -14,7 +14,7 @@
 #include "aws/credentials.h"
 #include "base/error.h"
 
-enum aws_service { AWS_DYNAMODB, AWS_DYNAMODB_STREAMS, AWS_KINESIS, AWS_SQS, AWS_S3, AWS_STS, AWS_SSO };
+enum aws_service { AWS_DYNAMODB, AWS_DYNAMODB_STREAMS, AWS_KINESIS, AWS_SQS, AWS_S3, AWS_STS, AWS_SSO, AWS_SSO_OIDC };
 
 struct endpoint {
     char *url;  /* "https://streams.dynamodb.eu-west-1.amazonaws.com", no trailing slash; a path in the URL is kept */

@@ -275,27 +275,134 @@ bool sso_answer_decode(struct issued *out, struct slice text, const char **error
     return false;
 }
 
-bool sso_token_decode(struct buffer *access_token, int64_t *expires_ms, struct slice text, const char **error)
-{
-    struct buffer expiration = {0};
-    const struct member members[] = {{"accessToken", access_token}, {"expiresAt", &expiration}, {NULL, NULL}};
-    bool good = read_object(text, members, error);
-
-    if (good && (access_token->len == 0 || !timestamp_parse(buffer_slice(&expiration), expires_ms))) {
-        *error = "it has no accessToken, or no expiresAt that is a time";
-        good = false;
-    }
-    buffer_fini(&expiration);
-    if (!good)
-        wipe(access_token);
-    return good;
-}
-
 void json_error_decode(struct buffer *message, struct slice text)
 {
-    const struct member members[] = {{"message", message}, {"Message", message}, {NULL, NULL}};
+    struct buffer code = {0};
+    const struct member members[] = {{"message", message}, {"Message", message}, {"error_description", message}, {"error", &code}, {NULL, NULL}};
     const char *error;
 
     if (!read_object(text, members, &error))
         buffer_reset(message);
+    else if (message->len == 0)
+        buffer_append(message, buffer_slice(&code));
+    buffer_fini(&code);
+}
+
+/* ---- SSO's token ---- */
+
+void sso_token_fini(struct sso_token *t)
+{
+    wipe(&t->access_token);
+    wipe(&t->refresh_token);
+    wipe(&t->client_id);
+    wipe(&t->client_secret);
+    *t = (struct sso_token){0};
+}
+
+bool sso_token_decode(struct sso_token *out, struct slice text, const char **error)
+{
+    struct buffer expiration = {0};
+    struct buffer registration = {0};
+    const struct member members[] = {{"accessToken", &out->access_token}, {"expiresAt", &expiration}, {"refreshToken", &out->refresh_token},
+                                     {"clientId", &out->client_id}, {"clientSecret", &out->client_secret}, {"registrationExpiresAt", &registration},
+                                     {NULL, NULL}};
+    bool good;
+
+    *out = (struct sso_token){0};
+    good = read_object(text, members, error);
+    if (good && (out->access_token.len == 0 || !timestamp_parse(buffer_slice(&expiration), &out->expires_ms))) {
+        *error = "it has no accessToken, or no expiresAt that is a time";
+        good = false;
+    }
+    if (!timestamp_parse(buffer_slice(&registration), &out->registration_expires_ms))
+        out->registration_expires_ms = 0;
+    buffer_fini(&expiration);
+    buffer_fini(&registration);
+    if (!good)
+        sso_token_fini(out);
+    return good;
+}
+
+#define ESCAPED_MAX 6 /* bytes of JSON for one of a text: \u0000 */
+
+static void append_member(struct buffer *out, const char *name, const struct buffer *value)
+{
+    if (out->ptr[out->len - 1] != '{')
+        buffer_append_byte(out, ',');
+    json_append_string(out, slice_text(name));
+    buffer_append_byte(out, ':');
+    json_append_string(out, buffer_slice(value));
+}
+
+void sso_renewal_encode(struct buffer *out, const struct sso_token *t)
+{
+    buffer_reserve(out, ESCAPED_MAX * (t->client_id.len + t->client_secret.len + t->refresh_token.len) + 200);
+    buffer_append_text(out, "{\"grantType\":\"refresh_token\"");
+    append_member(out, "clientId", &t->client_id);
+    append_member(out, "clientSecret", &t->client_secret);
+    append_member(out, "refreshToken", &t->refresh_token);
+    buffer_append_byte(out, '}');
+}
+
+static void take(struct buffer *to, struct buffer *from)
+{
+    wipe(to);
+    *to = *from;
+    *from = (struct buffer){0};
+}
+
+bool sso_renewal_decode(struct sso_token *t, struct slice text, int64_t now_ms, const char **error)
+{
+    struct buffer access = {0};
+    struct buffer refresh = {0};
+    struct buffer life = {0};
+    const struct member members[] = {{"accessToken", &access}, {"refreshToken", &refresh}, {"expiresIn", &life}, {NULL, NULL}};
+    uint64_t seconds = 0;
+    bool good = read_object(text, members, error);
+
+    if (good && (access.len == 0 || !slice_to_u64(buffer_slice(&life), &seconds) || seconds == 0 || seconds > INT32_MAX)) {
+        *error = "it has no accessToken, or no expiresIn that is a number of seconds";
+        good = false;
+    }
+    if (good) {
+        take(&t->access_token, &access);
+        if (refresh.len > 0)
+            take(&t->refresh_token, &refresh);
+        t->expires_ms = (now_ms / 1000 + (int64_t)seconds) * 1000;
+    }
+    wipe(&access);
+    wipe(&refresh);
+    buffer_fini(&life);
+    return good;
+}
+
+bool sso_token_rewrite(struct buffer *out, struct slice cached, const struct sso_token *t)
+{
+    struct buffer expiration = {0};
+    struct scanner j;
+    struct slice key;
+
+    buffer_append_time(&expiration, t->expires_ms);
+    expiration.len -= strlen(".000Z"); /* whole seconds, as other tools write and some read them */
+    buffer_append_byte(&expiration, 'Z');
+    buffer_reserve(out, cached.len + ESCAPED_MAX * (t->access_token.len + t->refresh_token.len) + 200);
+    buffer_append_byte(out, '{');
+    scan_init(&j, cached);
+    scan_object_begin(&j);
+    while (scan_member(&j, &key)) {
+        struct slice value = scan_skip(&j);
+
+        if (json_raw_equal(key, "accessToken") || json_raw_equal(key, "expiresAt") || json_raw_equal(key, "refreshToken"))
+            continue;
+        buffer_append_text(out, out->ptr[out->len - 1] == '{' ? "\"" : ",\"");
+        buffer_append(out, key);
+        buffer_append_text(out, "\":");
+        buffer_append(out, value);
+    }
+    append_member(out, "accessToken", &t->access_token);
+    append_member(out, "expiresAt", &expiration);
+    append_member(out, "refreshToken", &t->refresh_token);
+    buffer_append_byte(out, '}');
+    buffer_fini(&expiration);
+    return scan_end(&j);
 }

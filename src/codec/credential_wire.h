@@ -46,9 +46,30 @@ bool process_answer_decode(struct issued *out, struct slice text, const char **e
 bool metadata_answer_decode(struct issued *out, struct slice text, struct buffer *refusal, const char **error);
 /* SSO's GetRoleCredentials. */
 bool sso_answer_decode(struct issued *out, struct slice text, const char **error);
-/* A cached SSO token. */
-bool sso_token_decode(struct buffer *access_token, int64_t *expires_ms, struct slice text, const char **error);
-/* An answer that is an error: its message, or "". */
+/* An answer that is an error: its message (SSO-OIDC's error_description or error), or "". */
 void json_error_decode(struct buffer *message, struct slice text);
+
+/* ---- SSO's token: the file that `aws sso login` leaves, and its renewal by SSO-OIDC's CreateToken:
+ * docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html; the file's members as in botocore's tokens.py ---- */
+
+struct sso_token {
+    struct buffer access_token;
+    struct buffer refresh_token; /* empty, as the next two: it cannot be renewed */
+    struct buffer client_id;
+    struct buffer client_secret;
+    int64_t expires_ms;
+    int64_t registration_expires_ms; /* the client's; 0: not named */
+};
+
+/* Wipes and frees. */
+void sso_token_fini(struct sso_token *t);
+/* A cached file. */
+bool sso_token_decode(struct sso_token *out, struct slice text, const char **error);
+/* The request that renews it. `out` must be empty: it is made large enough at once, so that growing leaves no copy of a secret. */
+void sso_renewal_encode(struct buffer *out, const struct sso_token *t);
+/* The answer, into the token that was renewed; its refresh token stays when the answer has none (RFC 6749, 6). False: it is as it was. */
+bool sso_renewal_decode(struct sso_token *t, struct slice text, int64_t now_ms, const char **error);
+/* Appends the cached file's text with the access token, its end and the refresh token of `t`; every other member as it stands. False: no JSON object. */
+bool sso_token_rewrite(struct buffer *out, struct slice cached, const struct sso_token *t);
 
 #endif

@@ -2,6 +2,7 @@
 """Roles, programs that write credentials, private certificate authorities and proxies, with the binary and with servers that others wrote."""
 
 import contextlib
+import datetime
 import http.server
 import json
 import os
@@ -9,7 +10,11 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
+import botocore.tokens
+import botocore.utils
+import dateutil.parser
 import pytest
 from rig import KEY, wait_until
 
@@ -182,6 +187,78 @@ def test_queues_serve_while_credentials_are_waited_for(make_bridge, table, queue
     os.rename(made, keys)
     assert json.loads(q.receive(most=1, wait=20)[0]["Body"])["dynamodb"]["Keys"]["id"]["S"] == "a"
     assert "cAnArY" not in bridge.log()
+
+
+# ---- SSO: a login that is renewed, by a file of AWS's own tools ----
+
+SSO = """[default]
+sso_session = corp
+sso_account_id = 111122223333
+sso_role_name = Reader
+[sso-session corp]
+sso_region = eu-west-1
+sso_start_url = https://corp.awsapps.com/start
+"""
+
+
+class IdentityCenter(DescribesTables):
+    """CreateToken and GetRoleCredentials; anything else is a table's description."""
+
+    def do_POST(self):
+        if self.path != "/token":
+            super().do_POST()
+            return
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.renewals.append(asked)
+        good = asked["refreshToken"] == self.server.refresh
+        self.answer(200 if good else 400, {"accessToken": "cAnArY-new", "expiresIn": 28800, "refreshToken": "cAnArY-refresh-2", "tokenType": "Bearer"} if good else
+                    {"error": "invalid_grant", "error_description": "Invalid refresh token provided"})
+
+    def do_GET(self):
+        self.server.tokens.append(self.headers["x-amz-sso_bearer_token"])
+        self.answer(200, {"roleCredentials": {"accessKeyId": "SSOKEY", "secretAccessKey": "cAnArY-secret", "sessionToken": "cAnArY-session",
+                                              "expiration": int((time.time() + 3600) * 1000)}})
+
+    def answer(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def identity_center():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), IdentityCenter)
+    server.daemon_threads = True
+    server.refresh, server.renewals, server.tokens = "cAnArY-refresh-1", [], []
+    with serving(server):
+        yield server
+
+
+def test_an_sso_login_is_renewed_and_botocore_reads_what_was_written(make_bridge, identity_center, tmp_path):
+    cache = botocore.utils.JSONFileCache(tmp_path / ".aws/sso/cache", dumps_func=botocore.tokens._sso_json_dumps)
+    loader = botocore.utils.SSOTokenLoader(cache=cache)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    login = {"startUrl": "https://corp.awsapps.com/start", "region": "eu-west-1", "accessToken": "cAnArY-old", "expiresAt": now - datetime.timedelta(hours=1),
+             "clientId": "c", "clientSecret": "cAnArY-client", "registrationExpiresAt": (now + datetime.timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+             "refreshToken": "cAnArY-refresh-1"}
+    loader.save_token("", login, session_name="corp")
+    (tmp_path / "config").write_text(SSO)
+    url = f"http://127.0.0.1:{identity_center.server_address[1]}"
+    env = {**NO_KEYS, "AWS_CONFIG_FILE": str(tmp_path / "config"), "HOME": str(tmp_path), "AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
+    assert check(make_bridge, url, env) == (0, "")
+    assert identity_center.renewals == [{"grantType": "refresh_token", "clientId": "c", "clientSecret": "cAnArY-client", "refreshToken": "cAnArY-refresh-1"}]
+    assert identity_center.tokens == ["cAnArY-new"]
+    written = loader("", session_name="corp")
+    assert {**written, "expiresAt": None} == {**login, "expiresAt": None, "accessToken": "cAnArY-new", "refreshToken": "cAnArY-refresh-2"}
+    assert dateutil.parser.parse(written["expiresAt"]) - now >= datetime.timedelta(seconds=28799)
+    assert check(make_bridge, url, env) == (0, "")  # the written one is used, and not renewed again
+    assert len(identity_center.renewals) == 1 and identity_center.tokens == ["cAnArY-new"] * 2
+    loader.save_token("", login, session_name="corp")
+    identity_center.refresh = "another"
+    status, err = check(make_bridge, url, env)
+    assert status == 78 and "Invalid refresh token provided: run aws sso login --sso-session corp" in err and "cAnArY" not in err
 
 
 @pytest.mark.parametrize("config, said", [

@@ -247,13 +247,32 @@ static void forms(struct slice text)
     json_decref(document);
 }
 
+/* A cached login that is renewed can be read again, and has what it was given. */
+static void sso_login(struct slice text)
+{
+    struct sso_token token;
+    struct sso_token again;
+    struct buffer out = {0};
+    const char *error;
+
+    if (!sso_token_decode(&token, text, &error))
+        return;
+    must(sso_renewal_decode(&token, SLICE("{\"accessToken\":\"a\\\"b\",\"expiresIn\":60,\"refreshToken\":\"r\"}"), 1000, &error));
+    must(sso_token_rewrite(&out, text, &token) && sso_token_decode(&again, buffer_slice(&out), &error));
+    must(slice_is(buffer_slice(&again.access_token), "a\"b") && slice_is(buffer_slice(&again.refresh_token), "r") && again.expires_ms == 61000);
+    must(slice_equal(buffer_slice(&again.client_secret), buffer_slice(&token.client_secret)));
+    (void)!sso_renewal_decode(&token, text, 0, &error);
+    sso_token_fini(&token);
+    sso_token_fini(&again);
+    buffer_fini(&out);
+}
+
 /* Everything that hands out credentials; a command line is cut, too. */
 static void credential_answers(struct slice text)
 {
     struct issued issued = {0};
     struct buffer code = {0};
     struct buffer message = {0};
-    int64_t ms;
     const char *error;
     char *line = slice_dup(text);
     char **words = shell_words_split(line, &error);
@@ -269,9 +288,8 @@ static void credential_answers(struct slice text)
     issued_fini(&issued);
     (void)!sts_error_decode(text, &code, &message);
     json_error_decode(&message, text);
-    buffer_reset(&code);
-    (void)!sso_token_decode(&code, &ms, text, &error);
     buffer_fini(&code);
+    sso_login(text);
     buffer_fini(&message);
     free(words);
     free(line);

@@ -106,7 +106,7 @@ static void the_source_is_the_one_that_botocore_takes(void **state)
 
 static enum aws_service service_of(const char *name)
 {
-    static const char *const names[] = {"dynamodb", "dynamodbstreams", "kinesis", "sqs", "s3", "sts", "sso"};
+    static const char *const names[] = {"dynamodb", "dynamodbstreams", "kinesis", "sqs", "s3", "sts", "sso", "sso-oidc"};
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (strcmp(names[i], name) == 0)

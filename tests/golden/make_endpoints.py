@@ -12,7 +12,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-SERVICES = ["dynamodb", "dynamodbstreams", "kinesis", "sqs", "sts", "sso", "s3"]
+SERVICES = ["dynamodb", "dynamodbstreams", "kinesis", "sqs", "sts", "sso", "sso-oidc", "s3"]
 REGIONS = ["eu-west-1", "us-east-1", "us-west-2", "ap-southeast-2", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1",
            "us-isof-south-1", "eusc-de-east-1"]
 

@@ -11,8 +11,11 @@
 #include "aws/aws_call.h"
 #include "base/log.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +75,12 @@ struct world {
     int serial;       /* of keys given out: KEY1, KEY2, ... */
     int64_t life_ms;  /* of what is given out */
     bool keep_serial; /* the same again */
+    /* of SSO-OIDC, at /token */
+    int renewal_status;       /* 0: no answer */
+    const char *renewal;      /* its body */
+    const char *meanwhile;    /* what the cached file is replaced by while it answers; NULL: it is not */
+    char renewal_asked[8192]; /* the request, whole */
+    int renewals;
 };
 
 static void iso(int64_t ms, char out[32])
@@ -103,11 +112,40 @@ static void json_body(struct world *w, char *out, size_t size)
              "\",\"Expiration\":\"%s\"}", w->serial, expiration);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void sso_path(char out[4096]);
+
+static void renew(struct world *w, const char *request, struct buffer *answer)
+{
+    char path[4096];
+
+    w->renewals++;
+    snprintf(w->renewal_asked, sizeof(w->renewal_asked), "%s", request);
+    if (w->meanwhile) {
+        sso_path(path);
+        write_text(path, w->meanwhile);
+    }
+    if (w->renewal_status != 0)
+        scripted_answer(answer, w->renewal_status, "", w->renewal);
+}
+
 static void script(void *context, const char *request, struct buffer *answer)
 {
     struct world *w = context;
     char body[4096];
 
+    if (strncmp(request, "POST /token ", 12) == 0) {
+        renew(w, request, answer);
+        return;
+    }
     if (w->status == 0)
         return;
     if (strncmp(request, "PUT /latest/api/token ", 22) == 0 && w->body[0] == '\0') {
@@ -129,15 +167,6 @@ static void script(void *context, const char *request, struct buffer *answer)
     scripted_answer(answer, w->status, w->headers, body);
 }
 
-static void write_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* Before `set`: what is the same for all. */
 static void world_init(struct world *w, void **state)
 {
@@ -154,6 +183,7 @@ static void world_init(struct world *w, void **state)
     set("HOME", directory);
     set(STS, w->server.url);
     set("AWS_ENDPOINT_URL_SSO", w->server.url);
+    set("AWS_ENDPOINT_URL_SSO_OIDC", w->server.url);
 }
 
 static bool world_try(struct world *w, const char *config, const char *credentials)
@@ -409,6 +439,294 @@ static void an_sso_session_is_used_until_it_ends(void **state)
     go_on(&w);
     assert_key(&w, "SSOKEY");
     assert_non_null(strstr(credential_provider_trouble(w.provider), "aws sso login"));
+    world_fini(&w);
+}
+
+/* ---- SSO: renewal ---- */
+
+#define OLD_TOKEN "cAnArY-access-token-old"
+#define NEW_TOKEN "cAnArY-access-token-new"
+#define CLIENT "\"clientId\":\"the-client\",\"clientSecret\":\"cAnArY-client-secret\",\"registrationExpiresAt\":\"2026-03-01T00:00:00Z\""
+#define REFRESH "\"refreshToken\":\"cAnArY-refresh-\\\"1\""
+#define REMAINS "\"startUrl\":\"https://corp.awsapps.com/start\",\"region\":\"eu-west-1\",\"unknown\":{\"a\":[1, 2]}"
+#define RENEWAL "{\"accessToken\":\"" NEW_TOKEN "\",\"expiresIn\":3600,\"refreshToken\":\"cAnArY-refresh-2\",\"tokenType\":\"Bearer\"}"
+
+/* A cached login whose token has so many seconds left (START_MS is at 12:34:56Z); `more`: its other members. */
+static void write_login(int64_t seconds, const char *more)
+{
+    char path[4096];
+    char expiration[32];
+    char text[4096];
+
+    sso_path(path);
+    iso(now.wall_ms + seconds * 1000, expiration);
+    snprintf(text, sizeof(text), "{\"accessToken\":\"" OLD_TOKEN "\",\"expiresAt\":\"%s\"%s%s}", expiration, more[0] ? "," : "", more);
+    write_text(path, text);
+}
+
+static void read_login(char out[4096])
+{
+    char path[4096];
+    FILE *file;
+
+    sso_path(path);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    out[fread(out, 1, 4095, file)] = '\0';
+    fclose(file);
+}
+
+static int files_in_the_cache(void)
+{
+    char path[4096];
+    DIR *folder;
+    int count = 0;
+
+    sso_path(path);
+    *strrchr(path, '/') = '\0';
+    folder = opendir(path);
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+static void give_role(struct world *w)
+{
+    w->status = 200;
+    snprintf(w->body, sizeof(w->body), "{\"roleCredentials\":{\"accessKeyId\":\"SSOKEY%d\",\"secretAccessKey\":\"" SECRET "\",\"sessionToken\":\"" TOKEN
+             "\",\"expiration\":%lld}}", ++w->serial, (long long)(now.wall_ms + HOUR));
+}
+
+static void sso_world_open(struct world *w, void **state, int64_t seconds, const char *more)
+{
+    world_init(w, state);
+    w->renewal_status = 200;
+    w->renewal = RENEWAL;
+    write_login(seconds, more);
+    give_role(w);
+    world_open(w, SSO_CONFIG, "");
+    settle(w);
+}
+
+static void a_token_that_ends_soon_is_renewed_and_its_file_replaced(void **state)
+{
+    struct world w;
+    char path[4096];
+    char file[4096];
+    struct stat status;
+    const char *body;
+
+    sso_world_open(&w, state, 899, CLIENT "," REFRESH "," REMAINS);
+    assert_key(&w, "SSOKEY1");
+    assert_heard(&w, "x-amz-sso_bearer_token: " NEW_TOKEN "\r\n");
+    assert_int_equal(w.renewals, 1);
+    assert_int_equal(w.server.requests, 2);
+    assert_non_null(strstr(w.renewal_asked, "POST /token HTTP/1.1\r\n"));
+    assert_non_null(strstr(w.renewal_asked, "\r\nContent-Type: application/json\r\n"));
+    assert_null(strstr(w.renewal_asked, "Authorization"));
+    assert_non_null(body = strstr(w.renewal_asked, "\r\n\r\n"));
+    assert_string_equal(body + 4, "{\"grantType\":\"refresh_token\",\"clientId\":\"the-client\",\"clientSecret\":\"cAnArY-client-secret\","
+                                  "\"refreshToken\":\"cAnArY-refresh-\\\"1\"}");
+    read_login(file);
+    assert_string_equal(file, "{" CLIENT "," REMAINS ",\"accessToken\":\"" NEW_TOKEN "\",\"expiresAt\":\"2026-01-31T13:34:56Z\","
+                              "\"refreshToken\":\"cAnArY-refresh-2\"}");
+    sso_path(path);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(files_in_the_cache(), 1);
+    assert_string_equal(credential_provider_trouble(w.provider), "");
+    world_fini(&w);
+}
+
+static void a_token_is_renewed_only_when_it_must_and_can_be(void **state)
+{
+    static const char login[] = CLIENT "," REFRESH;
+    static const struct {
+        int64_t seconds;
+        const char *more;
+        const char *config;
+        int renewals;
+    } cases[] = {
+        {900, login, SSO_CONFIG, 0},
+        {899, login, SSO_CONFIG, 1},
+        {-86400, login, SSO_CONFIG, 1},
+        {60, CLIENT, SSO_CONFIG, 0},
+        {60, REFRESH ",\"clientId\":\"c\",\"clientSecret\":\"cAnArY\"", SSO_CONFIG, 0},
+        {60, REFRESH ",\"clientId\":\"c\",\"registrationExpiresAt\":\"2026-03-01T00:00:00Z\"", SSO_CONFIG, 0},
+        {60, REFRESH ",\"clientSecret\":\"cAnArY\",\"registrationExpiresAt\":\"2026-03-01T00:00:00Z\"", SSO_CONFIG, 0},
+        {60, REFRESH ",\"clientId\":\"c\",\"clientSecret\":\"cAnArY\",\"registrationExpiresAt\":\"2026-01-31T12:34:56Z\"", SSO_CONFIG, 0},
+        {60, REFRESH ",\"clientId\":\"c\",\"clientSecret\":\"cAnArY\",\"registrationExpiresAt\":\"2026-01-31T12:34:57Z\"", SSO_CONFIG, 1},
+        {60, REFRESH ",\"clientId\":\"c\",\"clientSecret\":\"cAnArY\",\"registrationExpiresAt\":\"soon\"", SSO_CONFIG, 0},
+        /* the older kind of login (the file of this start URL is the session's) */
+        {60, login, "[default]\nsso_start_url = corp\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n", 0},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct world w;
+
+        world_init(&w, state);
+        w.renewal_status = 200;
+        w.renewal = RENEWAL;
+        write_login(cases[i].seconds, cases[i].more);
+        give_role(&w);
+        world_open(&w, cases[i].config, "");
+        settle(&w);
+        assert_key(&w, "SSOKEY1");
+        if (w.renewals != cases[i].renewals || strstr(w.server.last, cases[i].renewals ? NEW_TOKEN : OLD_TOKEN) == NULL)
+            fail_msg("case %zu: %d renewals", i, w.renewals);
+        world_fini(&w);
+    }
+}
+
+static void an_ended_session_that_cannot_be_renewed_says_how_to_log_in(void **state)
+{
+    struct world w;
+
+    sso_world_open(&w, state, -1, CLIENT);
+    assert_none(&w, "the SSO session has expired: run aws sso login --sso-session corp");
+    assert_int_equal(w.server.requests, 0);
+    world_fini(&w);
+}
+
+static void a_refused_renewal_leaves_the_token_that_there_is(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        const char *why;
+        enum error_code code;
+    } cases[] = {
+        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid refresh token provided\"}",
+         "SSO-OIDC answered with HTTP status 400: Invalid refresh token provided", ERROR_CREDENTIALS},
+        {401, "{\"error\":\"invalid_client\"}", "SSO-OIDC answered with HTTP status 401: invalid_client", ERROR_CREDENTIALS},
+        {500, "<html>", "SSO-OIDC answered with HTTP status 500", ERROR_UNAVAILABLE},
+        {0, "", "no answer from SSO-OIDC: ", ERROR_UNAVAILABLE},
+        {200, "{\"accessToken\":\"" NEW_TOKEN "\"}", "SSO-OIDC's answer is malformed: it has no accessToken, or no expiresIn", ERROR_CREDENTIALS},
+        {200, "{\"accessToken\":\"" NEW_TOKEN "\",\"expiresIn\":0}", "is malformed", ERROR_CREDENTIALS},
+        {200, "{\"expiresIn\":3600}", "is malformed", ERROR_CREDENTIALS},
+        {200, NEW_TOKEN, "is malformed", ERROR_CREDENTIALS},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct world w;
+        char before[4096];
+        char after[4096];
+        struct error err;
+
+        world_init(&w, state);
+        w.renewal_status = cases[i].status;
+        w.renewal = cases[i].body;
+        write_login(600, CLIENT "," REFRESH);
+        read_login(before);
+        give_role(&w);
+        world_open(&w, SSO_CONFIG, "");
+        settle(&w);
+        assert_key(&w, "SSOKEY1");
+        assert_heard(&w, "x-amz-sso_bearer_token: " OLD_TOKEN "\r\n");
+        world_close(&w);
+        now.wall_ms += 600 * 1000;
+        world_open(&w, SSO_CONFIG, "");
+        settle(&w);
+        assert_none(&w, "the SSO session has expired, and its renewal failed: ");
+        assert_none(&w, cases[i].why);
+        assert_none(&w, ": run aws sso login --sso-session corp");
+        assert_false(credential_provider_wait(w.provider, 0, &err));
+        assert_int_equal(err.code, cases[i].code);
+        assert_int_equal(w.renewals, 2);
+        read_login(after);
+        assert_string_equal(after, before);
+        world_fini(&w);
+    }
+}
+
+/* Refresh tokens may be good for once: whoever came second takes what the first one got. */
+static void a_token_that_another_program_renewed_is_taken(void **state)
+{
+    struct world w;
+
+    world_init(&w, state);
+    w.renewal_status = 400;
+    w.renewal = "{\"error\":\"invalid_grant\"}";
+    w.meanwhile = "{\"accessToken\":\"cAnArY-theirs\",\"expiresAt\":\"2026-01-31T13:30:00Z\"}";
+    write_login(-60, CLIENT "," REFRESH);
+    give_role(&w);
+    world_open(&w, SSO_CONFIG, "");
+    settle(&w);
+    assert_key(&w, "SSOKEY1");
+    assert_heard(&w, "x-amz-sso_bearer_token: cAnArY-theirs\r\n");
+    world_fini(&w);
+}
+
+static void a_new_login_is_not_written_over(void **state)
+{
+    char file[4096];
+    struct world w;
+
+    world_init(&w, state);
+    w.renewal_status = 200;
+    w.renewal = RENEWAL;
+    w.meanwhile = "{\"accessToken\":\"cAnArY-theirs\",\"expiresAt\":\"2026-01-31T23:30:00Z\",\"refreshToken\":\"cAnArY-other\"}";
+    write_login(60, CLIENT "," REFRESH);
+    give_role(&w);
+    world_open(&w, SSO_CONFIG, "");
+    settle(&w);
+    assert_key(&w, "SSOKEY1");
+    assert_heard(&w, "x-amz-sso_bearer_token: " NEW_TOKEN "\r\n");
+    read_login(file);
+    assert_string_equal(file, w.meanwhile);
+    give_role(&w);
+    go_on(&w);
+    assert_key(&w, "SSOKEY2");
+    assert_heard(&w, "x-amz-sso_bearer_token: cAnArY-theirs\r\n");
+    world_fini(&w);
+}
+
+/* And a refresh token that the answer does not replace is used again. */
+static void a_renewed_token_that_cannot_be_written_is_kept_in_memory(void **state)
+{
+    struct rlimit before;
+    struct rlimit small;
+    struct world w;
+    char path[4096];
+    char file[4096];
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 20, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    world_init(&w, state);
+    w.renewal_status = 200;
+    w.renewal = "{\"accessToken\":\"" NEW_TOKEN "\",\"expiresIn\":7200}";
+    write_login(60, CLIENT "," REFRESH);
+    give_role(&w);
+    world_open(&w, SSO_CONFIG, "");
+    setrlimit(RLIMIT_FSIZE, &small);
+    settle(&w);
+    assert_key(&w, "SSOKEY1");
+    read_login(file);
+    assert_non_null(strstr(file, OLD_TOKEN));
+    assert_int_equal(files_in_the_cache(), 1);
+    give_role(&w);
+    go_on(&w);
+    assert_key(&w, "SSOKEY2");
+    assert_heard(&w, "x-amz-sso_bearer_token: " NEW_TOKEN "\r\n");
+    assert_int_equal(w.renewals, 1);
+    setrlimit(RLIMIT_FSIZE, &before);
+    now.wall_ms += 2 * HOUR;
+    give_role(&w);
+    go_on(&w);
+    assert_key(&w, "SSOKEY3");
+    assert_int_equal(w.renewals, 2);
+    assert_non_null(strstr(w.renewal_asked, "\"refreshToken\":\"cAnArY-refresh-\\\"1\""));
+    read_login(file);
+    assert_non_null(strstr(file, NEW_TOKEN));
+    assert_non_null(strstr(file, REFRESH));
+    sso_path(path);
+    unlink(path);
+    go_on(&w);
+    assert_key(&w, "SSOKEY3");
+    assert_non_null(strstr(credential_provider_trouble(w.provider), "nobody is logged in"));
     world_fini(&w);
 }
 
@@ -855,6 +1173,13 @@ int main(void)
         with_directory(queues_have_roles_of_their_own),
         with_directory(a_web_identity_is_sent_unsigned_and_its_token_read_each_time),
         with_directory(an_sso_session_is_used_until_it_ends),
+        with_directory(a_token_that_ends_soon_is_renewed_and_its_file_replaced),
+        with_directory(a_token_is_renewed_only_when_it_must_and_can_be),
+        with_directory(an_ended_session_that_cannot_be_renewed_says_how_to_log_in),
+        with_directory(a_refused_renewal_leaves_the_token_that_there_is),
+        with_directory(a_token_that_another_program_renewed_is_taken),
+        with_directory(a_new_login_is_not_written_over),
+        with_directory(a_renewed_token_that_cannot_be_written_is_kept_in_memory),
         with_directory(a_program_is_asked),
         with_directory(a_container_is_asked_with_its_token_read_each_time),
         with_directory(containers_are_asked_only_where_they_may_be),
