@@ -591,8 +591,8 @@ static bool plain_segments(const char *path)
 static void check_s3(struct loading *l, const struct config_queue *q)
 {
     if (q->oversize != CONFIG_OVERSIZE_S3) {
-        if (q->s3_bucket || q->s3_prefix || q->s3_endpoint_url)
-            config_problem(l, q->where, "the queue \"%s\": s3_bucket, s3_prefix and s3_endpoint_url are of oversize: s3", q->name);
+        if (q->s3_bucket || q->s3_prefix || q->s3_region || q->s3_addressing || q->s3_endpoint_url)
+            config_problem(l, q->where, "the queue \"%s\": s3_bucket, s3_prefix, s3_region, s3_addressing and s3_endpoint_url are of oversize: s3", q->name);
         return;
     }
     if (q->s3_bucket == NULL)

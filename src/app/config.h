@@ -34,6 +34,8 @@ struct config_queue {
     int oversize;              /* enum config_oversize */
     char *s3_bucket;           /* of CONFIG_OVERSIZE_S3 */
     char *s3_prefix;           /* NULL: none */
+    char *s3_region;           /* NULL: the queue's */
+    int s3_addressing;         /* enum bucket_addressing */
     char *s3_endpoint_url;     /* NULL: AWS's, or the environment's */
     int target;                /* enum config_target */
     char *address;             /* of a queue on another server: name, URL or ARN; NULL: its name */

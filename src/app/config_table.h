@@ -97,6 +97,9 @@
       "of target sqs: a message longer than the queue takes is parked for an operator, sent with its key alone, or stored in s3_bucket and pointed to") \
     X(QUEUE, "s3_bucket", TEXT, struct config_queue, s3_bucket, 0, 0, "", "NAME", "of oversize s3: where payloads go (Amazon's Extended Client form)") \
     X(QUEUE, "s3_prefix", TEXT, struct config_queue, s3_prefix, 0, 0, "", "TEXT", "of oversize s3: before objects' keys, such as \"orders/\"") \
+    X(QUEUE, "s3_region", TEXT, struct config_queue, s3_region, 0, 0, "", "NAME", "of oversize s3: the bucket's region (default: the queue's)") \
+    X(QUEUE, "s3_addressing", ENUM, struct config_queue, s3_addressing, 0, 0, "auto", "auto|path|virtual",                                \
+      "of oversize s3: the bucket in the path, or in the host (auto: in the host on AWS, but in the path for a name with dots)")         \
     X(QUEUE, "s3_endpoint_url", TEXT, struct config_queue, s3_endpoint_url, 0, 0, "", "URL",                                             \
       "of oversize s3: another server with S3's API (default: AWS_ENDPOINT_URL_S3 and so on, or AWS)")
 

@@ -68,6 +68,21 @@ static bool find_dead_letters(struct destination *out, const struct config_queue
     return good;
 }
 
+/* Where too large payloads go. */
+static bool find_bucket(struct destination *out, const struct config_queue *queue, const struct aws_profile *profile, const char *(*lookup)(const char *),
+                        struct error *err)
+{
+    struct endpoint bucket = {0};
+    bool good;
+
+    out->s3_region = memory_strdup(queue->s3_region ? queue->s3_region : out->region);
+    good = (queue->s3_endpoint_url ? endpoint_from_url(&out->s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
+                                   : endpoint_find(&out->s3, AWS_S3, out->s3_region, profile, lookup, err)) &&
+           endpoint_of_bucket(&bucket, &out->s3, queue->s3_bucket, (enum bucket_addressing)queue->s3_addressing, err);
+    endpoint_fini(&bucket);
+    return good;
+}
+
 bool destination_find(struct destination *out, const struct config_queue *queue, const char *region, const struct aws_profile *profile,
                       const char *(*lookup)(const char *), struct error *err)
 {
@@ -94,9 +109,7 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     out->server = buffer_take(&server);
     out->pump = (struct pump_options){.url = out->url, .name = out->name, .owner = out->owner, .server = out->server, .requests_max = queue->requests_max,
                                       .fifo = slice_ends_with(slice_text(out->name), SLICE(".fifo"))};
-    if (queue->oversize == CONFIG_OVERSIZE_S3 &&
-        !(queue->s3_endpoint_url ? endpoint_from_url(&out->s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
-                                 : endpoint_find(&out->s3, AWS_S3, out->region, profile, lookup, err)))
+    if (queue->oversize == CONFIG_OVERSIZE_S3 && !find_bucket(out, queue, profile, lookup, err))
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     if (queue->dead_letter_queue && !find_dead_letters(out, queue, err))
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
@@ -106,7 +119,8 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     out->pump.gateway = queue->gateway;
     out->pump.s3_bucket = queue->oversize == CONFIG_OVERSIZE_S3 ? queue->s3_bucket : NULL;
     out->pump.s3_prefix = queue->s3_prefix;
-    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .s3 = out->s3.url ? &out->s3 : NULL, .region = out->region};
+    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .s3 = out->s3.url ? &out->s3 : NULL, .region = out->region,
+                                        .s3_region = out->s3_region, .s3_addressing = (enum bucket_addressing)queue->s3_addressing};
     return true;
 }
 
@@ -118,6 +132,7 @@ void destination_fini(struct destination *d)
     free(d->name);
     free(d->owner);
     free(d->region);
+    free(d->s3_region);
     free(d->server);
     free(d->dead.url);
     free(d->dead.name);

@@ -18,6 +18,7 @@ struct destination {
     char *name;
     char *owner;
     char *region;
+    char *s3_region;
     char *server; /* endpoint and region: is it another one after a reload? */
     struct dead_letters { /* the dead-letter queue there; zeroed: none */
         char *url;

@@ -114,7 +114,7 @@ void aws_call_start(struct http_client *http, const struct aws_call *call, const
     char stamp[17];
     char payload[2 * SHA256_BYTES + 1];
     struct sigv4_request request = {.method = slice_text(call->method ? call->method : "POST"), .path = path_of(call->url), .query = SLICE(""),
-                                    .body = call->body};
+                                    .body = call->body, .path_as_sent = call->s3};
 
     sigv4_stamp(at_ms, stamp);
     add(&h, "Host", slice_text(call->host));

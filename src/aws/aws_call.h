@@ -18,7 +18,7 @@ struct clock_skew {
 struct aws_call {
     const char *url;
     const char *method;       /* NULL: POST */
-    bool s3;                  /* signed as S3 wants it: with the payload's hash in a header */
+    bool s3;                  /* signed as S3 wants it: with the payload's hash in a header, the path as it is sent */
     const char *host;         /* for the Host header, with the port when it is not the scheme's own */
     const char *target;       /* X-Amz-Target: "DynamoDBStreams_20120810.GetRecords"; NULL: none */
     const char *content_type; /* NULL: AWS JSON 1.0 */

@@ -221,6 +221,38 @@ bool endpoint_find(struct endpoint *out, enum aws_service service, const char *r
     return url ? endpoint_from_url(out, url, source, err) : own_address(out, service, region, fips, dual, err);
 }
 
+/* Is it one label of a host? (Those that begin or end with a hyphen are older than today's rules for names.) */
+static bool bucket_is_label(const char *bucket)
+{
+    size_t len = strlen(bucket);
+
+    return strchr(bucket, '.') == NULL && bucket[0] != '-' && bucket[len - 1] != '-';
+}
+
+bool endpoint_of_bucket(struct endpoint *out, const struct endpoint *s3, const char *bucket, enum bucket_addressing addressing, struct error *err)
+{
+    struct slice host = bare_host(slice_text(s3->host));
+    bool number = host.len > 0 && (host.ptr[0] == '[' || strspn(s3->host, "0123456789.") >= host.len);
+    bool https = strncmp(s3->url, "https", 5) == 0;
+    bool can = !number && (bucket_is_label(bucket) || (!https && s3->custom));
+    bool is = addressing == BUCKET_VIRTUAL || (addressing == BUCKET_AUTO && !s3->custom && can);
+    const char *authority = strstr(s3->url, "://") + 3;
+    struct buffer text = {0};
+
+    *out = (struct endpoint){.custom = s3->custom};
+    if (is && !can)
+        return error_set(err, ERROR_CONFIG, "the bucket \"%s\" cannot be a part of the host %s (%s): say s3_addressing: path", bucket, s3->host,
+                         number ? "an address has no names below it" : "TLS certificates cover one label");
+    buffer_printf(&text, "%s%s%s", is ? bucket : "", is ? "." : "", s3->host);
+    out->host = buffer_take(&text);
+    if (is)
+        buffer_printf(&text, "%.*s%s.%s", (int)(authority - s3->url), s3->url, bucket, authority);
+    else
+        buffer_printf(&text, "%s/%s", s3->url, bucket);
+    out->url = buffer_take(&text);
+    return true;
+}
+
 static struct slice cut_label(struct slice *host)
 {
     size_t at = slice_index(*host, '.');

@@ -27,6 +27,11 @@ MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, cons
                             const char *(*lookup)(const char *), struct error *err);
 /* The endpoint of a URL that an option names; `source` is what error texts call it. */
 MUST_USE bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err);
+/* How a bucket is named in a URL; "auto" as botocore has it: by the host on Amazon's own addresses, by the path on any other and where a bucket's name has dots
+ * (its host would not be covered by the certificate): docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html */
+enum bucket_addressing { BUCKET_AUTO, BUCKET_PATH, BUCKET_VIRTUAL };
+/* The endpoint of a bucket, whose keys follow it as "/KEY". `s3`: S3's own; bucket: small letters, digits, dots, hyphens. False: *err, it cannot be virtual. */
+MUST_USE bool endpoint_of_bucket(struct endpoint *out, const struct endpoint *s3, const char *bucket, enum bucket_addressing addressing, struct error *err);
 /* The region that a host of SQS's own says ("sqs.eu-west-1.amazonaws.com", and the older "eu-west-1.queue.amazonaws.com"); NULL: another host. The caller
  * frees it. */
 char *endpoint_region(const struct endpoint *e);

@@ -21,7 +21,7 @@ static void done(void *context, const struct http_answer *answer)
 {
     struct sqs_client *c = context;
     struct target_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
-                                .unsent = answer->unsent, .withheld = answer->withheld};
+                                .unsent = answer->unsent, .withheld = answer->withheld, .bucket_region = answer->bucket_region};
 
     aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);
@@ -51,19 +51,31 @@ void sqs_client_free(struct sqs_client *c)
     free(c);
 }
 
-/* By the path, as every S3-compatible server takes it: the key needs no escape. */
+/* call->object is "/bucket/key". */
 static void put_object(struct sqs_client *c, const struct sqs_destination *to, struct target_call *call, int64_t now_wall_ms)
 {
+    struct slice object = slice_text(call->object + 1);
+    struct slice name = slice_from(object.ptr, slice_index(object, '/'));
+    char *bucket = slice_dup(name);
+    struct endpoint endpoint;
     struct buffer url = {0};
-    struct aws_call aws = {.method = "PUT", .s3 = true, .host = to->s3->host, .content_type = "application/json",
-                           .service = aws_service_signing_name(AWS_S3), .region = to->region, .body = buffer_slice(&call->body),
-                           .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
+    struct error err;
 
-    buffer_append_text(&url, to->s3->url);
-    buffer_append_text(&url, call->object);
-    aws.url = url.ptr;
-    aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
+    if (endpoint_of_bucket(&endpoint, to->s3, bucket, to->s3_addressing, &err)) {
+        struct aws_call aws = {.method = "PUT", .s3 = true, .host = endpoint.host, .content_type = "application/json",
+                               .service = aws_service_signing_name(AWS_S3), .region = to->s3_region, .body = buffer_slice(&call->body),
+                               .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
+
+        buffer_append_text(&url, endpoint.url);
+        buffer_append(&url, slice_after(object, name.len)); /* a key that needs no escape: the configuration takes no other prefix */
+        aws.url = url.ptr;
+        aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
+    } else {
+        panic("%s", err.text); /* destination_find has tried it */
+    }
     buffer_fini(&url);
+    endpoint_fini(&endpoint);
+    free(bucket);
     target_call_fini(call);
 }
 

@@ -14,6 +14,8 @@
 struct sqs_destination {
     const struct endpoint *endpoint;
     const struct endpoint *s3; /* for payloads that are too large; NULL: none are stored */
+    enum bucket_addressing s3_addressing;
+    const char *s3_region; /* of the bucket */
     const char *region;
     struct credential_provider *credentials; /* while it has none, calls are answered with its words */
 };

@@ -129,6 +129,14 @@ bool sts_error_decode(struct slice xml, struct buffer *code, struct buffer *mess
     return read_elements(xml, "Error", elements, &error) && code->len > 0;
 }
 
+bool s3_error_decode(struct slice xml, struct buffer *code, struct buffer *message, struct buffer *region)
+{
+    const struct element elements[] = {{"Code", code}, {"Message", message}, {"Region", region}, {NULL, NULL}};
+    const char *error;
+
+    return read_elements(xml, "Error", elements, &error) && code->len > 0;
+}
+
 /* ---- JSON ---- */
 
 /* Members of an object: strings decoded, numbers as they are; null and other kinds are passed over. */

@@ -36,6 +36,8 @@ void assume_role_with_web_identity_encode(struct buffer *out, const struct role_
 bool sts_answer_decode(struct issued *out, struct slice xml, const char **error);
 /* <ErrorResponse><Error><Code>, <Message>. */
 bool sts_error_decode(struct slice xml, struct buffer *code, struct buffer *message);
+/* S3's: the same, and <Region> where a signature was for another one. */
+bool s3_error_decode(struct slice xml, struct buffer *code, struct buffer *message, struct buffer *region);
 
 /* ---- JSON ---- */
 

@@ -141,7 +141,10 @@ void sigv4_canonical_request(struct buffer *out, const struct sigv4_request *req
 
     buffer_append(out, request->method);
     buffer_append_byte(out, '\n');
-    append_path(out, request->path);
+    if (request->path_as_sent)
+        buffer_append(out, request->path.len > 0 ? request->path : SLICE("/"));
+    else
+        append_path(out, request->path);
     buffer_append_byte(out, '\n');
     append_query(out, request->query);
     buffer_append_byte(out, '\n');

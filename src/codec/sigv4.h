@@ -24,6 +24,7 @@ struct sigv4_request {
     struct slice path;  /* as sent, percent-encoded; "" counts as "/" */
     struct slice query; /* as sent, without '?' */
     struct slice body;
+    bool path_as_sent; /* S3: neither normalised nor encoded once more; else as every other service wants it */
     const struct header *headers;
     size_t header_count;
 };

@@ -257,6 +257,9 @@ static size_t on_header(char *data, size_t one, size_t len, void *context)
 
         r->answer.has_crc32 = slice_to_u64(value, &crc) && crc <= UINT32_MAX;
         r->answer.crc32 = r->answer.has_crc32 ? (uint32_t)crc : 0;
+    } else if (colon == 19 && strncasecmp(data, "x-amz-bucket-region", 19) == 0) {
+        if (value.len < sizeof(r->answer.bucket_region) && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == value.len)
+            snprintf(r->answer.bucket_region, sizeof(r->answer.bucket_region), "%.32s", text);
     } else if (colon == 4 && strncasecmp(data, "Date", 4) == 0) {
         time_t at = curl_getdate(text, NULL);
 

@@ -41,6 +41,7 @@ struct http_answer {
     bool withheld;         /* status 0: http_client_withhold answered; `failure` has its words */
     bool has_crc32;        /* the answer had an x-amz-crc32 header */
     uint32_t crc32;
+    char bucket_region[33]; /* S3's x-amz-bucket-region: letters, digits, hyphens; "": none */
     int64_t server_date_ms; /* from the Date header; 0: none */
 };
 

@@ -145,11 +145,70 @@ static void endpoints_are_those_that_botocore_finds(void **state)
     json_decref(document);
 }
 
+static enum bucket_addressing addressing_of(const char *style)
+{
+    return strcmp(style, "auto") == 0 ? BUCKET_AUTO : strcmp(style, "path") == 0 ? BUCKET_PATH : BUCKET_VIRTUAL;
+}
+
+/* Where "virtual" is impossible botocore takes the path, without a word (and for a name with dots at an address, a host that cannot be); here it is an error. */
+static void judge_object(json_t *c, const struct aws_profile *profile)
+{
+    const char *url = json_string_value(json_array_get(c, 1));
+    enum bucket_addressing addressing = addressing_of(json_string_value(json_array_get(c, 4)));
+    const char *bucket = json_string_value(json_array_get(c, 5));
+    const char *want = json_string_value(json_array_get(c, 6));
+    struct endpoint s3;
+    struct endpoint found;
+    struct error err = {.text = ""};
+    char text[400];
+
+    environment = json_pack("{s:s,s:s}", "AWS_USE_FIPS_ENDPOINT", json_is_true(json_array_get(c, 2)) ? "true" : "false", "AWS_USE_DUALSTACK_ENDPOINT",
+                            json_is_true(json_array_get(c, 3)) ? "true" : "false");
+    assert_true(url ? endpoint_from_url(&s3, url, "test", &err)
+                    : endpoint_find(&s3, AWS_S3, json_string_value(json_array_get(c, 0)), profile, lookup, &err));
+    if (endpoint_of_bucket(&found, &s3, bucket, addressing, &err)) {
+        const char *host = strstr(found.url, "://") + 3;
+
+        snprintf(text, sizeof(text), "%s/KEY", found.url);
+        if (strcmp(text, want) != 0 || strncmp(host, found.host, strlen(found.host)) != 0 || strcspn(host, "/") != strlen(found.host))
+            fail_msg("%s: %s, %s", json_dumps(c, 0), text, found.host);
+        snprintf(text, sizeof(text), "://%s.", bucket);
+        if (addressing == BUCKET_VIRTUAL && strstr(want, text) == NULL)
+            fail_msg("%s: not virtual, and no error", json_dumps(c, 0));
+    } else {
+        snprintf(text, sizeof(text), "/%s/KEY", bucket);
+        if (addressing != BUCKET_VIRTUAL || (strstr(want, text) == NULL && strstr(want, ".127.0.0.1") == NULL && strstr(want, ".[::1]") == NULL) || strstr(err.text, "say s3_addressing: path") == NULL)
+            fail_msg("%s: %s", json_dumps(c, 0), err.text);
+    }
+    endpoint_fini(&found);
+    endpoint_fini(&s3);
+    json_decref(environment);
+}
+
+static void objects_are_put_where_botocore_puts_them(void **state)
+{
+    json_t *document = load("tests/golden/endpoints.json");
+    json_t *cases = json_object_get(document, "objects");
+    struct error err;
+    struct aws_profile *profile;
+
+    snprintf(directory, sizeof(directory), "%s", temporary_path(state, ""));
+    environment = NULL;
+    profile = aws_profile_load(NULL, lookup, &err);
+    assert_non_null(profile);
+    assert_true(json_array_size(cases) > 100);
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        judge_object(json_array_get(cases, i), profile);
+    aws_profile_free(profile);
+    json_decref(document);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_directory(the_source_is_the_one_that_botocore_takes),
         with_directory(endpoints_are_those_that_botocore_finds),
+        with_directory(objects_are_put_where_botocore_puts_them),
     };
 
     return cmocka_run_group_tests_name("aws_golden", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/golden/endpoints.json: the host that botocore finds for each service, region, and choice of FIPS and dual-stack; null where it finds none.
+"""Writes tests/golden/endpoints.json: the host that botocore finds for each service, region, and choice of FIPS and dual-stack; null where it finds none; and the
+URL at which it puts the object KEY into a bucket.
 
 usage: make_endpoints.py >tests/golden/endpoints.json"""
 import json
@@ -8,6 +9,7 @@ import sys
 from urllib.parse import urlparse
 
 import botocore
+import botocore.awsrequest
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -30,6 +32,37 @@ def host(session, service, region, fips, dual):
     return urlparse(resolver._provider.resolve_endpoint(**parameters).url).netloc
 
 
+BUCKETS = ["orders-large", "orders.large", "a1b"]
+PLACES = [("eu-west-1", None), ("us-east-1", None), ("cn-north-1", None), ("us-gov-west-1", None), ("eu-west-1", "http://localhost:9000"),
+          ("eu-west-1", "http://localhost:9000/below"), ("eu-west-1", "https://s3.example.com"), ("eu-west-1", "http://127.0.0.1:9000"),
+          ("eu-west-1", "http://[::1]:9000")]
+
+
+def object_url(session, region, endpoint, fips, dual, style, bucket):
+    config = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dual, s3={"us_east_1_regional_endpoint": "regional", "addressing_style": style})
+    client = session.create_client("s3", region_name=region, endpoint_url=endpoint, config=config, aws_access_key_id="a", aws_secret_access_key="b")
+    urls = []
+
+    def keep(request, **_):
+        urls.append(request.url)
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, None)
+
+    client.meta.events.register("before-send.s3.PutObject", keep)
+    try:
+        client.put_object(Bucket=bucket, Key="KEY", Body=b"")
+    except AttributeError:  # the answer has no stream
+        pass
+    return urls[0]
+
+
+def object_urls(session):
+    for region, endpoint in PLACES:
+        for fips, dual in ([(False, False), (False, True), (True, False), (True, True)] if endpoint is None and region != "cn-north-1" else [(False, False)]):
+            for style in ("auto", "path", "virtual"):
+                for bucket in BUCKETS:
+                    yield [region, endpoint, fips, dual, style, bucket, object_url(session, region, endpoint, fips, dual, style, bucket)]
+
+
 def main():
     session = botocore.session.get_session()
     cases = []
@@ -44,6 +77,8 @@ def main():
                     cases.append([service, region, fips, dual, found])
     print('{"botocore": "%s", "cases": [' % botocore.__version__)
     print(",\n".join(json.dumps(case) for case in cases))
+    print('], "objects": [')
+    print(",\n".join(json.dumps(case) for case in object_urls(session)))
     print("]}")
 
 

@@ -8,7 +8,7 @@ One folder a case: request (method, target, headers, empty line, body), canonica
 import pathlib
 import sys
 
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -43,6 +43,18 @@ CASES = [
     ("header-quotes", "POST", "/", {**JSON, "My-Header": '"a   b"'}, b"{}", None),
     ("header-case-and-order", "POST", "/", {"zzz": "1", "AAA": "2", "Mmm": "3"}, b"{}", None),
     ("header-empty", "POST", "/", {"My-Header": ""}, b"{}", None),
+    # S3: the payload's hash in a header, the path as it is sent
+    ("s3-put-by-path", "PUT", "/orders-large/orders/0041", {"Content-Type": "application/json"}, b'{"number":1}', None),
+    ("s3-put-by-host", "PUT", "/orders/0041", {"Host": "orders-large.s3.eu-west-1.amazonaws.com", "Content-Type": "application/json"}, b'{"number":1}', None),
+    ("s3-put-token", "PUT", "/b/k", {"Content-Type": "application/json"}, b"{}", "a/session+token=="),
+    ("s3-put-empty-body", "PUT", "/b/k", {}, b"", None),
+    ("s3-put-binary-body", "PUT", "/b/k", {}, bytes(range(256)), None),
+    ("s3-path-encoded-once", "PUT", "/b/a%20b/%E1%88%B4/c%2Bd%3De", {}, b"{}", None),
+    ("s3-path-slashes", "PUT", "/b//a///k/", {}, b"{}", None),
+    ("s3-path-dots", "PUT", "/b/./a/../k", {}, b"{}", None),
+    ("s3-path-tilde", "PUT", "/b/~k/-._", {}, b"{}", None),
+    ("s3-path-empty", "GET", "/", {}, b"", None),
+    ("s3-query", "GET", "/b?list-type=2&prefix=a%2Fb", {}, b"", None),
     ("header-amz", "POST", "/", {**JSON, "X-Amz-Sdk-Thing": "attempt=1; max=3"}, b"{}", None),
 ]
 
@@ -53,12 +65,15 @@ def make(folder, method, target, headers, body, token):
     if token:
         request.headers["X-Amz-Security-Token"] = token
     request.context["timestamp"] = STAMP
-    auth = SigV4Auth(Credentials(*KEYS, token), "sqs", "eu-west-1")
+    s3 = folder.name.startswith("s3-")
+    auth = (S3SigV4Auth if s3 else SigV4Auth)(Credentials(*KEYS, token), "s3" if s3 else "sqs", "eu-west-1")
+    if s3:
+        auth._modify_request_before_signing(request)
     canonical = auth.canonical_request(request)
     to_sign = auth.string_to_sign(request, canonical)
     signature = auth.signature(to_sign, request)
     signed = auth.signed_headers(auth.headers_to_sign(request))
-    lines = [f"{method} {target}", "Host:127.0.0.1:9324"] + [f"{name}:{value}" for name, value in request.headers.items()]
+    lines = [f"{method} {target}", *([] if "Host" in request.headers else ["Host:127.0.0.1:9324"])] + [f"{name}:{value}" for name, value in request.headers.items()]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "request").write_bytes("\n".join(lines).encode() + b"\n\n" + body)
     (folder / "canonical_request").write_text(canonical)

@@ -396,6 +396,37 @@ static void a_message_points_to_its_object_only_once_that_is_confirmed(void **st
     world_free(w);
 }
 
+static void a_bucket_of_another_region_is_told_with_its_region(void **state)
+{
+    static const struct {
+        int status;
+        const char *region;
+        const char *body;
+        const char *want; /* NULL: not that */
+    } cases[] = {
+        {301, "eu-central-1", "<Error><Code>PermanentRedirect</Code><Message>m</Message></Error>", "s3_region: eu-central-1 (HTTP status 301, PermanentRedirect)"},
+        {301, "eu-central-1", "", "s3_region: eu-central-1 (HTTP status 301)"},
+        {400, "us-east-2", "<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>x-1</Region></Error>", "s3_region: us-east-2 "},
+        {400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>us-west-2</Region></Error>", "in another region, us-west-2: say "},
+        {400, "ap-east-1", "<Error><Code>IllegalLocationConstraintException</Code><Message>m</Message></Error>", "s3_region: ap-east-1 "},
+        {301, NULL, "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>", NULL},
+        {400, "eu-west-1", "<Error><Code>ExpiredToken</Code><Message>m</Message></Error>", NULL},
+        {403, "eu-west-1", "<Error><Code>AccessDenied</Code><Message>m</Message></Error>", NULL},
+        {500, "eu-west-1", "", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct target_answer answer = {.status = cases[i].status, .bucket_region = cases[i].region, .body = slice_text(cases[i].body)};
+        enum target_verdict verdict;
+        char trouble[TROUBLE_TEXT];
+
+        assert_true(target_answer_failed(&answer, &verdict, trouble));
+        if (cases[i].want ? verdict != TARGET_DENIED || strstr(trouble, cases[i].want) == NULL : strstr(trouble, "s3_region") != NULL)
+            fail_msg("case %zu: %s", i, trouble);
+    }
+}
+
 /* A reload names another bucket, or none, while an object is on its way or there already: nothing may point to where it is not. */
 static void a_changed_bucket_is_written_to_before_anything_points_there(void **state)
 {
@@ -852,6 +883,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(batches_are_split_by_bytes_with_attributes_counted),
         cmocka_unit_test(a_message_longer_than_the_queue_takes_is_parked_and_the_others_go),
         cmocka_unit_test(a_message_points_to_its_object_only_once_that_is_confirmed),
+        cmocka_unit_test(a_bucket_of_another_region_is_told_with_its_region),
         cmocka_unit_test(a_changed_bucket_is_written_to_before_anything_points_there),
         cmocka_unit_test(a_server_that_takes_less_than_it_said_gets_smaller_batches),
         cmocka_unit_test(characters_that_sqs_refuses_are_escaped_in_the_json),
