@@ -79,6 +79,26 @@ class Ministack(Server):
             raise
 
 
+class Moto(Server):
+    """DynamoDB with streams, by others than Ministack's. It keeps numbers as they were written; a stream cannot be enabled again, and is in region us-east-1 by its records."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_path = directory / "moto.log"
+        program = pathlib.Path(sys.executable).parent / "moto_server"
+        super().__init__([program, "-H", "127.0.0.1", "-p", self.port], self.log_path)
+        try:
+            wait_until("moto", lambda: answers(self.url + "/moto-api/"), 60, self.process)
+        except Exception:
+            self.stop()
+            raise
+
+    def answered(self, status):
+        """How many requests with that status so far."""
+        return self.log_path.read_text().count(f'" {status} -')
+
+
 class Fauxqs(Server):
     """An SQS-compatible server in Node.js."""
 
