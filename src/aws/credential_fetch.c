@@ -501,6 +501,7 @@ static void process_begin(struct fetch *f, const struct credentials *base)
 {
     const char *error;
     char **words = shell_words_split(f->source->command, &error);
+    const struct subprocess_options options = {.argv = words, .timeout_ms = PROCESS_TIMEOUT_MS, .output_max = ANSWER_MAX};
     struct error err;
 
     (void)base;
@@ -510,7 +511,7 @@ static void process_begin(struct fetch *f, const struct credentials *base)
         fail(f, "credential_process is no command: %s", error);
         return;
     }
-    f->subprocess = subprocess_new(f->tools->loop, words, PROCESS_TIMEOUT_MS, ANSWER_MAX, process_done, f, &err);
+    f->subprocess = subprocess_new(f->tools->loop, &options, process_done, f, &err);
     free(words);
     if (f->subprocess == NULL)
         fail(f, "credential_process: %s", err.text);

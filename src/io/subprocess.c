@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Three descriptors are watched: the two pipes, a pidfd that becomes readable when the program ends, and a timerfd. The result is handed over when the
- * program has ended and both pipes are at their end; a grandchild that keeps a pipe open is therefore waited for until the time is up.
+ * What is watched: the pipes, a pidfd that becomes readable when the program ends, and a timerfd. The result is handed over when the program has ended and
+ * both pipes that it writes to are at their end; a grandchild that keeps one open is therefore waited for until the time is up.
  */
 #include "io/subprocess.h"
 
@@ -38,8 +38,11 @@ struct subprocess {
     const char *failure; /* NULL: none */
     struct channel output;
     struct channel error_text;
+    struct watch input; /* fd -1: all of it is written, or nobody reads it */
+    struct slice unwritten;
     struct watch process;
     struct watch timer;
+    int64_t grace_ms;    /* 0: none, or it is over */
     void (*done)(void *context, const struct subprocess_result *result);
     void *context;
 };
@@ -76,12 +79,39 @@ static void fail(struct subprocess *s, const char *failure)
     drop(s, &s->error_text.watch);
 }
 
+/* What is due when its time is up: at first its grace, if it has one. */
+static void set_timer(struct subprocess *s, int64_t ms)
+{
+    const struct itimerspec when = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
+
+    if (timerfd_settime(s->timer.fd, 0, &when, NULL) != 0)
+        panic("cannot set a timer of %lld ms: %s", (long long)ms, strerror(errno));
+}
+
+static void time_is_up(struct subprocess *s, const char *failure)
+{
+    int64_t grace_ms = s->grace_ms;
+
+    s->grace_ms = 0;
+    if (grace_ms == 0) {
+        fail(s, failure);
+        return;
+    }
+    if (s->failure == NULL)
+        s->failure = failure;
+    kill(-s->pid, SIGTERM); /* not reaped yet: the timer is gone by then */
+    set_timer(s, grace_ms);
+}
+
 static void finish_if_over(struct subprocess *s)
 {
     struct subprocess_result result = {.failure = s->failure, .output = buffer_slice(&s->output.text), .error_text = buffer_slice(&s->error_text.text)};
 
     if (!s->ended || s->output.watch.fd >= 0 || s->error_text.watch.fd >= 0)
         return;
+    drop(s, &s->input);
+    if (s->failure)
+        kill_group(s); /* what it has started may be deaf to SIGTERM */
     reap(s);
     if (result.failure == NULL && !WIFEXITED(s->status))
         result.failure = "it was killed by a signal";
@@ -118,6 +148,20 @@ static void output_ready(struct watch *w, uint32_t events)
     finish_if_over(s);
 }
 
+/* Errors are the program's affair: it need not read. */
+static void input_ready(struct watch *w, uint32_t events)
+{
+    struct subprocess *s = w->context;
+    ssize_t n = write(w->fd, s->unwritten.ptr, s->unwritten.len);
+
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    s->unwritten = n < 0 ? SLICE_NONE : slice_after(s->unwritten, (size_t)n);
+    if (s->unwritten.len == 0)
+        drop(s, w);
+}
+
 static void process_ready(struct watch *w, uint32_t events)
 {
     struct subprocess *s = w->context;
@@ -131,16 +175,25 @@ static void process_ready(struct watch *w, uint32_t events)
 static void timer_ready(struct watch *w, uint32_t events)
 {
     struct subprocess *s = w->context;
+    uint64_t count;
 
     (void)events;
-    drop(s, w);
-    fail(s, "it did not end in time, and was killed");
+    if (read(w->fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+        return; /* it was set anew */
+    time_is_up(s, "it did not end in time, and was killed");
     finish_if_over(s);
+}
+
+void subprocess_end(struct subprocess *s, const char *failure)
+{
+    if (s->failure == NULL)
+        time_is_up(s, failure);
 }
 
 /* ---- the start ---- */
 
-static bool spawn(struct subprocess *s, char *const *argv, int output, int error_text, struct error *err)
+/* A descriptor of -1: standard input is empty, the others are ours. */
+static bool spawn(struct subprocess *s, const struct subprocess_options *options, int input, int output, int error_text, struct error *err)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -151,75 +204,98 @@ static bool spawn(struct subprocess *s, char *const *argv, int output, int error
     sigemptyset(&none);
     sigfillset(&all); /* SIGPIPE is ignored by us, SIGHUP and SIGINT perhaps by whoever started us */
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&files, error_text, STDERR_FILENO);
+    if (input < 0)
+        posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    else
+        posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
+    if (output >= 0)
+        posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
+    if (error_text >= 0)
+        posix_spawn_file_actions_adddup2(&files, error_text, STDERR_FILENO);
     posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    failed = posix_spawnp(&s->pid, argv[0], &files, &attributes, argv, environ);
+    failed = posix_spawnp(&s->pid, options->argv[0], &files, &attributes, options->argv, options->environment ? options->environment : environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
-    return failed == 0 || error_set(err, ERROR_CREDENTIALS, "cannot run \"%s\": %s", argv[0], strerror(failed));
+    return failed == 0 || error_set(err, ERROR_SYSTEM, "cannot run \"%s\": %s", options->argv[0], strerror(failed));
 }
 
-static void watch(struct subprocess *s, struct watch *w, int fd, void (*ready)(struct watch *w, uint32_t events))
+/* A pipe's two ends; ours does not block. */
+struct ends {
+    int ours;
+    int its;
+};
+#define ENDS_NONE ((struct ends){-1, -1})
+
+static void watch(struct subprocess *s, struct watch *w, int fd, uint32_t events, void (*ready)(struct watch *w, uint32_t events))
 {
     *w = (struct watch){.fd = fd, .ready = ready, .context = s};
-    loop_watch(s->loop, w, EPOLLIN);
+    if (fd >= 0)
+        loop_watch(s->loop, w, events);
 }
 
-static void watch_all(struct subprocess *s, int output, int error_text, int timer, int64_t timeout_ms)
+static void watch_all(struct subprocess *s, int input, int output, int error_text, int timer, int64_t timeout_ms)
 {
-    const struct itimerspec when = {.it_value = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000 + (timeout_ms == 0)}};
     int process = pidfd_open(s->pid, 0);
 
-    if (process < 0 || timerfd_settime(timer, 0, &when, NULL) != 0)
+    if (process < 0)
         panic("cannot watch a process: %s", strerror(errno));
     fcntl(process, F_SETFD, FD_CLOEXEC);
-    watch(s, &s->output.watch, output, output_ready);
-    watch(s, &s->error_text.watch, error_text, output_ready);
-    watch(s, &s->process, process, process_ready);
-    watch(s, &s->timer, timer, timer_ready);
+    watch(s, &s->input, input, EPOLLOUT, input_ready);
+    watch(s, &s->output.watch, output, EPOLLIN, output_ready);
+    watch(s, &s->error_text.watch, error_text, EPOLLIN, output_ready);
+    watch(s, &s->process, process, EPOLLIN, process_ready);
+    watch(s, &s->timer, timer, EPOLLIN, timer_ready);
+    set_timer(s, timeout_ms);
 }
 
-static void close_pair(int pair[2])
+static void close_ends(struct ends *e)
 {
-    for (int i = 0; i < 2; i++)
-        if (pair[i] >= 0)
-            close(pair[i]);
-    pair[0] = pair[1] = -1;
+    if (e->ours >= 0)
+        close(e->ours);
+    if (e->its >= 0)
+        close(e->its);
+    *e = ENDS_NONE;
 }
 
-/* A pipe whose reading end does not block. */
-static bool open_pipe(int pair[2])
+static bool open_pipe(struct ends *e, bool it_reads)
 {
-    return pipe2(pair, O_CLOEXEC) == 0 && fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0;
+    int pair[2];
+
+    if (pipe2(pair, O_CLOEXEC) != 0)
+        return false;
+    *e = (struct ends){.ours = pair[it_reads], .its = pair[!it_reads]};
+    return fcntl(e->ours, F_SETFL, O_NONBLOCK) == 0;
 }
 
-static bool begin(struct subprocess *s, char *const *argv, int64_t timeout_ms, struct error *err)
+static bool begin(struct subprocess *s, const struct subprocess_options *options, struct error *err)
 {
-    int output[2] = {-1, -1};
-    int error_text[2] = {-1, -1};
+    struct ends input = ENDS_NONE;
+    struct ends output = ENDS_NONE;
+    struct ends error_text = ENDS_NONE;
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    bool good = timer >= 0 && open_pipe(output) && open_pipe(error_text);
+    bool good = timer >= 0 && (!slice_present(options->input) || open_pipe(&input, true)) &&
+                (options->inherit || (open_pipe(&output, false) && open_pipe(&error_text, false)));
 
-    good = good ? spawn(s, argv, output[1], error_text[1], err) : error_set(err, ERROR_SYSTEM, "cannot run \"%s\": %s", argv[0], strerror(errno));
+    good = good ? spawn(s, options, input.its, output.its, error_text.its, err)
+                : error_set(err, ERROR_SYSTEM, "cannot run \"%s\": %s", options->argv[0], strerror(errno));
     if (good) {
-        watch_all(s, output[0], error_text[0], timer, timeout_ms);
-        output[0] = error_text[0] = timer = -1;
+        watch_all(s, input.ours, output.ours, error_text.ours, timer, options->timeout_ms);
+        input.ours = output.ours = error_text.ours = timer = -1;
     }
-    close_pair(output);
-    close_pair(error_text);
+    close_ends(&input);
+    close_ends(&output);
+    close_ends(&error_text);
     if (timer >= 0)
         close(timer);
     return good;
 }
 
-struct subprocess *subprocess_new(struct loop *loop, char *const *argv, int64_t timeout_ms, size_t output_max,
+struct subprocess *subprocess_new(struct loop *loop, const struct subprocess_options *options,
                                   void (*done)(void *context, const struct subprocess_result *result), void *context, struct error *err)
 {
     struct subprocess *s = memory_zeroed(1, sizeof(*s));
@@ -227,12 +303,14 @@ struct subprocess *subprocess_new(struct loop *loop, char *const *argv, int64_t 
     s->loop = loop;
     s->done = done;
     s->context = context;
-    s->output.most = output_max;
+    s->unwritten = options->input;
+    s->grace_ms = options->grace_ms;
+    s->output.most = options->output_max;
     s->error_text.most = ERROR_TEXT_MAX;
     s->error_text.keep_reading = true;
-    s->output.watch.fd = s->error_text.watch.fd = s->process.fd = s->timer.fd = -1;
-    buffer_reserve(&s->output.text, output_max); /* growing would leave copies behind */
-    if (begin(s, argv, timeout_ms, err))
+    s->input.fd = s->output.watch.fd = s->error_text.watch.fd = s->process.fd = s->timer.fd = -1;
+    buffer_reserve(&s->output.text, options->output_max); /* growing would leave copies behind */
+    if (begin(s, options, err))
         return s;
     buffer_fini(&s->output.text);
     free(s);
@@ -244,6 +322,7 @@ void subprocess_free(struct subprocess *s)
     if (s == NULL)
         return;
     kill_group(s);
+    drop(s, &s->input);
     drop(s, &s->output.watch);
     drop(s, &s->error_text.watch);
     drop(s, &s->timer);

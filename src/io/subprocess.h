@@ -2,8 +2,9 @@
  *
  * subprocess: runs a program without blocking the loop, and hands over what it wrote. No shell is involved.
  *
- * The program gets /dev/null as standard input, the environment, no other descriptor, no blocked signals and a process group of its own, which is killed
- * when the time is up or the subprocess is freed. What it writes is bounded, and wiped afterwards: it may be a secret.
+ * The program gets standard input, output and error, the environment, no other descriptor, no blocked signals and a process group of its own, which is killed
+ * when the time is up or the subprocess is freed. What it writes is bounded, and wiped afterwards: it may be a secret; or it is not read at all.
+ * A program need not read its input: SIGPIPE is to be blocked or ignored in the caller's thread.
  */
 #ifndef S2Q_IO_SUBPROCESS_H
 #define S2Q_IO_SUBPROCESS_H
@@ -17,14 +18,27 @@ struct subprocess;
 struct subprocess_result {
     bool exited;             /* by itself; else it was killed, or output was too long, and `failure` says so */
     int status;              /* its exit status */
-    const char *failure;     /* exited is false: why */
+    const char *failure;     /* exited is false: why (a literal) */
     struct slice output;     /* borrowed until the callback returns */
     struct slice error_text; /* its standard error, the beginning */
 };
 
-/* argv[0] is looked for in PATH. `done` is called once, inside loop_wait; it may free the subprocess. NULL: *err (the program is not there, ...). */
-struct subprocess *subprocess_new(struct loop *loop, char *const *argv, int64_t timeout_ms, size_t output_max,
+struct subprocess_options {
+    char *const *argv;        /* argv[0] is looked for in PATH */
+    char *const *environment; /* NULL: ours */
+    struct slice input;       /* borrowed until the end; absent: /dev/null */
+    bool inherit;             /* it writes to our standard output and error, and nothing is handed over */
+    size_t output_max;        /* bytes that it may write; of no matter with `inherit` */
+    int64_t timeout_ms;       /* 0: none */
+    int64_t grace_ms;         /* when the time is up, its group gets SIGTERM, and SIGKILL so much later; 0: at once */
+};
+
+/* `done` is called once, inside loop_wait; it may free the subprocess. Options are read at once, but for the input. NULL: *err (the program is not there,
+ * ...). */
+struct subprocess *subprocess_new(struct loop *loop, const struct subprocess_options *options,
                                   void (*done)(void *context, const struct subprocess_result *result), void *context, struct error *err);
+/* As if its time were up; failure: a literal, in place of "it did not end in time". Once it was told, again does nothing. */
+void subprocess_end(struct subprocess *s, const char *failure);
 /* Kills it if it still runs; `done` is not called. */
 void subprocess_free(struct subprocess *s);
 

@@ -2,9 +2,11 @@
 #include "support/test.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "io/subprocess.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -31,12 +33,12 @@ static void on_done(void *context, const struct subprocess_result *r)
     snprintf(o->error_text, sizeof(o->error_text), "%.*s", SLICE_ARG(r->error_text));
 }
 
-static struct outcome run_words(const char *const *words, int64_t timeout_ms)
+static struct outcome run_with(const struct subprocess_options *options)
 {
     struct outcome o = {0};
     struct error err;
     struct loop *loop = loop_new(&err);
-    struct subprocess *s = subprocess_new(loop, (char *const *)(uintptr_t)words, timeout_ms, 100, on_done, &o, &err);
+    struct subprocess *s = subprocess_new(loop, options, on_done, &o, &err);
 
     if (s == NULL)
         fail_msg("%s", err.text);
@@ -48,6 +50,11 @@ static struct outcome run_words(const char *const *words, int64_t timeout_ms)
     loop_free(loop);
     assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* no zombie */
     return o;
+}
+
+static struct outcome run_words(const char *const *words, int64_t timeout_ms)
+{
+    return run_with(&(struct subprocess_options){.argv = (char *const *)(uintptr_t)words, .timeout_ms = timeout_ms, .output_max = 100});
 }
 
 static struct outcome run(const char *script, int64_t timeout_ms)
@@ -133,8 +140,107 @@ static void a_program_that_is_not_there_is_told(void **state)
     struct loop *loop = loop_new(&err);
 
     (void)state;
-    assert_null(subprocess_new(loop, argv, 1000, 100, on_done, NULL, &err));
+    assert_null(subprocess_new(loop, &(struct subprocess_options){.argv = argv, .timeout_ms = 1000, .output_max = 100}, on_done, NULL, &err));
     assert_string_equal(err.text, "cannot run \"/nowhere/at/all\": No such file or directory");
+    loop_free(loop);
+}
+
+/* The script with that input and environment. */
+static struct outcome run_given(const char *script, struct slice input, const char *const *environment)
+{
+    const char *const words[] = {"/bin/sh", "-c", script, NULL};
+
+    return run_with(&(struct subprocess_options){.argv = (char *const *)(uintptr_t)words, .environment = (char *const *)(uintptr_t)environment, .input = input,
+                                                 .timeout_ms = 10000, .output_max = 100});
+}
+
+static void input_is_written_as_it_is_read(void **state)
+{
+    static const char *const environment[] = {"A=1\n2", NULL};
+    char *large = memory_zeroed(1, 1 << 20);
+    struct outcome o;
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    memset(large, 'x', 1 << 20);
+    o = run_given("sleep 0.1; wc -c", slice_from(large, 1 << 20), NULL);
+    assert_string_equal(o.output, "1048576\n");
+    o = run_given("exit 3", slice_from(large, 1 << 20), NULL); /* nobody reads it */
+    assert_true(o.exited && o.status == 3);
+    o = run_given("exec <&-; sleep 0.1; echo fine", slice_from(large, 1 << 20), NULL);
+    assert_true(o.exited && o.status == 0);
+    o = run_given("/bin/cat; echo \"[$A][$HOME]\"", slice_from("a\0b\n", 4), environment);
+    assert_true(memcmp(o.output, "a", 2) == 0 && o.exited); /* the NUL ends our text */
+    o = run_given("/bin/cat; echo \"[$A][$HOME]\"", SLICE(""), environment);
+    assert_string_equal(o.output, "[1\n2][]\n");
+    free(large);
+}
+
+static void output_may_be_ours(void **state)
+{
+    static const char *const words[] = {"sh", "-c", "echo out; echo err >&2; sleep 60 & exit 7", NULL}; /* the child is not waited for */
+    char text[20] = {0};
+    int pair[2];
+    int out = dup(STDOUT_FILENO);
+    int err = dup(STDERR_FILENO);
+    struct outcome o;
+
+    (void)state;
+    assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+    dup2(pair[1], STDOUT_FILENO);
+    dup2(pair[1], STDERR_FILENO);
+    o = run_with(&(struct subprocess_options){.argv = (char *const *)(uintptr_t)words, .inherit = true});
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    assert_true(read(pair[0], text, sizeof(text) - 1) > 0);
+    assert_string_equal(text, "out\nerr\n");
+    assert_true(o.exited && o.status == 7 && o.output[0] == '\0');
+    close(pair[0]);
+    close(pair[1]);
+    close(out);
+    close(err);
+}
+
+static void grace_comes_before_the_end(void **state)
+{
+    static const struct {
+        const char *script;
+        const char *output;
+    } cases[] = {
+        {"trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.05; done", "hello\nbye\n"},
+        {"trap '' TERM; echo hello; while :; do sleep 0.05; done", "hello\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *const words[] = {"sh", "-c", cases[i].script, NULL};
+        int64_t began_ms = clock_now().mono_ms;
+        struct outcome o = run_with(&(struct subprocess_options){.argv = (char *const *)(uintptr_t)words, .timeout_ms = 500, .grace_ms = i == 0 ? 9000 : 300,
+                                                                 .output_max = 100});
+
+        assert_true(!o.exited && clock_now().mono_ms - began_ms < 8000);
+        assert_string_equal(o.failure, "it did not end in time, and was killed");
+        assert_string_equal(o.output, cases[i].output);
+    }
+}
+
+static void it_may_be_told_to_end(void **state)
+{
+    static const char *const words[] = {"sh", "-c", "trap '' TERM; sleep 60 & sleep 60", NULL};
+    struct outcome o = {0};
+    struct error err;
+    struct loop *loop = loop_new(&err);
+    struct subprocess *s = subprocess_new(
+        loop, &(struct subprocess_options){.argv = (char *const *)(uintptr_t)words, .grace_ms = 200, .output_max = 100}, on_done, &o, &err);
+
+    (void)state;
+    assert_non_null(s);
+    subprocess_end(s, "enough");
+    subprocess_end(s, "really");
+    for (int64_t end = clock_now().mono_ms + 10000; o.count == 0 && clock_now().mono_ms < end;)
+        loop_wait(loop, 100);
+    assert_string_equal(o.failure, "enough");
+    subprocess_free(s);
     loop_free(loop);
 }
 
@@ -146,6 +252,10 @@ int main(void)
         cmocka_unit_test(time_and_output_are_bounded),
         cmocka_unit_test(a_long_complaint_is_cut_not_refused),
         cmocka_unit_test(a_program_that_is_not_there_is_told),
+        cmocka_unit_test(input_is_written_as_it_is_read),
+        cmocka_unit_test(output_may_be_ours),
+        cmocka_unit_test(grace_comes_before_the_end),
+        cmocka_unit_test(it_may_be_told_to_end),
     };
 
     return cmocka_run_group_tests_name("subprocess", tests, NULL, NULL);
