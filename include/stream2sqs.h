@@ -78,7 +78,7 @@ struct s2q_message {
 
 enum s2q_outcome {
     S2Q_DONE,   /* delete it */
-    S2Q_RETRY,  /* let it come again, when its visibility ends or at once: options.retry_at_once. So is any value that is none of these */
+    S2Q_RETRY,  /* let it come again, when its visibility ends or at once: options.retry_at_once, s2q_retry_after. So is any value that is none of these */
     S2Q_GIVE_UP /* it will never work: see s2q_give_up */
 };
 
@@ -94,9 +94,14 @@ struct s2q_delivery; /* one call of a handler */
  * moves it. */
 S2Q_PUBLIC void s2q_give_up(struct s2q_delivery *delivery, const char *reason);
 
+/* Says when the message comes again, if the handler then returns S2Q_RETRY: so many seconds from then on (0: at once; SQS takes 43,200 at most, counted from
+ * its receive), whatever options.retry_at_once says. Of a FIFO queue, its group waits meanwhile. Does not block, and cannot fail. Only inside the handler, in
+ * its thread. Called twice, the last time counts. */
+S2Q_PUBLIC void s2q_retry_after(struct s2q_delivery *delivery, unsigned seconds);
+
 enum s2q_log_level { S2Q_LOG_DEBUG, S2Q_LOG_INFO, S2Q_LOG_WARNING, S2Q_LOG_ERROR };
 
-/* S2Q_OPTIONS_INIT is every default but for queue_url and handler. Texts are copied by s2q_consumer_new. */
+/* S2Q_OPTIONS_INIT is every default but for handler, and queue_url or queue_name. Texts are copied by s2q_consumer_new. */
 struct s2q_options {
     size_t size; /* sizeof(struct s2q_options): a newer library knows an older caller by it */
     const char *queue_url;         /* plain http only to loopback, here and in the next */
@@ -118,8 +123,27 @@ struct s2q_options {
     /* NULL: nothing is logged. `text` is one line, with no end of line, and is the library's. Called in the thread that is in a function of the library's,
      * never in a worker's; it should not block. No secret, body or receipt handle is ever logged. */
     void (*log)(void *context, enum s2q_log_level level, const char *text);
+    /* In place of queue_url: its URL is asked for when it runs, at endpoint_url, or where the AWS command line would ask (AWS_ENDPOINT_URL_SQS and so on, or
+     * Amazon SQS in the region). */
+    const char *queue_name;
+    const char *dead_letter_queue_name; /* in place of dead_letter_queue_url; asked for in the same way */
+    uint64_t messages_max;    /* it stops when the handler was called so often; no more messages are received than that needs; 0: no bound */
+    /* It stops when everything is settled and the queue gave no message for so many seconds (20 at most); 0: it does not. Messages that are hidden, by this
+     * consumer's failures or by others, are not waited for. */
+    unsigned stop_when_empty_s;
 };
-#define S2Q_OPTIONS_INIT {sizeof(struct s2q_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define S2Q_OPTIONS_INIT {sizeof(struct s2q_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* What became of messages, each counted once for each time that the handler was called with it. done and dead_lettered messages that are not deleted may come
+ * again. */
+struct s2q_counts {
+    size_t size;            /* sizeof(struct s2q_counts), as S2Q_COUNTS_INIT sets it */
+    uint64_t done;          /* the handler returned S2Q_DONE */
+    uint64_t retried;       /* S2Q_RETRY, or given up with nowhere to go */
+    uint64_t dead_lettered; /* given up, and confirmed by the dead-letter queue */
+    uint64_t deleted;       /* of done and dead_lettered: the server has confirmed the delete */
+};
+#define S2Q_COUNTS_INIT {sizeof(struct s2q_counts), 0, 0, 0, 0}
 
 struct s2q_consumer;
 
@@ -129,12 +153,15 @@ S2Q_PUBLIC struct s2q_consumer *s2q_consumer_new(const struct s2q_options *optio
 /* Blocks until stopped (S2Q_OK), or until it cannot go on (the status, and *error, which may be NULL): the server has refused the same thing three times in a
  * row (for expired credentials: ten times), or a thread cannot be started. A server that does not answer is asked again, with back-off, for ever.
  * In the end running handlers are waited for, deletes are flushed, and what no handler was given is made visible again; with a server that does not answer,
- * that is tried as long as the messages' visibility lasts. Receives that have waited for messages for a second are cut: a message that was on its way at that
+ * that is tried as long as the messages' visibility lasts. It stops by itself when options.messages_max or options.stop_when_empty_s say so. Receives that have waited for messages for a second are cut: a message that was on its way at that
  * very instant comes again when its visibility ends.
- * One thread at a time for one consumer; many consumers may run in a process. After an error, but not after a stop, it may be run again. */
+ * One thread at a time for one consumer; many consumers may run in a process. After an error, or when it stopped by itself, but not after s2q_consumer_stop,
+ * it may be run again. */
 S2Q_PUBLIC enum s2q_status s2q_consumer_run(struct s2q_consumer *consumer, struct s2q_error *error);
 /* Asks it to stop; returns at once. From any thread, from a handler, and from a signal handler. Also before it runs; once stopped, it stays so. */
 S2Q_PUBLIC void s2q_consumer_stop(struct s2q_consumer *consumer);
+/* Of its last run. Not while it runs. */
+S2Q_PUBLIC void s2q_consumer_counts(const struct s2q_consumer *consumer, struct s2q_counts *counts);
 /* Not while it runs, and not while s2q_consumer_stop may still be called. NULL: nothing. Wipes secrets. */
 S2Q_PUBLIC void s2q_consumer_free(struct s2q_consumer *consumer);
 /* The library's version, "0.1.0". Never freed. */

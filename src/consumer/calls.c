@@ -10,18 +10,14 @@
 #define WAIT_S 20
 #define CALL_TIMEOUT_MS 15000
 #define LONG_POLL_MS 1000 /* a receive that has not been answered for so long waits for messages */
+#define CUT_MS 100        /* in this time a server learns that a receive was cut, and gives it nothing more */
 #define ANSWER_MAX (16 * 1024 * 1024) /* ten messages of 1 MiB, escaped */
 #define REFUSALS_MAX 3
 #define EXPIRED_MAX 10 /* of credentials that have expired: fresh ones may be on their way */
 
 static const char *action_of(enum call_kind kind)
 {
-    return kind == CALL_RECEIVE ? "ReceiveMessage" : batch_actions[kind];
-}
-
-static bool is_receive(const struct calls *c, const struct call *call)
-{
-    return call < c->table + CALLS_RECEIVING;
+    return kind == CALL_RECEIVE ? "ReceiveMessage" : kind == CALL_LOOKUP ? "GetQueueUrl" : batch_actions[kind];
 }
 
 static struct call *find_free(struct calls *c, size_t from, size_t to)
@@ -42,8 +38,9 @@ static void start(struct calls *c, struct call *call, enum call_kind kind, struc
 
     snprintf(target, sizeof(target), "AmazonSQS.%s", action_of(kind));
     call->used = true;
+    call->kind = kind;
     call->started_ms = now.mono_ms;
-    aws_call_start_as(kind == CALL_RECEIVE ? c->receiving : c->settling, &aws, c->settings->provider, &c->skew, now.wall_ms);
+    aws_call_start_as(kind >= CALL_RECEIVE ? c->receiving : c->settling, &aws, c->settings->provider, &c->skew, now.wall_ms);
     buffer_fini(body);
 }
 
@@ -102,15 +99,33 @@ static bool passes(enum target_verdict verdict)
     return verdict == TARGET_RETRY || verdict == TARGET_THROTTLED;
 }
 
-static void give_in(struct calls *c, enum call_kind kind, const struct failing *f)
+/* What is asked for next; NULL: both URLs are known. */
+static struct buffer *url_wanted(struct calls *c, const char **name)
 {
     const struct s2q_options *o = &c->settings->options;
+    bool queue = c->queue_url.len == 0;
 
+    *name = queue ? o->queue_name : o->dead_letter_queue_name;
+    return queue ? &c->queue_url : *name && c->dead_letter_queue_url.len == 0 ? &c->dead_letter_queue_url : NULL;
+}
+
+/* For people: the queue that a call is about. */
+static const char *queue_of(struct calls *c, enum call_kind kind)
+{
+    const char *name = NULL;
+
+    if (kind == CALL_LOOKUP && url_wanted(c, &name))
+        return name;
+    return kind == CALL_SEND ? c->dead_letter_queue_url.ptr : c->queue_url.ptr;
+}
+
+static void give_in(struct calls *c, enum call_kind kind, const struct failing *f)
+{
     if (c->failed)
         return;
     c->failed = true;
     c->status = f->verdict == TARGET_NOT_FOUND ? S2Q_NOT_FOUND : f->verdict == TARGET_DENIED ? S2Q_CREDENTIALS : S2Q_CONFIG;
-    error_set(&c->failure, ERROR_USAGE, "%s at %s: %s", action_of(kind), kind == CALL_SEND ? o->dead_letter_queue_url : o->queue_url, f->text);
+    error_set(&c->failure, ERROR_USAGE, "%s at %s: %s", action_of(kind), queue_of(c, kind), f->text);
 }
 
 /* Calls that failed side by side count once. */
@@ -141,17 +156,36 @@ static void count_success(struct calls *c, enum call_kind kind)
 
 /* ---- answers ---- */
 
+static size_t asked(const struct calls *c, size_t *under_way)
+{
+    size_t sum = 0;
+
+    *under_way = 0;
+    for (size_t i = 0; i < CALLS_RECEIVING; i++) {
+        sum += c->table[i].used ? c->table[i].asked : 0;
+        *under_way += c->table[i].used;
+    }
+    return sum;
+}
+
+/* Nothing is asked for a while. */
+static void rest_after(struct calls *c, const struct call *call, const struct failing *f, int64_t now_ms)
+{
+    count_failure(c, call->kind, call, f, now_ms);
+    c->receive_due_ms = now_ms + back_off_ms(&c->jobs->random, c->fortunes[call->kind].failures - 1);
+}
+
 static void received(struct calls *c, const struct call *call, const struct http_answer *answer, int64_t now_ms)
 {
     struct sqs_received messages[SQS_RECEIVED_MAX];
     int count = answer->status == 200 ? sqs_receive_decode(answer->body, messages) : -1;
+    size_t under_way;
     struct failing f;
 
     if (count < 0) {
         judge(c, answer, &f);
-        count_failure(c, CALL_RECEIVE, call, &f, now_ms);
+        rest_after(c, call, &f, now_ms);
         c->receives_most = 1;
-        c->receive_due_ms = now_ms + back_off_ms(&c->jobs->random, c->fortunes[CALL_RECEIVE].failures - 1);
         return;
     }
     count_success(c, CALL_RECEIVE);
@@ -160,6 +194,22 @@ static void received(struct calls *c, const struct call *call, const struct http
     else if (count == 0)
         c->receives_most = 1;
     jobs_add(c->jobs, messages, (size_t)count, call->started_ms, now_ms);
+    c->empty |= count == 0 && call->alone && c->jobs->count == 0 && c->settings->options.stop_when_empty_s > 0 && asked(c, &under_way) == 0;
+}
+
+static void looked_up(struct calls *c, const struct call *call, const struct http_answer *answer, int64_t now_ms)
+{
+    const char *name;
+    struct buffer *url = url_wanted(c, &name);
+    struct failing f;
+
+    if (answer->status == 200 && sqs_queue_url_decode(answer->body, url) && url->len > 0) {
+        count_success(c, CALL_LOOKUP);
+        return;
+    }
+    buffer_reset(url);
+    judge(c, answer, &f);
+    rest_after(c, call, &f, now_ms);
 }
 
 /* The one entry of a SendMessageBatch may be what makes it too long, or what is refused: then not the calls fail, but this message. */
@@ -194,25 +244,15 @@ static void answered(void *context, const struct http_answer *answer)
 
     aws_call_learn(answer, &c->skew, now.wall_ms);
     call->used = false;
-    if (is_receive(c, call))
+    if (call->kind == CALL_RECEIVE)
         received(c, call, answer, now.mono_ms);
+    else if (call->kind == CALL_LOOKUP)
+        looked_up(c, call, answer, now.mono_ms);
     else
         settled(c, call, answer, now.mono_ms);
 }
 
 /* ---- starting ---- */
-
-static size_t asked(const struct calls *c, size_t *under_way)
-{
-    size_t sum = 0;
-
-    *under_way = 0;
-    for (size_t i = 0; i < CALLS_RECEIVING; i++) {
-        sum += c->table[i].used ? c->table[i].asked : 0;
-        *under_way += c->table[i].used;
-    }
-    return sum;
-}
 
 static size_t room_to_receive(const struct calls *c)
 {
@@ -222,17 +262,36 @@ static size_t room_to_receive(const struct calls *c)
     return !c->closing && under_way < c->receives_most ? jobs_room(c->jobs, sum) : 0;
 }
 
+/* One at a time, while nothing else can be done. */
+static void start_lookup(struct calls *c, const char *name)
+{
+    struct call *call = find_free(c, 0, CALLS_RECEIVING);
+    struct buffer body = {0};
+
+    call->asked = 1;
+    sqs_get_queue_url(&body, slice_text(name), SLICE_NONE);
+    start(c, call, CALL_LOOKUP, &body, CALL_TIMEOUT_MS);
+}
+
 static void start_receives(struct calls *c, int64_t now_ms)
 {
+    const struct s2q_options *o = &c->settings->options;
+    int wait_s = o->stop_when_empty_s > 0 ? (int)o->stop_when_empty_s : WAIT_S;
+    const char *name;
     size_t room;
 
+    if (now_ms >= c->receive_due_ms && room_to_receive(c) > 0 && url_wanted(c, &name)) {
+        start_lookup(c, name);
+        return;
+    }
     while (now_ms >= c->receive_due_ms && (room = room_to_receive(c)) > 0) {
         struct call *call = find_free(c, 0, CALLS_RECEIVING);
         struct buffer body = {0};
 
         call->asked = room;
-        sqs_receive_request(&body, slice_text(c->settings->options.queue_url), (int)room, WAIT_S, c->settings->jobs.visibility_s);
-        start(c, call, CALL_RECEIVE, &body, CALL_TIMEOUT_MS + WAIT_S * 1000);
+        call->alone = c->jobs->count == 0;
+        sqs_receive_request(&body, buffer_slice(&c->queue_url), (int)room, wait_s, c->settings->jobs.visibility_s);
+        start(c, call, CALL_RECEIVE, &body, CALL_TIMEOUT_MS + wait_s * INT64_C(1000));
     }
 }
 
@@ -255,19 +314,32 @@ static void cut_long_polls(struct calls *c)
         c->table[i].used = false;
 }
 
+/* What is made visible again must not be given to one of our own receives that is about to be cut: nobody would read it, and it would stay hidden. So nothing
+ * is, until all receives are answered, or were cut a moment ago. */
+static void wind_down_receives(struct calls *c, int64_t now_ms)
+{
+    int64_t last_ms = long_polls_ms(c);
+
+    if (last_ms > 0)
+        c->jobs->release_ms = (last_ms > now_ms ? last_ms : now_ms) + CUT_MS;
+    else if (c->receiving)
+        c->jobs->release_ms = 0;
+    if (c->receiving && last_ms <= now_ms)
+        cut_long_polls(c);
+}
+
 void calls_start(struct calls *c, int64_t now_ms)
 {
-    const struct s2q_options *o = &c->settings->options;
     struct call *call;
 
+    if (c->closing)
+        wind_down_receives(c, now_ms);
     while ((call = find_free(c, CALLS_RECEIVING, CALLS_MAX)) != NULL && jobs_batch(c->jobs, now_ms, &call->batch)) {
         struct buffer body = {0};
 
-        jobs_batch_write(c->jobs, &call->batch, slice_text(o->queue_url), slice_text(o->dead_letter_queue_url), &body);
+        jobs_batch_write(c->jobs, &call->batch, buffer_slice(&c->queue_url), buffer_slice(&c->dead_letter_queue_url), &body);
         start(c, call, (enum call_kind)call->batch.kind, &body, CALL_TIMEOUT_MS);
     }
-    if (c->closing && c->receiving && long_polls_ms(c) <= now_ms)
-        cut_long_polls(c);
     start_receives(c, now_ms);
 }
 
@@ -288,6 +360,8 @@ int64_t calls_due(const struct calls *c, int64_t now_ms)
 bool calls_init(struct calls *c, const struct settings *settings, struct jobs *jobs, struct loop *loop, struct error *err)
 {
     *c = (struct calls){.settings = settings, .jobs = jobs, .receives_most = 1};
+    buffer_append(&c->queue_url, slice_text(settings->options.queue_url));
+    buffer_append(&c->dead_letter_queue_url, slice_text(settings->options.dead_letter_queue_url));
     c->receiving = http_client_new(loop, answered, c, err);
     c->settling = c->receiving ? http_client_new(loop, answered, c, err) : NULL;
     if (c->settling == NULL)
@@ -314,4 +388,6 @@ void calls_fini(struct calls *c)
 {
     http_client_free(c->receiving);
     http_client_free(c->settling);
+    buffer_fini(&c->queue_url);
+    buffer_fini(&c->dead_letter_queue_url);
 }

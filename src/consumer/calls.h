@@ -16,15 +16,17 @@
 #define CALLS_SETTLING 16
 #define CALLS_MAX (CALLS_RECEIVING + CALLS_SETTLING)
 
+enum call_kind { CALL_SEND = BATCH_SEND, CALL_DELETE = BATCH_DELETE, CALL_VISIBILITY = BATCH_VISIBILITY, CALL_RECEIVE, CALL_LOOKUP };
+#define CALL_KINDS (CALL_LOOKUP + 1)
+
 struct call {
     bool used;
+    enum call_kind kind;
+    bool alone;         /* of a receive: all was settled when it began */
     size_t asked;       /* of a receive: messages */
     int64_t started_ms;
     struct batch batch; /* of the others */
 };
-
-enum call_kind { CALL_SEND = BATCH_SEND, CALL_DELETE = BATCH_DELETE, CALL_VISIBILITY = BATCH_VISIBILITY, CALL_RECEIVE };
-#define CALL_KINDS (CALL_RECEIVE + 1)
 
 /* How calls of a kind go. */
 struct fortune {
@@ -41,10 +43,13 @@ struct calls {
     bool closing;                  /* no more receives */
     struct http_client *settling;
     struct clock_skew skew;
+    struct buffer queue_url;              /* empty: to be asked for first */
+    struct buffer dead_letter_queue_url;  /* empty: to be asked for, or there is none */
     struct call table[CALLS_MAX]; /* receives first */
     size_t receives_most;         /* at once: more than one while they come back full */
     int64_t receive_due_ms;
     struct fortune fortunes[CALL_KINDS];
+    bool empty;                   /* the queue gave nothing for as long as options.stop_when_empty_s says */
     bool failed;                  /* it cannot go on: `failure` says why */
     enum s2q_status status;
     struct error failure;

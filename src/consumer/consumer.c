@@ -158,6 +158,12 @@ static void take_handled(struct s2q_consumer *c, int64_t now_ms)
     }
 }
 
+/* It has done what it was to do, cannot go on, or was told to stop. */
+static bool is_over(const struct s2q_consumer *c)
+{
+    return c->calls.failed || c->calls.empty || jobs_exhausted(&c->jobs) || atomic_load(&c->stop_wanted);
+}
+
 /* Nothing new; what no worker has begun with goes back. */
 static void wind_down(struct s2q_consumer *c, int64_t now_ms)
 {
@@ -175,7 +181,7 @@ static void turn(struct s2q_consumer *c)
     struct job *job;
 
     take_handled(c, now_ms);
-    if (!c->jobs.stopping && (c->calls.failed || atomic_load(&c->stop_wanted)))
+    if (!c->jobs.stopping && is_over(c))
         wind_down(c, now_ms);
     while ((job = jobs_next(&c->jobs, now_ms)) != NULL)
         crew_give(c->crew, job);
@@ -220,6 +226,15 @@ static enum s2q_status run(struct s2q_consumer *c, struct s2q_error *error)
     calls_fini(&c->calls);
     jobs_fini(&c->jobs);
     return status;
+}
+
+void s2q_consumer_counts(const struct s2q_consumer *c, struct s2q_counts *counts)
+{
+    struct s2q_counts all = c->jobs.counts;
+    size_t size = counts->size < sizeof(all) ? counts->size : sizeof(all);
+
+    all.size = counts->size;
+    memcpy(counts, &all, size);
 }
 
 enum s2q_status s2q_consumer_run(struct s2q_consumer *c, struct s2q_error *error)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define REASON_MAX 1024
+#define RETRY_MAX_S 43200 /* SQS's */
 
 /* In order. */
 struct line {
@@ -74,6 +75,12 @@ void s2q_give_up(struct s2q_delivery *delivery, const char *reason)
 {
     free(delivery->job->reason);
     delivery->job->reason = reason ? reason_text(slice_from(reason, strnlen(reason, REASON_MAX))) : NULL;
+}
+
+void s2q_retry_after(struct s2q_delivery *delivery, unsigned seconds)
+{
+    delivery->job->retry_said = true;
+    delivery->job->retry_s = seconds < RETRY_MAX_S ? seconds : RETRY_MAX_S;
 }
 
 static struct s2q_text text_of(struct slice s)

@@ -74,16 +74,25 @@ static size_t held_most(const struct jobs *j)
     return most < bound ? most : bound;
 }
 
+/* How many may still be received before there are enough. */
+static size_t wanted(const struct jobs *j, size_t asked)
+{
+    uint64_t taken = j->begun + j->in_state[JOB_READY] + asked;
+
+    return j->options.messages_max == 0 ? SIZE_MAX : taken < j->options.messages_max ? (size_t)(j->options.messages_max - taken) : 0;
+}
+
 size_t jobs_room(const struct jobs *j, size_t asked)
 {
     size_t most = held_most(j);
     size_t held = j->in_state[JOB_READY] + j->in_state[JOB_RUNNING] + asked;
     size_t room = held < most ? most - held : 0;
+    size_t bound = wanted(j, asked);
 
     if (j->stopping || j->count > held + UNSETTLED_MAX)
         return 0;
-    if (room >= JOBS_BATCH)
-        return JOBS_BATCH;
+    if (room >= JOBS_BATCH || room >= bound)
+        return JOBS_BATCH < bound ? JOBS_BATCH : bound;
     return room < (most + 1) / 2 && j->in_state[JOB_READY] > 0 ? 0 : room; /* few large receives, while there is work */
 }
 
@@ -172,11 +181,21 @@ static bool blocked(const struct job *job)
     return false;
 }
 
+static bool enough(const struct jobs *j)
+{
+    return j->options.messages_max > 0 && j->begun >= j->options.messages_max;
+}
+
+bool jobs_exhausted(const struct jobs *j)
+{
+    return enough(j) && j->in_state[JOB_RUNNING] == 0;
+}
+
 struct job *jobs_next(struct jobs *j, int64_t now_ms)
 {
     struct job *next;
 
-    if (j->in_state[JOB_READY] == 0 || j->in_state[JOB_RUNNING] >= 2 * j->options.workers)
+    if (j->in_state[JOB_READY] == 0 || j->in_state[JOB_RUNNING] >= 2 * j->options.workers || enough(j))
         return NULL;
     for (struct job *job = j->first; job; job = next) {
         next = job->next;
@@ -184,6 +203,7 @@ struct job *jobs_next(struct jobs *j, int64_t now_ms)
             continue;
         if (job->hidden_until_ms > now_ms) {
             move(j, job, JOB_RUNNING, INT64_MAX);
+            j->begun++;
             return job;
         }
         complain(job, "its visibility ended before a worker was free: it comes again", SLICE("the server did not extend it in time"));
@@ -195,13 +215,16 @@ struct job *jobs_next(struct jobs *j, int64_t now_ms)
 
 void jobs_untouched(struct jobs *j, struct job *job)
 {
+    j->begun--;
     move(j, job, JOB_READY, INT64_MAX);
 }
 
 static void come_again(struct jobs *j, struct job *job, int64_t now_ms)
 {
     release_group(j, job, now_ms);
-    if (j->options.retry_at_once)
+    j->counts.retried++;
+    job->release_s = job->retry_said ? job->retry_s : 0;
+    if (j->options.retry_at_once || job->retry_said)
         move(j, job, JOB_RELEASING, now_ms);
     else
         end(j, job);
@@ -217,6 +240,12 @@ static void give_up(struct jobs *j, struct job *job, int64_t now_ms)
     come_again(j, job, now_ms);
 }
 
+static void done(struct jobs *j, struct job *job, int64_t now_ms)
+{
+    j->counts.done++;
+    move(j, job, JOB_DELETING, now_ms + JOBS_LINGER_MS);
+}
+
 void jobs_handled(struct jobs *j, struct job *job, int64_t now_ms)
 {
     int64_t took_us = job->handled_us > 0 ? job->handled_us : 1;
@@ -227,7 +256,7 @@ void jobs_handled(struct jobs *j, struct job *job, int64_t now_ms)
         complain(job, "its visibility ended before it was handled: it may be handled twice", SLICE("the server did not extend it in time"));
     }
     if (job->outcome == S2Q_DONE)
-        move(j, job, JOB_DELETING, now_ms + JOBS_LINGER_MS);
+        done(j, job, now_ms);
     else if (job->outcome == S2Q_GIVE_UP)
         give_up(j, job, now_ms);
     else
@@ -255,6 +284,12 @@ static bool to_extend(const struct jobs *j, const struct job *job, int64_t until
     bool wanted = job->state == JOB_RUNNING || (unsettled && !j->stopping && !PLANTED(CONSUMER_NOT_EXTENDED));
 
     return wanted && !job->calling && job->extend_ms <= until_ms;
+}
+
+/* When something is to be done about it, beside its visibility. */
+static int64_t due_of(const struct jobs *j, const struct job *job)
+{
+    return job->state == JOB_RELEASING && job->due_ms < j->release_ms ? j->release_ms : job->due_ms;
 }
 
 static bool in_state_free(const struct job *job, enum job_state state)
@@ -296,7 +331,7 @@ static bool pick_visibility(struct jobs *j, int64_t now_ms, struct batch *out)
     bool due = false;
 
     for (struct job *job = j->first; job && out->count < JOBS_BATCH; job = job->next) {
-        if (in_state_free(job, JOB_RELEASING) ? job->due_ms > now_ms : !to_extend(j, job, near_ms))
+        if (in_state_free(job, JOB_RELEASING) ? due_of(j, job) > now_ms : !to_extend(j, job, near_ms))
             continue;
         out->release[out->count] = job->state == JOB_RELEASING;
         take(out, job);
@@ -326,8 +361,8 @@ int64_t jobs_due(const struct jobs *j)
     int64_t due_ms = INT64_MAX;
 
     for (const struct job *job = j->first; job; job = job->next) {
-        if (!job->calling && job->due_ms < due_ms)
-            due_ms = job->due_ms;
+        if (!job->calling && due_of(j, job) < due_ms)
+            due_ms = due_of(j, job);
         if (to_extend(j, job, due_ms))
             due_ms = job->extend_ms;
     }
@@ -384,7 +419,7 @@ void jobs_batch_write(const struct jobs *j, struct batch *batch, struct slice qu
         if (batch->kind == BATCH_DELETE)
             sqs_delete_entry(body, i, job->m.receipt_handle);
         else
-            sqs_visibility_entry(body, i, job->m.receipt_handle, batch->release[i] ? 0 : j->options.visibility_s);
+            sqs_visibility_entry(body, i, job->m.receipt_handle, batch->release[i] ? (int)job->release_s : j->options.visibility_s);
     }
     sqs_handles_end(body);
 }
@@ -430,14 +465,17 @@ static void try_again(struct jobs *j, struct job *job, bool hopeless, int64_t no
     }
     if (!ends)
         return;
-    if (job->state == JOB_SENDING)
+    if (job->state == JOB_SENDING) {
         release_group(j, job, now_ms);
+        j->counts.retried++;
+    }
     end(j, job);
 }
 
 static void sent(struct jobs *j, struct job *job, enum fate fate, const struct sqs_entry_result *r, bool hopeless, int64_t now_ms)
 {
     if (fate == FATE_GOOD) {
+        j->counts.dead_lettered++;
         move(j, job, JOB_DELETING, now_ms);
     } else if (fate == FATE_AGAIN) {
         try_again(j, job, hopeless, now_ms);
@@ -456,6 +494,8 @@ static void deleted(struct jobs *j, struct job *job, enum fate fate, const struc
     }
     if (fate == FATE_REFUSED)
         complain(job, "handled, but its delete was refused: it may come again", r->code);
+    else
+        j->counts.deleted++;
     end(j, job);
 }
 

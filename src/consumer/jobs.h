@@ -36,6 +36,8 @@ struct job {
     enum s2q_outcome outcome;
     int64_t handled_us;      /* how long the handler took */
     char *reason;            /* why it was given up, printable; NULL: not said. The job's */
+    bool retry_said;         /* when it comes again was said: retry_s */
+    unsigned retry_s;
     struct sqs_received m;
     enum job_state state;
     bool calling;             /* a call about it is under way */
@@ -43,6 +45,7 @@ struct job {
     uint64_t group;           /* hash; 0: none */
     int64_t hidden_until_ms;
     int64_t extend_ms;        /* when to extend it; INT64_MAX: not any more */
+    unsigned release_s;       /* of RELEASING: hidden for so long from then on */
     int64_t due_ms;           /* what its state asks for, not later (or, after failures, not before) */
     int failures;
 };
@@ -54,6 +57,7 @@ struct jobs_options {
     bool dead_letters; /* there is a queue for what is given up */
     bool dead_letters_fifo;
     size_t workers;
+    uint64_t messages_max; /* given out at most; 0: no bound */
 };
 
 struct jobs {
@@ -64,6 +68,9 @@ struct jobs {
     size_t in_state[JOB_STATES];
     int64_t average_us; /* of handlers; 0: not known */
     bool stopping;
+    int64_t release_ms; /* nothing is made visible before: a receive that is being cut would get it */
+    uint64_t begun; /* given out, but for those that came back untouched */
+    struct s2q_counts counts;
     struct random random;
 };
 
@@ -80,6 +87,8 @@ struct job *jobs_next(struct jobs *j, int64_t now_ms);
 void jobs_handled(struct jobs *j, struct job *job, int64_t now_ms);
 /* It was given out, but no worker has begun with it. */
 void jobs_untouched(struct jobs *j, struct job *job);
+/* As many were given out as there are to be, and all of them are handled. */
+bool jobs_exhausted(const struct jobs *j);
 /* From now on nothing is given out; what waits is made visible. */
 void jobs_stop(struct jobs *j, int64_t now_ms);
 

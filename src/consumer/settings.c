@@ -9,6 +9,7 @@
 #define WORKERS_MAX 1024
 #define VISIBILITY_DEFAULT_S 30
 #define VISIBILITY_MAX_S 43200 /* SQS's */
+#define WAIT_MAX_S 20          /* SQS's */
 
 /* A caller that was built with a newer header may have options that we do not know; unless it uses them, that is no matter. */
 static bool read_sized(struct s2q_options *out, const struct s2q_options *given, struct error *err)
@@ -33,16 +34,17 @@ static char *origin_of(const char *url)
     return path && path[1] != '\0' && !slice_ends_with(slice_text(url), SLICE("/")) ? slice_dup(slice_from(url, (size_t)(path - url))) : NULL;
 }
 
-static bool find_endpoint(struct settings *s, struct error *err)
+/* The server, as far as the options say. */
+static bool read_endpoint(struct settings *s, struct error *err)
 {
-    char *origin = origin_of(s->options.queue_url);
+    char *origin = s->options.queue_url ? origin_of(s->options.queue_url) : NULL;
     bool good = true;
 
-    if (origin == NULL)
+    if (s->options.queue_url && origin == NULL)
         good = error_set(err, ERROR_CONFIG, "options.queue_url \"%s\": wanted https://HOST/ACCOUNT/NAME", s->options.queue_url);
     else if (s->options.endpoint_url)
         good = endpoint_from_url(&s->endpoint, s->options.endpoint_url, "options.endpoint_url", err);
-    else
+    else if (origin)
         good = endpoint_from_url(&s->endpoint, origin, "options.queue_url", err);
     free(origin);
     return good;
@@ -50,14 +52,17 @@ static bool find_endpoint(struct settings *s, struct error *err)
 
 static bool check_dead_letters(const struct settings *s, struct error *err)
 {
-    char *ours = origin_of(s->options.queue_url);
-    char *other = s->options.dead_letter_queue_url ? origin_of(s->options.dead_letter_queue_url) : NULL;
+    const struct s2q_options *o = &s->options;
+    char *ours = o->queue_url ? origin_of(o->queue_url) : NULL;
+    char *other = o->dead_letter_queue_url ? origin_of(o->dead_letter_queue_url) : NULL;
     bool good = true;
 
-    if (s->options.dead_letter_queue_url && (other == NULL || strcmp(ours, other) != 0))
-        good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_url \"%s\" is not of the queue's server, %s", s->options.dead_letter_queue_url, ours);
-    else if (other && strcmp(s->options.queue_url, s->options.dead_letter_queue_url) == 0)
+    if (ours && o->dead_letter_queue_url && (other == NULL || strcmp(ours, other) != 0))
+        good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_url \"%s\" is not of the queue's server, %s", o->dead_letter_queue_url, ours);
+    else if (ours && other && strcmp(o->queue_url, o->dead_letter_queue_url) == 0)
         good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_url is the queue itself");
+    else if (o->dead_letter_queue_name && text_equal(o->dead_letter_queue_name, o->queue_name ? o->queue_name : strrchr(o->queue_url, '/') + 1))
+        good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_name is the queue itself");
     free(ours);
     free(other);
     return good;
@@ -65,8 +70,12 @@ static bool check_dead_letters(const struct settings *s, struct error *err)
 
 static bool check(const struct s2q_options *o, struct error *err)
 {
-    if (o->queue_url == NULL)
-        return error_set(err, ERROR_CONFIG, "options.queue_url is missing");
+    if (o->queue_url == NULL && o->queue_name == NULL)
+        return error_set(err, ERROR_CONFIG, "options.queue_url is missing, and so is queue_name");
+    if ((o->queue_url && o->queue_name) || (o->dead_letter_queue_url && o->dead_letter_queue_name))
+        return error_set(err, ERROR_CONFIG, "a queue has a URL or a name in the options, not both");
+    if (o->stop_when_empty_s > WAIT_MAX_S)
+        return error_set(err, ERROR_CONFIG, "options.stop_when_empty_s is %u: at most %d", o->stop_when_empty_s, WAIT_MAX_S);
     if (o->handler == NULL)
         return error_set(err, ERROR_CONFIG, "options.handler is missing");
     if (o->workers > WORKERS_MAX)
@@ -81,7 +90,7 @@ static bool check(const struct s2q_options *o, struct error *err)
 static void copy_texts(struct s2q_options *o)
 {
     const char **const texts[] = {&o->queue_url, &o->endpoint_url, &o->region, &o->access_key_id, &o->secret_access_key, &o->session_token, &o->profile,
-                                  &o->ca_bundle, &o->dead_letter_queue_url};
+                                  &o->ca_bundle, &o->dead_letter_queue_url, &o->queue_name, &o->dead_letter_queue_name};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *texts[i] = memory_strdup(*texts[i]);
@@ -95,12 +104,18 @@ static bool find_region(struct settings *s, struct error *err)
         s->region = memory_strdup(s->options.region);
         return true;
     }
-    if ((s->region = endpoint_region(&s->endpoint)) != NULL)
+    if (s->endpoint.url && (s->region = endpoint_region(&s->endpoint)) != NULL)
         return true;
     if ((found = region_find(s->profile, environment_lookup)) == NULL)
         return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or options.region (for a local server any will do)");
     s->region = memory_strdup(found);
     return true;
+}
+
+/* Of a name alone: where the AWS command line would ask. */
+static bool find_endpoint(struct settings *s, struct error *err)
+{
+    return s->endpoint.url || endpoint_find(&s->endpoint, AWS_SQS, s->region, s->profile, environment_lookup, err);
 }
 
 static bool find_ca_bundle(struct settings *s, struct error *err)
@@ -138,16 +153,21 @@ static bool find_credentials(struct settings *s, struct loop *loop, struct error
     return s->set != NULL;
 }
 
+static bool is_fifo(const char *url, const char *name)
+{
+    return slice_ends_with(slice_text(url ? url : name ? name : ""), SLICE(".fifo"));
+}
+
 static void set_defaults(struct settings *s)
 {
     struct s2q_options *o = &s->options;
-    const struct slice fifo = SLICE(".fifo");
 
     o->workers = o->workers ? o->workers : 1;
     o->visibility_timeout_s = o->visibility_timeout_s ? o->visibility_timeout_s : VISIBILITY_DEFAULT_S;
-    s->jobs = (struct jobs_options){.visibility_s = (int)o->visibility_timeout_s, .fifo = slice_ends_with(slice_text(o->queue_url), fifo),
-                                    .retry_at_once = o->retry_at_once, .dead_letters = o->dead_letter_queue_url != NULL, .workers = o->workers};
-    s->jobs.dead_letters_fifo = s->jobs.dead_letters && slice_ends_with(slice_text(o->dead_letter_queue_url), fifo);
+    s->jobs = (struct jobs_options){.visibility_s = (int)o->visibility_timeout_s, .fifo = is_fifo(o->queue_url, o->queue_name),
+                                    .retry_at_once = o->retry_at_once, .dead_letters = o->dead_letter_queue_url || o->dead_letter_queue_name,
+                                    .dead_letters_fifo = is_fifo(o->dead_letter_queue_url, o->dead_letter_queue_name), .workers = o->workers,
+                                    .messages_max = o->messages_max};
 }
 
 bool settings_init(struct settings *s, const struct s2q_options *given, struct loop *loop, struct error *err)
@@ -159,17 +179,18 @@ bool settings_init(struct settings *s, const struct s2q_options *given, struct l
     s->options = options;
     copy_texts(&s->options);
     set_defaults(s);
-    if (!find_endpoint(s, err) || !check_dead_letters(s, err))
+    if (!read_endpoint(s, err) || !check_dead_letters(s, err))
         return false;
     s->profile = aws_profile_load(s->options.profile, environment_lookup, err);
-    return s->profile && find_region(s, err) && find_ca_bundle(s, err) && find_credentials(s, loop, err);
+    return s->profile && find_region(s, err) && find_endpoint(s, err) && find_ca_bundle(s, err) && find_credentials(s, loop, err);
 }
 
 void settings_fini(struct settings *s)
 {
     struct s2q_options *o = &s->options;
     char *texts[] = {(char *)(uintptr_t)o->queue_url, (char *)(uintptr_t)o->endpoint_url, (char *)(uintptr_t)o->region, (char *)(uintptr_t)o->profile,
-                     (char *)(uintptr_t)o->ca_bundle, (char *)(uintptr_t)o->dead_letter_queue_url};
+                     (char *)(uintptr_t)o->ca_bundle, (char *)(uintptr_t)o->dead_letter_queue_url, (char *)(uintptr_t)o->queue_name,
+                     (char *)(uintptr_t)o->dead_letter_queue_name};
 
     if (s->set)
         credential_set_free(s->set);

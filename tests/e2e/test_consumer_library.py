@@ -142,7 +142,8 @@ def requests(bridge, operation):
 
 
 def test_only_its_own_symbols_are_seen(installed):
-    public = {"s2q_consumer_new", "s2q_consumer_run", "s2q_consumer_stop", "s2q_consumer_free", "s2q_give_up", "s2q_version"}
+    public = {"s2q_consumer_new", "s2q_consumer_run", "s2q_consumer_stop", "s2q_consumer_free", "s2q_consumer_counts", "s2q_give_up", "s2q_retry_after",
+              "s2q_version"}
     dynamic = [line.split() for line in run("nm", "-D", "--defined-only", installed.lib / "libstream2sqs.so").splitlines()]
     assert {name.split("@")[0] for _, kind, name in dynamic if kind != "A"} == public
     assert all(name.startswith("s2q_") for _, _, name in dynamic)
@@ -252,6 +253,69 @@ def test_a_dead_letter_queue_that_is_not_there_loses_nothing(start, server, sqs)
     assert sum(in_queue(sqs, url)) == 1
 
 
+def test_when_it_comes_again_may_be_said_for_each_message(start, server, sqs):
+    url = make(sqs)
+    send(sqs, url, "now:after0", "later:after3")
+    began = time.monotonic()
+    consumer = start(url, server, visibility=60, workers=2)
+    wait_until("one is back at once", lambda: consumer.done() == ["now:after0"], process=consumer.process)
+    assert time.monotonic() - began < 3
+    consumer.wait_done(2)
+    consumer.end()
+    assert time.monotonic() - began >= 3 and consumer.lines("counts") == [["2", "2", "0", "2"]]
+
+
+# ---- how long it goes on ----
+
+
+def test_no_more_is_received_than_is_wanted(start, server, sqs):
+    url = make(sqs)
+    send(sqs, url, *[f"{i}:{'retry' if i == 3 else 'ok'}" for i in range(100)])
+    consumer = start(url, server, workers=4, max=37, visibility=600)
+    assert consumer.process.wait(30) == OK
+    assert len(consumer.begun()) == 37 and consumer.lines("counts") == [["36", "1", "0", "36"]]
+    assert in_queue(sqs, url) == (63, 1)
+    consumer = start(url, server, workers=4, max=1, runs=3)  # it may be run again
+    assert consumer.process.wait(30) == OK
+    assert len(consumer.begun()) == 3 and in_queue(sqs, url) == (60, 1)
+    assert all(m["Attributes"]["ApproximateReceiveCount"] == "1" for m in receive(sqs, url, AttributeNames=["All"]))
+
+
+def test_it_stops_when_the_queue_is_empty(start, server, sqs):
+    url, ordered = make(sqs), make(sqs, fifo=True)
+    everything = [f"{i}:{'sleep1500' if i % 20 == 0 else 'ok'}" for i in range(60)]
+    send(sqs, url, *everything)
+    for i in range(25):  # what follows in a group cannot be received while those before it are in flight
+        sqs.send_message(QueueUrl=ordered, MessageBody=f"{i}:{'sleep1500' if i == 12 else 'ok'}", MessageGroupId="g", MessageDeduplicationId=str(i))
+    for queue, count in ((url, 60), (ordered, 25), (url, 0)):
+        consumer = start(queue, server, workers=2, empty=1)
+        assert consumer.process.wait(30) == OK and len(consumer.done()) == count
+    assert in_queue(sqs, url) == in_queue(sqs, ordered) == (0, 0)
+    send(sqs, url, "failing:retry")
+    consumer = start(url, server, empty=1, visibility=600)
+    assert consumer.process.wait(10) == OK and consumer.begun() == ["failing:retry"]  # hidden, and not waited for
+
+
+def test_a_queue_by_its_name(start, server, sqs):
+    url, dead = make(sqs), make(sqs)
+    name, dead_name = (u.rsplit("/", 1)[1] for u in (url, dead))
+    send(sqs, url, "a", "b:giveup")
+    consumer = start(name, server, endpoint=server.url, dead_name=dead_name, empty=1)
+    assert consumer.process.wait(20) == OK
+    assert consumer.lines("counts") == [["1", "0", "1", "2"]] and bodies(receive(sqs, dead)) == ["b:giveup"]
+    consumer = start(name + "-missing", server, endpoint=server.url)
+    assert consumer.process.wait(20) == NOT_FOUND
+    assert consumer.lines("status")[0][1].startswith(f"GetQueueUrl at {name}-missing: ")
+    consumer = start(name, server, endpoint=server.url, dead_name="missing")
+    assert consumer.process.wait(20) == NOT_FOUND and "GetQueueUrl at missing: " in consumer.lines("status")[0][1]
+    server.kill()
+    consumer = start(name, server, endpoint=server.url, max=1)
+    wait_until("it says so", lambda: "calls fail; trying again action=GetQueueUrl" in consumer.said(), process=consumer.process)
+    server.start()
+    send(sqs, url, "c")
+    assert consumer.process.wait(40) == OK and consumer.done() == ["c"]
+
+
 # ---- FIFO ----
 
 
@@ -320,6 +384,20 @@ def test_a_stop_under_load_hides_nothing(start, server, sqs):
     handled = consumer.done()
     assert len(set(handled)) == len(handled) < 3000
     assert in_queue(sqs, url) == (3000 - len(handled), 0)
+
+
+def test_a_stop_does_not_give_what_it_releases_to_its_own_long_poll(start, server, sqs):
+    url = make(sqs)
+    send(sqs, url, *[str(i) for i in range(40)])
+    consumer = start(url, server, workers=4, visibility=600)
+    consumer.wait_done(40)  # handlers seem to be fast: much is received ahead
+    send(sqs, url, *[f"{i}:sleep3000" for i in range(24)])
+    wait_until("all are received", lambda: in_queue(sqs, url) == (0, 24), process=consumer.process)
+    asked = requests(server, "ReceiveMessage")
+    time.sleep(1.2)  # so that a receive which waits for more is a long poll for certain
+    assert requests(server, "ReceiveMessage") == asked and in_queue(sqs, url) == (0, 24)
+    consumer.end(OK)
+    assert in_queue(sqs, url) == (64 - len(consumer.done()), 0)
 
 
 def test_a_stop_by_a_handler_ends_a_long_poll(start, server, sqs):
@@ -414,6 +492,9 @@ def test_a_queue_that_is_not_there_ends_it(start, server):
     ("http://127.0.0.1:1/1/q", {"workers": 1025}, "at most 1024"),
     ("http://127.0.0.1:1/1/q", {"visibility": 43201}, "at most 43200"),
     ("http://127.0.0.1:1/1/q", {"key": "AKIA"}, "belong together"),
+    ("http://127.0.0.1:1/1/q", {"empty": 21}, "at most 20"),
+    ("http://127.0.0.1:1/1/q", {"dead_name": "q"}, "the queue itself"),
+    ("http://127.0.0.1:1/1/q", {"dead_name": "d", "dead": "http://127.0.0.1:1/1/d"}, "not both"),
 ])
 def test_options_that_make_no_sense(start, url, options, says):
     consumer = start(url, keys=KEY, **options)

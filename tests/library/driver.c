@@ -2,10 +2,10 @@
  *
  * A program that uses the installed library as any other would, and does what its messages say: for tests/e2e/test_consumer_library.py.
  *
- *     driver QUEUE_URL [endpoint=URL] [workers=N] [visibility=SECONDS] [retry_at_once=1] [dead=QUEUE_URL] [region=R] [key=ID] [secret=S] [ca_bundle=FILE] [runs=N] [consumers=N]
+ *     driver QUEUE_URL|QUEUE_NAME [dead_name=QUEUE_NAME] [max=N] [empty=SECONDS] [endpoint=URL] [workers=N] [visibility=SECONDS] [retry_at_once=1] [dead=QUEUE_URL] [region=R] [key=ID] [secret=S] [ca_bundle=FILE] [runs=N] [consumers=N]
  *
- * A body "NAME:WHAT" is done by WHAT: retry (always), retry1 (the first time), giveup, sleepMS, stop; all else is done well. To standard output goes a line for
- * each beginning and end of a handler, and for each end of a run; to standard error what the library logs.
+ * A body "NAME:WHAT" is done by WHAT: retry (always), retry1 (the first time), afterSECONDS (again so much later, the first time), giveup, sleepMS, stop; all
+ * else is done well. To standard output goes a line for each beginning and end of a handler, for each end of a run, and for its counts; to standard error what the library logs.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -39,6 +39,10 @@ static enum s2q_outcome act(struct s2q_delivery *delivery, const char *what, uns
 {
     if (strcmp(what, "retry") == 0 || (strcmp(what, "retry1") == 0 && receive_count == 1))
         return S2Q_RETRY;
+    if (strncmp(what, "after", 5) == 0 && receive_count == 1) {
+        s2q_retry_after(delivery, (unsigned)atoi(what + 5));
+        return S2Q_RETRY;
+    }
     if (strcmp(what, "giveup") == 0) {
         s2q_give_up(delivery, "not this one");
         s2q_give_up(delivery, "no\tgood \xff");
@@ -86,8 +90,13 @@ static void set(struct s2q_options *o, const char *name, size_t len, const char 
         unsigned *number;
     } known[] = {{"endpoint", &o->endpoint_url, NULL}, {"dead", &o->dead_letter_queue_url, NULL}, {"region", &o->region, NULL}, {"key", &o->access_key_id, NULL},
                  {"secret", &o->secret_access_key, NULL}, {"ca_bundle", &o->ca_bundle, NULL}, {"workers", NULL, &o->workers}, {"visibility", NULL, &o->visibility_timeout_s},
-                 {"retry_at_once", NULL, (unsigned *)&o->retry_at_once}, {"runs", NULL, (unsigned *)runs}, {"consumers", NULL, (unsigned *)&consumer_count}};
+                 {"retry_at_once", NULL, (unsigned *)&o->retry_at_once}, {"runs", NULL, (unsigned *)runs},
+                 {"dead_name", &o->dead_letter_queue_name, NULL}, {"empty", NULL, &o->stop_when_empty_s}, {"consumers", NULL, (unsigned *)&consumer_count}};
 
+    if (len == 3 && strncmp(name, "max", 3) == 0) {
+        o->messages_max = (uint64_t)atoll(value);
+        return;
+    }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strlen(known[i].name) != len || strncmp(known[i].name, name, len) != 0)
             continue;
@@ -104,8 +113,12 @@ static void set(struct s2q_options *o, const char *name, size_t len, const char 
 static void *run(void *context)
 {
     struct s2q_error error = {S2Q_OK, ""};
+    struct s2q_counts counts = S2Q_COUNTS_INIT;
     enum s2q_status status = s2q_consumer_run(context, &error);
 
+    s2q_consumer_counts(context, &counts);
+    printf("counts\t%llu\t%llu\t%llu\t%llu\n", (unsigned long long)counts.done, (unsigned long long)counts.retried,
+           (unsigned long long)counts.dead_lettered, (unsigned long long)counts.deleted);
     printf("status\t%d\t%s\n", (int)status, error.text);
     fflush(stdout);
     return (void *)(size_t)status;
@@ -122,7 +135,7 @@ int main(int argc, char **argv)
 
     if (argc < 2)
         return 64;
-    options.queue_url = argv[1];
+    *(strchr(argv[1], '/') ? &options.queue_url : &options.queue_name) = argv[1];
     options.handler = handle;
     options.log = say;
     for (int i = 2; i < argc; i++) {

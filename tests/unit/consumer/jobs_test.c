@@ -169,6 +169,100 @@ static void as_many_are_asked_for_as_the_workers_will_soon_take(void **state)
     }
 }
 
+static void no_more_is_asked_for_than_is_wanted(void **state)
+{
+    struct world w;
+    struct job *slow;
+
+    (void)state;
+    world_init(&w, (struct jobs_options){.workers = 4, .messages_max = 5});
+    w.jobs.average_us = 100;
+    assert_int_equal(jobs_room(&w.jobs, 0), 5);
+    assert_int_equal(jobs_room(&w.jobs, 3), 2); /* asked for already */
+    assert_int_equal(jobs_room(&w.jobs, 5), 0);
+    receive(&w, "a1 a2 a3 b1 c1 d1"); /* one more than was asked for */
+    assert_int_equal(jobs_room(&w.jobs, 0), 0);
+    slow = next(&w, "a1");
+    handle(&w, "a2", S2Q_DONE);
+    handle(&w, "a3", S2Q_RETRY);
+    handle(&w, "b1", S2Q_DONE);
+    jobs_untouched(&w.jobs, next(&w, "c1")); /* does not count */
+    handle(&w, "c1", S2Q_DONE);
+    next(&w, NULL);
+    assert_false(jobs_exhausted(&w.jobs));
+    handled(&w, slow, S2Q_DONE);
+    assert_true(jobs_exhausted(&w.jobs));
+    jobs_stop(&w.jobs, w.now_ms);
+    call_and_answer(&w, BATCH_DELETE, "a1 a2 b1 c1", "srs-");
+    call_and_answer(&w, BATCH_VISIBILITY, "d1!", "s");
+    assert_int_equal(w.jobs.counts.done, 4);
+    assert_int_equal(w.jobs.counts.retried, 1);
+    assert_int_equal(w.jobs.counts.deleted, 2);
+    w.now_ms += T;
+    call_and_answer(&w, BATCH_DELETE, "c1", "s");
+    assert_int_equal(w.jobs.counts.deleted, 3);
+    world_fini(&w, 0);
+}
+
+static void of_a_group_what_is_passed_over_does_not_count(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, (struct jobs_options){.workers = 1, .fifo = true, .messages_max = 3});
+    receive(&w, "a1 a2 a3");
+    assert_int_equal(jobs_room(&w.jobs, 0), 0);
+    handle(&w, "a1", S2Q_RETRY);
+    call_and_answer(&w, BATCH_VISIBILITY, "a2! a3!", "ss");
+    assert_false(jobs_exhausted(&w.jobs));
+    w.jobs.average_us = 100;
+    assert_int_equal(jobs_room(&w.jobs, 0), 2);
+    world_fini(&w, 0);
+}
+
+static void when_it_comes_again_may_be_said(void **state)
+{
+    struct world w;
+    struct buffer body = {0};
+    struct batch batch;
+
+    (void)state;
+    for (int at_once = 0; at_once < 2; at_once++) {
+        world_init(&w, (struct jobs_options){.workers = 3, .retry_at_once = at_once});
+        receive(&w, "a1 b1");
+        for (unsigned i = 0; i < 2; i++) {
+            struct job *job = next(&w, i ? "b1" : "a1");
+
+            job->retry_said = true;
+            job->retry_s = i * 90;
+            handled(&w, job, S2Q_RETRY);
+        }
+        batch = call(&w, BATCH_VISIBILITY, "a1! b1!");
+        jobs_batch_write(&w.jobs, &batch, SLICE("u"), SLICE_NONE, &body);
+        assert_slice(buffer_slice(&body), "{\"QueueUrl\":\"u\",\"Entries\":[{\"Id\":\"0\",\"ReceiptHandle\":\"a1\",\"VisibilityTimeout\":0},"
+                                          "{\"Id\":\"1\",\"ReceiptHandle\":\"b1\",\"VisibilityTimeout\":90}]}");
+        answer(&w, &batch, "ss");
+        buffer_fini(&body);
+        world_fini(&w, 0);
+    }
+}
+
+static void what_is_released_waits_for_receives_that_are_cut(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, (struct jobs_options){.workers = 1});
+    receive(&w, "a1 b1");
+    jobs_stop(&w.jobs, w.now_ms);
+    w.jobs.release_ms = w.now_ms + 100;
+    no_call(&w);
+    assert_int_equal(jobs_due(&w.jobs), w.now_ms + 100);
+    w.now_ms += 100;
+    call_and_answer(&w, BATCH_VISIBILITY, "a1! b1!", "ss");
+    world_fini(&w, 0);
+}
+
 static void deletes_wait_for_company(void **state)
 {
     struct world w;
@@ -656,6 +750,10 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_are_asked_for_as_the_workers_will_soon_take),
+        cmocka_unit_test(no_more_is_asked_for_than_is_wanted),
+        cmocka_unit_test(of_a_group_what_is_passed_over_does_not_count),
+        cmocka_unit_test(when_it_comes_again_may_be_said),
+        cmocka_unit_test(what_is_released_waits_for_receives_that_are_cut),
         cmocka_unit_test(deletes_wait_for_company),
         cmocka_unit_test(each_entry_of_a_batch_has_its_own_fate),
         cmocka_unit_test(a_delete_is_tried_beyond_its_visibility_but_not_when_stopping),
