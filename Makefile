@@ -22,7 +22,7 @@ CFLAGS_ALL = -std=c17 -D_GNU_SOURCE -DS2Q_VERSION='"$(VERSION)"' -Isrc -Iinclude
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(EXTRA_LDFLAGS) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 
-LAYERS := base codec io store core aws serve app
+LAYERS := base codec io store core aws consumer serve app
 SOURCES := $(filter-out src/app/main.c,$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -32,7 +32,6 @@ UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*_test.c tests/p
 LIBRARY_SOURCES := $(wildcard src/base/*.c src/codec/*.c src/aws/*.c src/consumer/*.c) $(addprefix src/,io/loop.c io/http_client.c io/subprocess.c core/target.c core/stream_call.c)
 LIBRARY_PACKAGES := libcurl libcrypto
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/pic/%.o)
-CONSUMER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/consumer/*.c))
 SONAME := libstream2sqs.so.0
 
 .PHONY: all help library
@@ -56,9 +55,6 @@ $(BUILD)/pic/%.o: %.c Makefile
 	$(call say,CC,$< (library))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -ffunction-sections -fdata-sections -MMD -MP -c -o $@ $<
-
-$(BUILD)/libconsumer.a: $(CONSUMER_OBJECTS)
-	$(Q)rm -f $@ && ar rcs $@ $^
 
 # One object, in which all but s2q_* is local.
 $(BUILD)/libstream2sqs.a: $(LIBRARY_OBJECTS)

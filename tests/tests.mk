@@ -6,11 +6,6 @@ $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(SUPPORT_OBJECTS) $(BUILD)/libco
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libcore.a $(LIBS) -lcmocka
 
-# Those of the consumer library's insides, which the daemon has not.
-$(BUILD)/tests/unit/consumer/%_test: $(BUILD)/tests/unit/consumer/%_test.o $(SUPPORT_OBJECTS) $(BUILD)/libconsumer.a $(BUILD)/libcore.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(SUPPORT_OBJECTS) $(BUILD)/libconsumer.a $(BUILD)/libcore.a $(LIBS) -lcmocka
-
 # The simulation: a program of its own.
 $(BUILD)/tests/sim/sim: $(BUILD)/tests/sim/sim.o $(SUPPORT_OBJECTS) $(BUILD)/libcore.a
 	$(call say,LINK,$@)

@@ -129,6 +129,16 @@ size_t keyring_count(const struct keyring *ring)
     return ring->len - 1;
 }
 
+const struct access_key *keyring_at(const struct keyring *ring, size_t at)
+{
+    return at + 1 < ring->len ? ring->keys[at + 1] : NULL;
+}
+
+struct slice access_key_secret(const struct access_key *key)
+{
+    return key->secret;
+}
+
 static void derive(struct derived *d, struct slice secret, struct slice date, struct slice region, struct slice service)
 {
     unsigned char key[SHA256_BYTES];

@@ -70,6 +70,10 @@ void keyring_add(struct keyring *ring, struct slice id, struct slice secret);
 /* The same, with limits that access_key_limits_valid has passed; they are copied. */
 void keyring_add_limited(struct keyring *ring, struct slice id, struct slice secret, const struct access_key_limits *limits);
 size_t keyring_count(const struct keyring *ring);
+/* In the order in which they were added; NULL: there are not so many. */
+const struct access_key *keyring_at(const struct keyring *ring, size_t at);
+/* For whoever signs with it. Never to be shown. */
+struct slice access_key_secret(const struct access_key *key);
 /* The key of that id, derived for date, region and service, ready to sign with; for an id that is not in the ring, one of a random secret (so that it costs
  * the same), and *found is NULL. Borrowed until the next call. */
 const struct hmac_key *keyring_derive(struct keyring *ring, struct slice id, struct slice date, struct slice region, struct slice service,

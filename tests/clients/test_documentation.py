@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 import boto3
@@ -15,10 +16,10 @@ PAGE = HERE.parent.parent / "docs/consumers.md"
 ORDERS = [f"order-{i}" for i in range(20)]
 
 
-def block(heading):
-    """The one block of code under a heading that begins so."""
+def block(heading, language=r"\w+"):
+    """The block of code under a heading that begins so, the first of that language."""
     section = next(s for s in re.split(r"^## ", PAGE.read_text(), flags=re.M) if s.startswith(heading))
-    return re.search(r"^```\w+\n(.*?)^```$", section, re.S | re.M).group(1)
+    return re.search(rf"^```{language}\n(.*?)^```$", section, re.S | re.M).group(1)
 
 
 def record(order):
@@ -70,7 +71,31 @@ def go_program(directory):
     return [directory / "consumer"]
 
 
-@pytest.mark.parametrize("program", [python_program, javascript_program, java_program, go_program])
+def shell_program(directory):
+    """Where no stream2sqs runs on the ledger: by the environment that the page sets."""
+    script = block("A shell command", "sh")
+    assert "\nstream2sqs consume " in script
+    script = script.replace("\nstream2sqs consume ", f"\nexec {BUILD}/stream2sqs consume --visibility 1 ")  # exec: so that a signal reaches it
+    (directory / "consume.sh").write_text(script)
+    return ["bash", "-eu", directory / "consume.sh"]
+
+
+def lambda_program(directory):
+    """Beside the ledger."""
+    script = block("A shell command", "javascript")
+    command = re.search(r"^// run\.mjs: stream2sqs (consume .*)$", script, re.M).group(1)
+    (directory / "run.mjs").write_text(script)
+    (directory / "index.mjs").write_text("""export async function handler(event) {
+  const order = event.Records[0].dynamodb.Keys.id.S;
+  console.log(order === "bad" ? "failed" : "handled", order);
+  if (order === "bad") throw new Error(order);
+}
+""")
+    return ["env", "-u", "AWS_ENDPOINT_URL_SQS", "-u", "AWS_ACCESS_KEY_ID", f"STREAM2SQS_LEDGER={directory.parent}/ledger.db", f"{BUILD}/stream2sqs",
+            *shlex.split(command), "--visibility", "1"]
+
+
+@pytest.mark.parametrize("program", [python_program, javascript_program, java_program, go_program, shell_program, lambda_program])
 def test_a_program_of_the_page(bridge, env, tmp_path, program):
     directory = tmp_path / "program"
     directory.mkdir()

@@ -19,7 +19,7 @@ def problems_of(path, layer):
     if layer == "consumer":
         allowed = [name for name in allowed if name != "store"]  # the library has no ledger
     elif layer in ("serve", "app"):
-        allowed = [name for name in allowed if name != "consumer"]  # the daemon is not built with the library
+        allowed = [name for name in allowed if name != "consumer"]  # commands use it as any program does: by include/stream2sqs.h
     lines = path.read_text().splitlines()
     if not lines or "SPDX-License-Identifier: Apache-2.0" not in lines[0]:
         yield 1, "no SPDX line"

@@ -39,6 +39,10 @@ static void words_after_the_secret_limit_a_key(void **state)
     assert_false(slice_present(access_key_account(key)));
     keyring_derive(ring, SLICE("AKIAGUEST"), SLICE("20260131"), SLICE("r"), SLICE("sqs"), &key);
     assert_slice(access_key_account(key), "123456789012");
+    assert_ptr_equal(keyring_at(ring, 2), key); /* in the file's order */
+    assert_slice(access_key_id(keyring_at(ring, 0)), "AKIAONE");
+    assert_slice(access_key_secret(keyring_at(ring, 0)), "first-secret");
+    assert_null(keyring_at(ring, 3));
     keyring_free(ring);
 }
 

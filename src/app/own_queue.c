@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/own_queue.h"
+
+#include "app/access_keys.h"
+#include "app/control.h"
+#include "app/reading.h"
+#include "aws/credentials.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+/* ---- where ---- */
+
+/* "http://127.0.0.1:9324", as the process has written it down; NULL: none did. The caller frees it. */
+static char *address_of(const struct config *config)
+{
+    struct buffer path = {0};
+    json_t *document;
+    const char *url;
+    char *found;
+
+    buffer_printf(&path, "%s.addresses", config->ledger);
+    document = json_load_file(path.ptr, 0, NULL);
+    url = text_of(document, "sqs");
+    found = url[0] ? memory_strdup(url) : NULL;
+    json_decref(document);
+    buffer_fini(&path);
+    return found;
+}
+
+static bool is_under(const char *url, const char *origin)
+{
+    size_t len = origin ? strlen(origin) : 0;
+
+    return len > 0 && strncmp(url, origin, len) == 0 && url[len] == '/';
+}
+
+/* A process that listens on every address is reached on loopback. */
+static char *loopback_of(const char *url)
+{
+    static const char *const any[] = {"http://0.0.0.0:", "https://0.0.0.0:", "http://[::]:", "https://[::]:"};
+    struct buffer out = {0};
+
+    for (size_t i = 0; i < sizeof(any) / sizeof(any[0]); i++) {
+        size_t len = strlen(any[i]);
+
+        if (strncmp(url, any[i], len) != 0)
+            continue;
+        buffer_printf(&out, "%s%s:%.*s", i % 2 ? "https://" : "http://", i < 2 ? "127.0.0.1" : "[::1]", (int)strcspn(url + len, "/"), url + len);
+        return buffer_take(&out);
+    }
+    return NULL;
+}
+
+static char *ask_url(const struct config *config, const char *name, struct error *err)
+{
+    json_t *request = json_pack("{s:s}", "QueueName", name);
+    json_t *answer = NULL;
+    char *url = NULL;
+
+    if (request == NULL)
+        error_set(err, ERROR_USAGE, "the queue's name is not UTF-8");
+    else if (control_call(config->ledger, "sqs/GetQueueUrl", request, &answer, err))
+        url = memory_strdup(text_of(answer, "QueueUrl"));
+    else if (err->code == ERROR_NOT_FOUND)
+        error_set(err, ERROR_NOT_FOUND, "there is no queue \"%s\" (`stream2sqs queue` lists them)", name);
+    json_decref(request);
+    json_decref(answer);
+    return url;
+}
+
+bool own_queue_find(struct own_queue *out, const struct config *config, const char *queue, struct error *err)
+{
+    *out = (struct own_queue){0};
+    if (strstr(queue, "://")) {
+        char *address = address_of(config);
+
+        out->url = is_under(queue, address) ? memory_strdup(queue) : NULL;
+        free(address);
+    } else if ((out->url = ask_url(config, queue, err)) == NULL) {
+        return false;
+    }
+    out->endpoint_url = out->url ? loopback_of(out->url) : NULL;
+    return true;
+}
+
+/* ---- with which key ---- */
+
+static bool may_consume(const struct access_key *key, struct slice queue)
+{
+    return !slice_present(access_key_account(key)) && access_key_allows(key, SQS_ACTION_RECEIVE_MESSAGE, queue) &&
+           access_key_allows(key, SQS_ACTION_DELETE_MESSAGE, queue) && access_key_allows(key, SQS_ACTION_CHANGE_MESSAGE_VISIBILITY, queue);
+}
+
+static bool choose(struct own_queue *q, const struct keyring *ring, const char *path, struct error *err)
+{
+    struct slice name = slice_text(strrchr(q->url, '/') + 1);
+    const struct access_key *key;
+
+    for (size_t i = 0; (key = keyring_at(ring, i)) != NULL; i++) {
+        if (!may_consume(key, name))
+            continue;
+        q->access_key_id = slice_dup(access_key_id(key));
+        q->secret = slice_dup(access_key_secret(key));
+        return true;
+    }
+    return error_set(err, ERROR_CREDENTIALS, "no key in %s may receive, delete and hide messages of \"%.*s\"", path, SLICE_ARG(name));
+}
+
+bool own_queue_find_key(struct own_queue *q, const struct config *config, struct error *err)
+{
+    struct keyring *ring = keyring_new();
+    struct buffer path = {0};
+    bool good;
+
+    buffer_printf(&path, "%s%s", config->access_keys_file ? config->access_keys_file : config->ledger, config->access_keys_file ? "" : ".keys");
+    good = access_keys_read(ring, path.ptr, err) && choose(q, ring, path.ptr, err);
+    keyring_free(ring);
+    buffer_fini(&path);
+    return good;
+}
+
+void own_queue_fini(struct own_queue *q)
+{
+    free(q->url);
+    free(q->endpoint_url);
+    secret_free(q->access_key_id);
+    secret_free(q->secret);
+    *q = (struct own_queue){0};
+}
