@@ -31,6 +31,7 @@
     X(CONSUMER_NOT_EXTENDED)   /* the C library: visibility is not extended while a message waits for a worker */                         \
     X(CONSUMER_OVERTAKES)      /* the C library: a message is released while its visibility is being extended */                          \
     X(CONSUMER_UNCONFIRMED)    /* the C library: what is given up is deleted though it arrived altered */                                 \
+    X(CONSUMER_FEEDS_ITSELF)   /* the C library: a stop makes messages visible while its own long poll is being cut */                    \
     X(CONSUMER_HIDES)          /* the C library: what waits is not made visible at a stop */                                              \
     X(OVERSIZE_SENT_FIRST) /* a message points to an object that is not confirmed */                                                     \
     X(UNKNOWN_KEY_QUICK)   /* P10: by its time an answer tells whether an access key is known */

@@ -289,7 +289,9 @@ static bool to_extend(const struct jobs *j, const struct job *job, int64_t until
 /* When something is to be done about it, beside its visibility. */
 static int64_t due_of(const struct jobs *j, const struct job *job)
 {
-    return job->state == JOB_RELEASING && job->due_ms < j->release_ms ? j->release_ms : job->due_ms;
+    bool early = job->state == JOB_RELEASING && job->due_ms < j->release_ms && !PLANTED(CONSUMER_FEEDS_ITSELF);
+
+    return early ? j->release_ms : job->due_ms;
 }
 
 static bool in_state_free(const struct job *job, enum job_state state)
