@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libmicrohttpd without threads: its epoll descriptor is one watch in our loop, and MHD_run does what is ready. A complete request is handed over and its
- * connection suspended; http_reply resumes it, and http_server_prepare lets the answers of a whole commit leave in one MHD_run.
+ * libmicrohttpd without threads: its epoll descriptor is one watch in our loop, and MHD_run does what is ready. A complete request is handed over, and
+ * http_server_prepare lets the answers of a whole commit leave in one MHD_run. libmicrohttpd asks again for a response that is not there: a request that this
+ * commit answers costs nothing more. One that is still open after it (a long poll, a call to elsewhere) has its connection suspended, which takes it out of
+ * libmicrohttpd's epoll set; http_reply resumes it, which puts it back: two system calls.
  */
 #include "io/http_server.h"
 
@@ -28,7 +30,7 @@
 
 enum exchange_state {
     RECEIVING,  /* headers or body */
-    HANDED_OVER, /* the handler has it; the connection is suspended */
+    HANDED_OVER, /* the handler has it; the connection is suspended when it is not answered in the same turn */
     ANSWERED,   /* the response is there, to be queued when MHD calls again */
     DEAD,       /* the client went away, or the server stops: the connection will be closed */
 };
@@ -58,6 +60,7 @@ struct http_exchange {
     struct peer *peer;
     enum exchange_state state;
     bool begun;     /* MHD has called for it */
+    uint64_t turn;  /* when it was handed over */
     bool suspended;
     bool watched;
     const char *uri_at; /* where it was received */
@@ -88,6 +91,7 @@ struct http_server {
         struct peer *last;
     } patient[PATIENCE_COUNT];
     int64_t now_ms; /* at the last look */
+    uint64_t turn;  /* counts http_server_prepare: what was handed over in an earlier turn has been through a commit */
     bool must_run; /* MHD has something to do that no descriptor tells: connections were resumed, or a place became free */
     char *unix_path;
     uint16_t port;
@@ -225,8 +229,11 @@ static void exchange_done(void *context, struct MHD_Connection *connection, void
     (void)why;
     if (x == NULL)
         return;
-    if (x->state == HANDED_OVER)
+    if (x->state == HANDED_OVER) { /* its connection broke before it was suspended */
         open_remove(x);
+        x->state = DEAD;
+        x->server->handlers.gone(x->server->handlers.context, x);
+    }
     if (x->response)
         MHD_destroy_response(x->response);
     x->server->memory -= x->answer_bytes;
@@ -360,13 +367,23 @@ static enum MHD_Result hand_over(struct http_exchange *x, const char *method)
     };
 
     x->state = HANDED_OVER;
+    x->turn = s->turn;
     peer_wait(x->peer, PATIENCE_COUNT);
     open_add(x);
     s->handlers.request(s->handlers.context, &request);
     if (x->state == ANSWERED)
         return MHD_queue_response(x->connection, (unsigned)x->status, x->response);
-    x->suspended = true;
-    MHD_suspend_connection(x->connection);
+    s->must_run = true;
+    return MHD_YES;
+}
+
+/* libmicrohttpd asks for the response to a request that the handler has. */
+static enum MHD_Result still_open(struct http_exchange *x)
+{
+    if (x->turn != x->server->turn) {
+        x->suspended = true;
+        MHD_suspend_connection(x->connection);
+    }
     return MHD_YES;
 }
 
@@ -389,6 +406,8 @@ static enum MHD_Result access_handler(void *context, struct MHD_Connection *conn
         return hand_over(x, method);
     case ANSWERED:
         return x->response ? MHD_queue_response(x->connection, (unsigned)x->status, x->response) : MHD_YES;
+    case HANDED_OVER:
+        return still_open(x);
     default:
         return MHD_NO;
     }
@@ -604,10 +623,12 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     return s;
 }
 
-/* Begins to watch the clients of requests that are not answered yet. */
+/* Begins to watch the clients of requests that a commit has not answered. */
 static void watch_open(struct http_server *s)
 {
     for (struct http_exchange *x = s->open; x && !x->watched; x = x->next) { /* newest first: those behind are watched already */
+        if (!x->suspended)
+            continue;
         x->watch = (struct watch){.fd = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
                                   .ready = client_gone, .context = x};
         loop_watch(s->loop, &x->watch, EPOLLRDHUP);
@@ -621,6 +642,7 @@ int64_t http_server_prepare(struct http_server *s)
     int64_t late_ms;
 
     s->now_ms = clock_now().mono_ms;
+    s->turn++;
     late_ms = cut_off_late(s);
     if (s->must_run) {
         s->must_run = false;

@@ -437,6 +437,58 @@ static void an_answer_may_come_later_or_find_nobody(void **state)
     close(fds[1]);
 }
 
+/* As an abort does: the connection is reset at once. */
+static void reset(int fd)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    close(fd);
+}
+
+/* Between being handed over and the end of its turn a request is in libmicrohttpd's hands; later it is suspended. */
+static void a_request_of_this_turn_is_answered_left_open_or_given_up(void **state)
+{
+    struct world w;
+    int fd;
+
+    (void)state;
+    world_init(&w, "127.0.0.1:0");
+    w.hold = true;
+    fd = dial(&w);
+    for (int i = 0; i < 3; i++) { /* answered before the next prepare, on one connection */
+        say(&w, fd, SLICE(GET));
+        while (w.held_count == 0)
+            turn(&w, 5);
+        answer(w.held[0], "at once");
+        w.held_count = 0;
+        hear(&w, fd, "at once");
+    }
+    say(&w, fd, SLICE(GET)); /* left open: nothing is to be done, so the loop may sleep */
+    while (w.held_count == 0)
+        turn(&w, 5);
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; http_server_prepare(w.server) == 0 && clock_now().mono_ms < end;)
+        loop_wait(w.loop, 0);
+    assert_int_not_equal(http_server_prepare(w.server), 0);
+    answer(w.held[0], "later");
+    w.held_count = 0;
+    hear(&w, fd, "later");
+    close(fd);
+    for (int i = 0; i < 2; i++) { /* reset right after it was handed over: told once, and answered by nobody */
+        fd = dial(&w);
+        say(&w, fd, SLICE(GET));
+        while (w.held_count == 0)
+            turn(&w, 5);
+        reset(fd);
+        if (i == 1)
+            loop_wait(w.loop, 5); /* libmicrohttpd hears of it before the turn ends */
+        for (int64_t end = clock_now().mono_ms + PATIENCE_MS; w.gone <= i && clock_now().mono_ms < end;)
+            turn(&w, 5);
+        assert_int_equal(w.gone, i + 1);
+    }
+    world_fini(&w);
+}
+
 static void a_unix_socket_is_private_and_a_stale_one_is_replaced(void **state)
 {
     struct world w;
@@ -905,6 +957,7 @@ int main(void)
         cmocka_unit_test(one_address_has_only_so_many_connections),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(an_answer_may_come_later_or_find_nobody),
+        cmocka_unit_test(a_request_of_this_turn_is_answered_left_open_or_given_up),
         with_directory(a_unix_socket_is_private_and_a_stale_one_is_replaced),
         cmocka_unit_test(addresses_are_told_apart),
         cmocka_unit_test(the_client_gives_whole_answers_or_none),
