@@ -58,7 +58,9 @@ struct reader {
     bool superseded;        /* the table has a newer stream */
     struct stream_page page;
     struct stream_description description;
-    char trouble[TROUBLE_TEXT];
+    char listing_trouble[TROUBLE_TEXT]; /* until a listing succeeds: without one, new shards stay unknown */
+    char shard_trouble[TROUBLE_TEXT];
+    const struct shard *troubled; /* whose that is, until it is read again or its reading ends; another shard's page says nothing of it */
 };
 
 /* ---- owned texts ---- */
@@ -481,9 +483,9 @@ static void stream_vanished(struct reader *r, struct instant now)
 
 /* ---- answers ---- */
 
-static void set_trouble(struct reader *r, struct slice name, struct slice message)
+static void set_trouble(char trouble[TROUBLE_TEXT], const char *what, const char *why)
 {
-    snprintf(r->trouble, sizeof(r->trouble), "%.*s: %.*s", SLICE_ARG(name), SLICE_ARG(message));
+    snprintf(trouble, TROUBLE_TEXT, "%s: %s", what, why);
 }
 
 static void listing_failed(struct reader *r, enum verdict verdict, struct instant now)
@@ -502,14 +504,14 @@ static void answer_listing(struct reader *r, const struct stream_answer *answer,
     const char *error;
 
     r->listing = false;
-    if (stream_answer_failed(answer, &verdict, r->trouble)) {
+    if (stream_answer_failed(answer, &verdict, r->listing_trouble)) {
         listing_failed(r, verdict, now);
     } else if (!describe_stream_decode(&r->description, answer->body, &error)) {
-        set_trouble(r, SLICE("malformed DescribeStream answer"), slice_text(error));
+        set_trouble(r->listing_trouble, "malformed DescribeStream answer", error);
         listing_failed(r, VERDICT_RETRY, now);
     } else {
         r->listing_failures = r->not_found = 0;
-        r->trouble[0] = '\0';
+        r->listing_trouble[0] = '\0';
         apply_listing(r, now);
     }
 }
@@ -633,7 +635,8 @@ static void answer_page(struct reader *r, struct shard *s, struct instant now)
     }
     stored = intake_page(r->intake, &row, &r->page, r->options.queues, r->options.queue_count, not_before, now);
     if (stored < 0) {
-        set_trouble(r, SLICE("malformed page"), SLICE("its sequence numbers do not rise"));
+        set_trouble(r->shard_trouble, "malformed page", "its sequence numbers do not rise");
+        r->troubled = s;
         drop_iterator(s);
         shard_later(r, s, now);
         return;
@@ -651,7 +654,8 @@ static void answer_page(struct reader *r, struct shard *s, struct instant now)
         after_empty_page(r, s, now);
     }
     s->from_horizon = false;
-    r->trouble[0] = '\0';
+    if (r->troubled == s)
+        r->troubled = NULL;
     take_next_iterator(r, s, now);
     if (says_ended(s)) /* else no shard's turn has come, and looking costs as much as there are shards */
         settle_shards(r, now);
@@ -679,10 +683,12 @@ static void answer_shard(struct reader *r, struct shard *s, const struct stream_
     s->calling = false;
     if (!shard_open(s))
         return;
-    if (stream_answer_failed(answer, &verdict, r->trouble)) {
+    if (stream_answer_failed(answer, &verdict, r->shard_trouble)) {
+        r->troubled = s;
         shard_failed(r, s, verdict, now);
     } else if (wanted_page ? !get_records_decode(&r->page, answer->body, &error) : !get_shard_iterator_decode(answer->body, &iterator, &error)) {
-        set_trouble(r, SLICE("malformed answer"), slice_text(error));
+        set_trouble(r->shard_trouble, "malformed answer", error);
+        r->troubled = s;
         shard_later(r, s, now);
     } else if (wanted_page) {
         answer_page(r, s, now);
@@ -727,5 +733,7 @@ void reader_supersede(struct reader *r)
 
 const char *reader_trouble(const struct reader *r)
 {
-    return r->trouble;
+    if (r->listing_trouble[0])
+        return r->listing_trouble;
+    return r->troubled && shard_open(r->troubled) ? r->shard_trouble : "";
 }

@@ -40,6 +40,8 @@ struct world {
     int fail_times;
     int empty_times;
     const char *odd_page; /* the next GetRecords answers this text */
+    bool listings_fail;
+    const char *ill_shard; /* its GetRecords are refused */
     int iterator_calls;
     int record_calls;
 };
@@ -179,6 +181,8 @@ static int answer_records(struct world *w, const char *body, struct buffer *out)
             s = &w->shards[i];
     if (w->fail_times > 0 && w->fail_times--)
         return fail_with(out, w->fail_name);
+    if (w->ill_shard && strcmp(w->ill_shard, s->id) == 0)
+        return fail_with(out, "InternalServerError");
     if (w->odd_page) {
         buffer_append_text(out, w->odd_page);
         w->odd_page = NULL;
@@ -211,7 +215,9 @@ static void world_run(struct world *w, int64_t ms)
             struct buffer out = {0};
             struct stream_answer answer = {.token = call.token, .status = 200};
 
-            if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0)
+            if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0 && w->listings_fail)
+                answer.status = fail_with(&out, "AccessDeniedException");
+            else if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0)
                 answer_listing(w, &out);
             else if (strcmp(call.target, TARGET_GET_SHARD_ITERATOR) == 0)
                 answer.status = answer_iterator(w, call.body.ptr, &out);
@@ -508,6 +514,35 @@ static void a_shard_is_asked_at_most_five_times_a_second(void **state) /* pitfal
     world_close(&w);
 }
 
+/* What is said of one call is not taken back by the success of another. */
+static void trouble_lasts_until_what_failed_succeeds(void **state)
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 2, false);
+    world_shard(&w, "shardId-2", NULL, 11, 12, false);
+    world_run(&w, 10000);
+    assert_string_equal(reader_trouble(w.reader), "");
+    w.listings_fail = true; /* new shards stay unknown, however well the old ones are read */
+    world_run(&w, 200000);
+    assert_non_null(strstr(reader_trouble(w.reader), "AccessDenied"));
+    w.listings_fail = false;
+    world_run(&w, 200000);
+    assert_string_equal(reader_trouble(w.reader), "");
+    w.ill_shard = "shardId-1";
+    world_run(&w, 3000); /* the other one is read meanwhile, every second */
+    for (int i = 0; i < 20; i++) {
+        world_run(&w, 1000);
+        assert_non_null(strstr(reader_trouble(w.reader), "InternalServerError"));
+    }
+    w.shards[0].closed = w.shards[0].hidden = true; /* it ends: nothing is to be read any more, and nothing is wrong */
+    w.ill_shard = NULL;
+    world_run(&w, 2000000);
+    assert_string_equal(reader_trouble(w.reader), "");
+    world_close(&w);
+}
+
 static int setup(void **state)
 {
     log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_FORMAT_JSON, LOG_INFO);
@@ -531,6 +566,7 @@ int main(void)
         with_directory(a_vanished_parent_is_a_gap_and_its_child_starts),
         with_directory(a_vanished_shard_is_terminal_and_a_gap),
         with_directory(a_shard_is_asked_at_most_five_times_a_second),
+        with_directory(trouble_lasts_until_what_failed_succeeds),
     };
 
     return cmocka_run_group_tests_name("reader", tests, setup, digests_teardown);
