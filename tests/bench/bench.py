@@ -537,7 +537,7 @@ def table(results, plan):
     yield from limit_rows(results, plan)
     yield rate_row(results, "capture", "capture", "limit insert", 0.5)
     yield rate_row(results, "capture, to bare SQLite calls", "capture", "limit raw insert")
-    yield rate_row(results, "life: read, receive 10, delete 10", "life", "limit life", 0.3)
+    yield rate_row(results, "life: read, receive 10, delete 10", "life", "limit life", 0.5)
     yield rate_row(results, "life, to bare SQLite calls", "life", "limit raw life")
     yield rate_row(results, "life: single deletes, 16 connections", "life, single deletes", "limit life")
     yield from endpoint_rows(results)
