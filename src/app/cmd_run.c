@@ -32,8 +32,8 @@ const struct command cmd_run = {
     .arguments = "",
     .summary = "read streams, and serve their records as messages",
     .help = "Reads the streams of its pipelines into the ledger, and serves the queues on an SQS-compatible endpoint until SIGTERM.\n"
-            "Once it is ready, LEDGER.addresses says where it listens. At SIGHUP the configuration file and the access keys are read again: what changed\n"
-            "takes effect, the rest goes on undisturbed, and a bad file changes nothing.\n\n"
+            "Once it is ready, LEDGER.addresses says where it listens. At SIGHUP (or by `stream2sqs reload`) the configuration file and the access\n"
+            "keys are read again: what changed takes effect, the rest goes on undisturbed, and a bad file changes nothing.\n\n"
             "  stream2sqs run --stream orders --queue orders-events --max-receive-count 5 --dead-letter-queue orders-dead\n"
             "  stream2sqs run --config stream2sqs.yaml",
     .takes_options = true,

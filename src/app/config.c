@@ -283,7 +283,7 @@ void options_default(struct loading *l, enum option_scope scope, void *owner)
 
 /* ---- queues and pipelines ---- */
 
-static struct config_queue *find_queue(struct config *config, const char *name)
+static struct config_queue *find_queue(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->queue_count; i++)
         if (strcmp(config->queues[i].name, name) == 0)
@@ -309,18 +309,21 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     return memcmp(left, right, o->type == OPTION_BOOL ? sizeof(bool) : o->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t)) == 0;
 }
 
+static bool may_change(const struct option *o)
+{
+    static const char *const names[] = {"keep_settled", "ledger_budget", "stop_timeout", "discovery_interval"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(o->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out)
 {
-    static const char *const may_change[] = {"keep_settled", "ledger_budget", "stop_timeout", "discovery_interval"};
-
-    for (size_t i = 0; i < option_count; i++) {
-        bool fixed = options[i].scope == SCOPE_TOP && !same_value(&options[i], running, wanted);
-
-        for (size_t k = 0; k < sizeof(may_change) / sizeof(may_change[0]); k++)
-            fixed = fixed && strcmp(options[i].name, may_change[k]) != 0;
-        if (fixed)
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == SCOPE_TOP && !may_change(&options[i]) && !same_value(&options[i], running, wanted))
             buffer_printf(out, "%s%s", out->len > 0 ? ", " : "", options[i].name);
-    }
 }
 
 bool config_same_reader(const struct config_pipeline *a, const struct config_pipeline *b)
@@ -328,12 +331,74 @@ bool config_same_reader(const struct config_pipeline *a, const struct config_pip
     return text_equal(a->stream, b->stream) && text_equal(a->role_arn, b->role_arn) && text_equal(a->external_id, b->external_id);
 }
 
-static bool same_options(const struct config_queue *a, const struct config_queue *b)
+/* a and b are owners of options of that scope. */
+static bool same_options(enum option_scope scope, const void *a, const void *b)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (options[i].scope == SCOPE_QUEUE && !same_value(&options[i], a, b))
+        if (options[i].scope == scope && !same_value(&options[i], a, b))
             return false;
     return true;
+}
+
+static const struct config_pipeline *find_pipeline(const struct config *config, const char *stream)
+{
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        if (strcmp(config->pipelines[i].stream, stream) == 0)
+            return &config->pipelines[i];
+    return NULL;
+}
+
+static bool same_pipeline(const struct config_pipeline *a, const struct config_pipeline *b)
+{
+    bool same = a->queue_count == b->queue_count && same_options(SCOPE_PIPELINE, a, b);
+
+    for (size_t i = 0; same && i < a->queue_count; i++)
+        same = strcmp(a->queues[i], b->queues[i]) == 0;
+    return same;
+}
+
+static void add_change(struct buffer *out, const char *kind, const char *name, const char *what)
+{
+    buffer_printf(out, "%s%s%s %s", out->len > 0 ? ", " : "", kind, name, what);
+}
+
+static void pipeline_changes(const struct config *before, const struct config *after, struct buffer *out)
+{
+    for (size_t i = 0; i < after->pipeline_count; i++) {
+        const struct config_pipeline *new = &after->pipelines[i];
+        const struct config_pipeline *old = find_pipeline(before, new->stream);
+
+        if (old == NULL || !same_pipeline(old, new))
+            add_change(out, "stream ", new->stream, old ? "changed" : "added");
+    }
+    for (size_t i = 0; i < before->pipeline_count; i++)
+        if (find_pipeline(after, before->pipelines[i].stream) == NULL)
+            add_change(out, "stream ", before->pipelines[i].stream, "removed");
+}
+
+static void queue_changes(const struct config *before, const struct config *after, struct buffer *out)
+{
+    for (size_t i = 0; i < after->queue_count; i++) {
+        const struct config_queue *new = &after->queues[i];
+        const struct config_queue *old = find_queue(before, new->name);
+
+        if (old == NULL || !same_options(SCOPE_QUEUE, old, new))
+            add_change(out, "queue ", new->name, old ? "changed" : "added");
+    }
+    for (size_t i = 0; i < before->queue_count; i++)
+        if (find_queue(after, before->queues[i].name) == NULL)
+            add_change(out, "queue ", before->queues[i].name, "removed");
+}
+
+void config_changes(const struct config *before, const struct config *after, struct buffer *out)
+{
+    pipeline_changes(before, after, out);
+    queue_changes(before, after, out);
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].scope == SCOPE_TOP && may_change(&options[i]) && !same_value(&options[i], before, after))
+            add_change(out, "", options[i].name, "changed");
+    if (out->len == 0)
+        buffer_append_text(out, "nothing changed");
 }
 
 static bool name_valid(struct slice name)
@@ -355,7 +420,7 @@ const char *config_queue_add(struct loading *l, struct config_queue *q)
     } else if (!name_valid(slice_text(q->name))) {
         config_problem(l, q->where, "queue \"%s\": a name has 1 to 80 letters, digits, hyphens and underscores (and .fifo, counted)", q->name);
     } else if ((known = find_queue(config, q->name)) != NULL) {
-        if (!same_options(known, q))
+        if (!same_options(SCOPE_QUEUE, known, q))
             config_problem(l, q->where, "queue \"%s\" has other options here than at %s", q->name, known->where);
         config_queue_fini(q);
         return known->name;

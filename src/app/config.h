@@ -115,6 +115,9 @@ const char *nearest_name(const char *written, const char *const *candidates);
 
 /* Appends the names of options that differ, and cannot change while the process runs; nothing: none do. */
 void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out);
+/* Appends what a reload changes, for people: "queue a added, stream b removed, queue c changed, keep_settled changed"; "nothing changed". Options of
+ * config_fixed_differences are not among it. */
+void config_changes(const struct config *before, const struct config *after, struct buffer *out);
 /* Is the stream read in the same way, by the same credentials? */
 bool config_same_reader(const struct config_pipeline *a, const struct config_pipeline *b);
 

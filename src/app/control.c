@@ -55,11 +55,16 @@ static void refused(long status, struct slice body, struct error *err)
 {
     json_t *document = json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL);
     const char *text = json_string_value(json_object_get(document, "message"));
+    enum error_code code = status >= 500   ? ERROR_LEDGER_FULL
+                           : status == 413 ? ERROR_TOO_LARGE
+                           : status == 422 ? ERROR_CONFIG
+                           : status == 409 ? ERROR_UNAVAILABLE
+                                           : ERROR_NOT_FOUND;
 
     if (text)
         body = slice_text(text);
     body = slice_trim(body);
-    error_set(err, status >= 500 ? ERROR_LEDGER_FULL : status == 413 ? ERROR_TOO_LARGE : ERROR_NOT_FOUND, "%.*s", SLICE_ARG(body));
+    error_set(err, code, "%.*s", SLICE_ARG(body));
     json_decref(document);
 }
 
@@ -130,7 +135,7 @@ bool control_call(const char *ledger, const char *operation, json_t *request, js
     bool good = ask_daemon(ledger, operation, text, answer, &runs, err);
 
     free(text);
-    if (!runs && strncmp(operation, "sqs/", 4) == 0)
+    if (!runs && (strncmp(operation, "sqs/", 4) == 0 || strcmp(operation, "reload") == 0))
         return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (status, records, trace and dead need none)", ledger);
     if (!runs && strcmp(operation, "status") != 0)
         return change_ledger(ledger, operation, request, answer, err);

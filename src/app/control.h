@@ -9,9 +9,8 @@
 
 #include <jansson.h>
 
-/* operation: "status" (a running daemon only; ERROR_UNAVAILABLE: none runs), "dead/redrive", "dead/drop", "gaps/acknowledge"; "sqs/<operation of SQS>"
- * (a running daemon only, too). The request is borrowed; the
- * answer is the caller's to json_decref. */
+/* operation: "status" and "reload" (a running daemon only; ERROR_UNAVAILABLE: none runs), "dead/redrive", "dead/drop", "gaps/acknowledge";
+ * "sqs/<operation of SQS>" (a running daemon only, too). The request is borrowed; the answer is the caller's to json_decref. */
 MUST_USE bool control_call(const char *ledger, const char *operation, json_t *request, json_t **answer, struct error *err);
 
 #endif

@@ -205,6 +205,8 @@ static void daemon_cycle(struct daemon *d)
 {
     if (d->reload_wanted && d->stop_due == 0)
         reload(d);
+    else if (d->reload_wanted)
+        admin_reloaded(d->admin, 409, json_pack("{s:s}", "message", "the process is stopping: nothing was reloaded"));
     d->reload_wanted = false;
     loop_wait(d->loop, wait_ms(d, clock_now()));
     commit(d);
@@ -588,23 +590,45 @@ static bool take_setup(struct daemon *d, struct setup *next, struct error *err)
     return true;
 }
 
-static void say_not_reloaded(const char *problems)
+static void say_reloaded(const struct daemon *d, const char *changes, const char *restart)
 {
+    const struct config *c = d->setup->config;
+    int64_t keys = (int64_t)keyring_count(d->keys);
+
+    log_info("the configuration was reloaded", LOG_FIELDS(LOG_TEXT("changes", changes), LOG_INT("pipelines", (int64_t)c->pipeline_count),
+                                                          LOG_INT("queues", (int64_t)c->queue_count), LOG_INT("access_keys", keys)));
+    if (restart)
+        log_warning("these options have changed, and want a restart", LOG_FIELDS(LOG_TEXT("options", restart)));
+    admin_reloaded(d->admin, 200, json_pack("{s:s,s:I,s:I,s:I,s:s*}", "changes", changes, "pipelines", (json_int_t)c->pipeline_count, "queues",
+                                            (json_int_t)c->queue_count, "access_keys", (json_int_t)keys, "restart", restart));
+}
+
+/* problems: a line each. */
+static void say_not_reloaded(const struct daemon *d, const char *problems, bool full)
+{
+    struct buffer all = {0};
+
     for (struct slice rest = slice_text(problems); rest.len > 0;) {
         struct slice line = slice_from(rest.ptr, slice_index(rest, '\n'));
 
         rest = slice_after(rest, line.len + 1);
-        if (line.len > 0)
-            log_error("the new configuration was refused: the old one stays", LOG_FIELDS(LOG_SLICE("problem", line)));
+        if (line.len == 0)
+            continue;
+        log_error("the new configuration was refused: the old one stays", LOG_FIELDS(LOG_SLICE("problem", line)));
+        buffer_append_text(&all, all.len > 0 ? "; " : "the new configuration was refused: the old one stays: ");
+        text_append_printable(&all, line); /* JSON wants UTF-8 */
     }
+    admin_reloaded(d->admin, full ? 503 : 422, json_pack("{s:s?}", "message", all.ptr));
+    buffer_fini(&all);
 }
 
-/* SIGHUP: the file is read again, with the same flags and environment. */
+/* SIGHUP, or `stream2sqs reload`: the file is read again, with the same flags and environment. */
 static void reload(struct daemon *d)
 {
     struct config *config = memory_zeroed(1, sizeof(*config));
     struct buffer problems = {0};
     struct buffer fixed = {0};
+    struct buffer changes = {0};
     struct setup *next = NULL;
     struct keyring *keys = NULL;
     struct error err = {0};
@@ -614,6 +638,7 @@ static void reload(struct daemon *d)
     good = d->reload->load(d->reload->context, config, &problems);
     if (good) {
         config_fixed_differences(d->config, config, &fixed);
+        config_changes(d->setup->config, config, &changes);
         if (d->credentials == NULL && (config->pipeline_count > 0 || config_needs_sqs(config)))
             good = error_set(&err, ERROR_CONFIG, "the process was started without a stream or queue on AWS: it has no credentials, start it again");
     }
@@ -627,12 +652,9 @@ static void reload(struct daemon *d)
             say_expiry(d);
         }
         next->owned = config;
-        log_info("the configuration was reloaded", LOG_FIELDS(LOG_INT("pipelines", (int64_t)config->pipeline_count),
-                                                              LOG_INT("queues", (int64_t)config->queue_count)));
-        if (fixed.len > 0)
-            log_warning("these options have changed, and want a restart", LOG_FIELDS(LOG_TEXT("options", fixed.ptr)));
+        say_reloaded(d, changes.ptr, fixed.len > 0 ? fixed.ptr : NULL);
     } else {
-        say_not_reloaded(problems.len > 0 ? problems.ptr : err.text);
+        say_not_reloaded(d, problems.len > 0 ? problems.ptr : err.text, err.code == ERROR_LEDGER_FULL);
         keyring_free(keys);
         setup_free(next);
         config_fini(config);
@@ -640,6 +662,7 @@ static void reload(struct daemon *d)
     }
     buffer_fini(&problems);
     buffer_fini(&fixed);
+    buffer_fini(&changes);
     notify_ready(&d->notify);
 }
 
@@ -674,6 +697,13 @@ static struct http_server *make_sqs_server(struct daemon *d, struct error *err)
     return http_server_new(d->loop, &options, &handlers, err);
 }
 
+static void reload_asked(void *context)
+{
+    struct daemon *d = context;
+
+    d->reload_wanted = true; /* between two cycles, as at SIGHUP */
+}
+
 static bool make_servers(struct daemon *d, struct error *err)
 {
     const struct config *c = d->config;
@@ -691,7 +721,8 @@ static bool make_servers(struct daemon *d, struct error *err)
     if (d->sqs_server == NULL)
         return error_prefix(err, "the SQS endpoint");
     d->sqs_url = url_of(d->tls ? "https" : "http", c->listen, d->sqs_server);
-    d->admin = admin_new(&(struct admin_view){.bridge = d->bridge, .db = d->db, .api = d->api, .sqs_server = d->sqs_server, .cycles = &d->cycles});
+    d->admin = admin_new(&(struct admin_view){.bridge = d->bridge, .db = d->db, .api = d->api, .sqs_server = d->sqs_server, .cycles = &d->cycles,
+                                              .reload = reload_asked, .context = d});
     d->admin_server = make_server(d, c->admin, 1024, admin_handlers(d->admin, false), err);
     if (d->admin_server == NULL)
         return error_prefix(err, "the admin address");

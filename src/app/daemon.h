@@ -7,7 +7,7 @@
 
 #include "app/config.h"
 
-/* How the configuration is read again at SIGHUP: as config_load. */
+/* How the configuration is read again at SIGHUP, and when `stream2sqs reload` asks for it: as config_load. */
 struct daemon_reload {
     bool (*load)(void *context, struct config *config, struct buffer *problems);
     void *context;

@@ -10,7 +10,7 @@
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* A control request whose answer waits for the commit. */
+/* A control request whose answer waits: for the commit, or for the reload. */
 struct pending {
     struct http_exchange *http;
     struct buffer body;
@@ -22,6 +22,7 @@ struct admin {
     const char *sqs_url;
     const char *admin_url;
     struct pending *pending;
+    struct pending *reloads;
     struct door {
         struct admin *admin;
         bool control;
@@ -57,17 +58,24 @@ void admin_set_urls(struct admin *a, const char *sqs_url, const char *admin_url)
     a->admin_url = admin_url;
 }
 
+/* The first of the list leaves it. */
+static void pending_drop(struct pending **list)
+{
+    struct pending *p = *list;
+
+    *list = p->next;
+    buffer_fini(&p->body);
+    free(p);
+}
+
 void admin_free(struct admin *a)
 {
-    struct pending *p;
-
     if (a == NULL)
         return;
-    while ((p = a->pending) != NULL) {
-        a->pending = p->next;
-        buffer_fini(&p->body);
-        free(p);
-    }
+    while (a->pending)
+        pending_drop(&a->pending);
+    while (a->reloads)
+        pending_drop(&a->reloads);
     free(a);
 }
 
@@ -448,12 +456,12 @@ static void status(struct admin *a, struct buffer *out)
                              queue_list(a)));
 }
 
-static void wait_for_commit(struct admin *a, struct http_exchange *http, struct buffer *body)
+static void pending_add(struct pending **list, struct http_exchange *http, struct buffer *body)
 {
     struct pending *p = memory_zeroed(1, sizeof(*p));
 
-    *p = (struct pending){.http = http, .body = *body, .next = a->pending};
-    a->pending = p;
+    *p = (struct pending){.http = http, .body = *body, .next = *list};
+    *list = p;
 }
 
 static void control(struct admin *a, const struct http_request *request)
@@ -467,6 +475,11 @@ static void control(struct admin *a, const struct http_request *request)
 
     if (slice_starts_with(operation, SLICE("sqs/"))) {
         sqs_api_operator(a->view.api, request, slice_after(operation, strlen("sqs/")), a->sqs_url);
+        return;
+    }
+    if (slice_is(operation, "reload")) {
+        pending_add(&a->reloads, request->exchange, &out);
+        a->view.reload(a->view.context);
         return;
     }
     document = body.len > 0 ? json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL) : json_object();
@@ -484,22 +497,26 @@ static void control(struct admin *a, const struct http_request *request)
         return;
     }
     take_json(&out, result);
-    wait_for_commit(a, request->exchange, &out);
+    pending_add(&a->pending, request->exchange, &out);
 }
 
 void admin_release(struct admin *a, bool full)
 {
-    struct pending *p;
-
-    while ((p = a->pending) != NULL) {
-        a->pending = p->next;
+    for (struct pending *p; (p = a->pending) != NULL; pending_drop(&a->pending)) {
         if (full)
             answer_text(p->http, 503, "there is no room for it on the disk: nothing was done");
         else
             answer(p->http, 200, "application/json", &p->body);
-        buffer_fini(&p->body);
-        free(p);
     }
+}
+
+void admin_reloaded(struct admin *a, int status, json_t *outcome)
+{
+    for (struct pending *p; (p = a->reloads) != NULL; pending_drop(&a->reloads)) {
+        take_json(&p->body, json_incref(outcome));
+        answer(p->http, status, "application/json", &p->body);
+    }
+    json_decref(outcome);
 }
 
 /* ---- requests ---- */
@@ -524,6 +541,16 @@ static void handle_request(void *context, const struct http_request *request)
         answer_text(request->exchange, slice_is(path, "/") ? 200 : 404, "stream2sqs " S2Q_VERSION ": /metrics /healthz /readyz\n");
 }
 
+static bool forget(struct pending **list, const struct http_exchange *http)
+{
+    while (*list && (*list)->http != http)
+        list = &(*list)->next;
+    if (*list == NULL)
+        return false;
+    pending_drop(list);
+    return true;
+}
+
 static void handle_gone(void *context, struct http_exchange *http)
 {
     const struct door *door = context;
@@ -533,16 +560,8 @@ static void handle_gone(void *context, struct http_exchange *http)
         sqs.gone(sqs.context, http);
         return;
     }
-    for (struct pending **at = &door->admin->pending; *at; at = &(*at)->next) {
-        struct pending *p = *at;
-
-        if (p->http != http)
-            continue;
-        *at = p->next;
-        buffer_fini(&p->body);
-        free(p);
-        return;
-    }
+    if (!forget(&door->admin->pending, http))
+        forget(&door->admin->reloads, http);
 }
 
 struct http_handlers admin_handlers(struct admin *a, bool for_control)

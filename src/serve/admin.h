@@ -2,13 +2,15 @@
  *
  * admin: what operators and their machines see: /healthz, /readyz, /metrics; and, on the Unix socket beside the ledger, what they may ask for.
  *
- * The control socket's requests are JSON over POST /control/<operation>: status; those of serve/operations.h, which are answered after the commit
- * (admin_release); and sqs/<operation of SQS> in AWS JSON 1.0, for `stream2sqs queue` (sqs_api).
+ * The control socket's requests are JSON over POST /control/<operation>: status; reload; those of serve/operations.h, which are answered after the
+ * commit (admin_release); and sqs/<operation of SQS> in AWS JSON 1.0, for `stream2sqs queue` (sqs_api).
  */
 #ifndef S2Q_SERVE_ADMIN_H
 #define S2Q_SERVE_ADMIN_H
 
 #include "serve/sqs_api.h"
+
+#include <jansson.h>
 
 #define CYCLE_BUCKETS 12
 
@@ -27,6 +29,8 @@ struct admin_view {
     struct sqs_api *api;
     struct http_server *sqs_server;
     const struct cycle_stats *cycles;
+    void (*reload)(void *context); /* somebody asks for a reload: to be done soon, but not within this call, and its outcome given to admin_reloaded */
+    void *context;
 };
 
 struct admin;
@@ -39,5 +43,7 @@ void admin_free(struct admin *a);
 struct http_handlers admin_handlers(struct admin *a, bool control);
 /* Answers what waited for the commit; full: there was no room, nothing was done. */
 void admin_release(struct admin *a, bool full);
+/* Answers those who asked for a reload, if any: status is HTTP's. Takes the document. */
+void admin_reloaded(struct admin *a, int status, json_t *outcome);
 
 #endif

@@ -3,6 +3,7 @@
 
 import http.server
 import json
+import pathlib
 import signal
 import threading
 
@@ -233,3 +234,55 @@ def test_another_role_takes_over_though_a_call_of_the_old_one_is_out(make_bridge
         aws.go.set()
         aws.shutdown()
         aws.server_close()
+
+
+def test_the_command_says_what_was_added_changed_and_removed(table, second, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    one = {"stream": table.name, "queues": [{"name": "one"}]}
+    two = {"stream": second.name, "queues": [{"name": "two"}]}
+    write(config, one)
+    bridge = make_bridge("--config", config).start()
+    said = "the configuration was reloaded: "
+    assert bridge.command("reload", check=0)[1] == f"{said}nothing changed\n"
+    write(config, one, two)
+    assert bridge.command("reload", check=0)[1] == f"{said}stream {second.name} added, queue two added\n"
+    second.put("b0")
+    assert drain(client(bridge), "two") == ["b0"]
+    write(config, {**one, "queues": [{"name": "one", "visibility_timeout": "7s"}]}, keep_settled="2d")
+    done = bridge.json("reload")
+    assert done == {"changes": f"stream {second.name} removed, queue one changed, queue two removed, keep_settled changed", "pipelines": 1, "queues": 1,
+                    "access_keys": 1}
+    write(config, one, keep_settled="2d", cache_size="32MiB")
+    assert bridge.command("reload", check=0)[1] == f"{said}queue one changed\nthese options have changed, and want a restart: cache_size\n"
+    reload(bridge)  # by the signal, the same is in the log
+    lines = [json.loads(line) for line in bridge.log().splitlines() if "the configuration was reloaded" in line]
+    assert [line["changes"] for line in lines][-2:] == ["queue one changed", "nothing changed"]
+
+
+def test_the_command_says_where_a_mistake_is_and_nothing_changes(table, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    write(config, {"stream": table.name, "queues": [{"name": "one"}]})
+    bridge = make_bridge("--config", config).start()
+    config.write_text('{"pipelines": [{"stream": "%s",\n "queues": [{"name": "one"}, {"name": "two", "bdy": "lambda"}],\n "strat": "latest"}]}' % table.name)
+    status, out, error = bridge.command("reload")
+    assert (status, out) == (78, "")
+    assert "c.yaml:2: " in error and '"bdy"' in error and "c.yaml:3: " in error and '"strat"' in error and "refused" in error
+    assert bridge.json("reload", check=78)["error"]["code"] == "config"
+    assert "the configuration was reloaded" not in bridge.log()
+    table.put("a")
+    assert drain(client(bridge), "one") == ["a"]
+    pathlib.Path(f"{bridge.ledger}.keys").chmod(0o644)  # the access keys belong to it
+    write(config, {"stream": table.name, "queues": [{"name": "one"}, {"name": "two"}]})
+    assert "chmod 600" in bridge.command("reload", check=78)[2]
+    pathlib.Path(f"{bridge.ledger}.keys").chmod(0o600)
+    assert "queue two added" in bridge.command("reload", check=0)[1]
+
+
+def test_the_command_with_no_process_running(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None)
+    assert "no stream2sqs runs on" in bridge.command("reload", check=69)[2]
+    bridge.start()
+    assert "nothing changed" in bridge.command("reload", check=0)[1]
+    bridge.stop()
+    assert "no stream2sqs runs on" in bridge.command("reload", check=69)[2]
+    assert bridge.command("reload", "now")[0] == 64
