@@ -675,12 +675,13 @@ static char *url_of(const char *scheme, const char *listen_at, const struct http
     return buffer_take(&url);
 }
 
-static struct http_server *make_server(struct daemon *d, const char *listen_at, size_t body_max, struct http_handlers handlers, struct error *err)
+/* Those of operators; handlers as of http_server_new. */
+static struct http_server *make_server(struct daemon *d, const char *listen_at, size_t body_max, const struct http_handlers *handlers, struct error *err)
 {
     const struct http_server_options options = {.listen = listen_at, .body_max = body_max, .memory_max = REQUEST_MEMORY_MAX,
                                                 .connections_max = ADMIN_CONNECTIONS, .request_timeout_s = REQUEST_TIMEOUT_S};
 
-    return http_server_new(d->loop, &options, &handlers, err);
+    return http_server_new(d->loop, &options, handlers, err);
 }
 
 /* Beyond loopback no address may have all connections, unless that is said; on loopback all come from one. */
@@ -692,9 +693,30 @@ static struct http_server *make_sqs_server(struct daemon *d, struct error *err)
     const struct http_server_options options = {.listen = c->listen, .tls = d->tls, .body_max = REQUEST_BODY_MAX, .memory_max = REQUEST_MEMORY_MAX,
                                                 .connections_max = (unsigned)connections, .connections_per_address_max = (unsigned)per_address,
                                                 .request_timeout_s = REQUEST_TIMEOUT_S};
-    const struct http_handlers handlers = sqs_api_handlers(d->api);
 
-    return http_server_new(d->loop, &options, &handlers, err);
+    return http_server_new(d->loop, &options, NULL, err);
+}
+
+/* Takes the addresses; who connects waits until there is something that answers (make_servers). */
+static bool bind_addresses(struct daemon *d, struct error *err)
+{
+    const struct config *c = d->config;
+
+    if (c->tls_certificate) {
+        d->tls = tls_files_new(c->tls_certificate, c->tls_key, err);
+        if (d->tls == NULL)
+            return false;
+        say_expiry(d);
+    }
+    d->sqs_server = make_sqs_server(d, err);
+    if (d->sqs_server == NULL)
+        return error_prefix(err, "the SQS endpoint");
+    d->sqs_url = url_of(d->tls ? "https" : "http", c->listen, d->sqs_server);
+    d->admin_server = make_server(d, c->admin, 1024, NULL, err);
+    if (d->admin_server == NULL)
+        return error_prefix(err, "the admin address");
+    d->admin_url = url_of("http", c->admin, d->admin_server);
+    return true;
 }
 
 static void reload_asked(void *context)
@@ -706,30 +728,22 @@ static void reload_asked(void *context)
 
 static bool make_servers(struct daemon *d, struct error *err)
 {
-    const struct config *c = d->config;
+    struct http_handlers handlers;
     struct buffer control = {0};
 
-    d->api = sqs_api_new(d->bridge, d->keys, c->account_id);
-    if (c->tls_certificate) {
-        d->tls = tls_files_new(c->tls_certificate, c->tls_key, err);
-        if (d->tls == NULL)
-            return false;
+    d->api = sqs_api_new(d->bridge, d->keys, d->config->account_id);
+    if (d->tls)
         sqs_api_set_secure(d->api);
-        say_expiry(d);
-    }
-    d->sqs_server = make_sqs_server(d, err);
-    if (d->sqs_server == NULL)
-        return error_prefix(err, "the SQS endpoint");
-    d->sqs_url = url_of(d->tls ? "https" : "http", c->listen, d->sqs_server);
+    handlers = sqs_api_handlers(d->api);
+    http_server_serve(d->sqs_server, &handlers);
     d->admin = admin_new(&(struct admin_view){.bridge = d->bridge, .db = d->db, .api = d->api, .sqs_server = d->sqs_server, .cycles = &d->cycles,
                                               .reload = reload_asked, .context = d});
-    d->admin_server = make_server(d, c->admin, 1024, admin_handlers(d->admin, false), err);
-    if (d->admin_server == NULL)
-        return error_prefix(err, "the admin address");
-    d->admin_url = url_of("http", c->admin, d->admin_server);
     admin_set_urls(d->admin, d->sqs_url, d->admin_url);
-    buffer_printf(&control, "unix:%s-control", c->ledger);
-    d->control_server = make_server(d, control.ptr, REQUEST_BODY_MAX, admin_handlers(d->admin, true), err);
+    handlers = admin_handlers(d->admin, false);
+    http_server_serve(d->admin_server, &handlers);
+    handlers = admin_handlers(d->admin, true);
+    buffer_printf(&control, "unix:%s-control", d->config->ledger);
+    d->control_server = make_server(d, control.ptr, REQUEST_BODY_MAX, &handlers, err);
     buffer_fini(&control);
     return d->control_server != NULL || error_prefix(err, "the control socket");
 }
@@ -751,12 +765,23 @@ static bool write_addresses(struct daemon *d, struct error *err)
     return written || error_set(err, ERROR_SYSTEM, "cannot write %s: %s", d->addresses_path, strerror(errno));
 }
 
+/* What can be refused comes before what makes a file, so that a start that fails leaves neither a new ledger nor new keys. But a ledger that is there is
+ * opened first: who starts a second process is to hear of the first one, not of its port. */
+static bool make_files(struct daemon *d, struct error *err)
+{
+    bool makes_ledger = access(d->config->ledger, F_OK) != 0;
+    bool makes_keys = d->config->access_keys_file == NULL && config_loopback(d->config->listen);
+
+    return (makes_ledger || open_ledger(d, err)) && (makes_keys || load_keys(d, err)) && bind_addresses(d, err) && (!makes_ledger || open_ledger(d, err)) &&
+           (!makes_keys || load_keys(d, err));
+}
+
 static bool make(struct daemon *d, struct error *err)
 {
     keep_secrets();
     d->loop = loop_new(err);
-    return d->loop && watch_signals(d, err) && find_aws(d, err) && open_ledger(d, err) && load_keys(d, err) && make_core(d, err) &&
-           make_servers(d, err) && write_addresses(d, err);
+    return d->loop && watch_signals(d, err) && find_aws(d, err) && make_files(d, err) && make_core(d, err) && make_servers(d, err) &&
+           write_addresses(d, err);
 }
 
 /* In the reverse order; whatever is not there is passed over. */

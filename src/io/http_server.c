@@ -395,7 +395,7 @@ static enum MHD_Result access_handler(void *context, struct MHD_Connection *conn
     (void)context;
     (void)connection;
     (void)url;
-    if (x == NULL)
+    if (x == NULL || x->server->handlers.request == NULL) /* a start that failed closes the door on who knocked meanwhile */
         return MHD_NO;
     if (!x->begun)
         return begin(x, method, version);
@@ -592,7 +592,8 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
 
     s->loop = loop;
     s->options = *options;
-    s->handlers = *handlers;
+    if (handlers)
+        s->handlers = *handlers;
     fd = on_unix ? listen_unix(s, options->listen + 5, err) : listen_tcp(s, options->listen, err);
     if (fd < 0) {
         free(s);
@@ -621,6 +622,11 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     s->watch = (struct watch){.fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, .ready = ready, .context = s};
     loop_watch(loop, &s->watch, EPOLLIN);
     return s;
+}
+
+void http_server_serve(struct http_server *s, const struct http_handlers *handlers)
+{
+    s->handlers = *handlers;
 }
 
 /* Begins to watch the clients of requests that a commit has not answered. */

@@ -49,8 +49,10 @@ struct http_server_options {
     unsigned request_timeout_s; /* also how long an idle kept connection stays */
 };
 
+/* Listens; requests are taken in once the loop runs. handlers: NULL: they are not made yet, and come by http_server_serve before the loop runs. */
 struct http_server *http_server_new(struct loop *loop, const struct http_server_options *options, const struct http_handlers *handlers,
                                     struct error *err);
+void http_server_serve(struct http_server *s, const struct http_handlers *handlers);
 /* To be called before each loop_wait: says how long that may wait at most (ms; -1: for ever), and begins to watch the clients of requests that are still
  * unanswered (most are answered in the round that they came in, and never need it). */
 int64_t http_server_prepare(struct http_server *s);

@@ -2,6 +2,7 @@
 """Bad configuration, bad keys, missing tables, endpoints that are down, full disks, damaged ledgers: each an error that says what to do."""
 
 import os
+import socket
 import sqlite3
 import subprocess
 
@@ -38,6 +39,34 @@ def test_a_second_process_is_refused_by_name(bridge, make_bridge, tmp_path):
     status, log = run_once(other)
     assert status == 75
     assert f"in use by stream2sqs run (pid {bridge.server.process.pid})" in log
+
+
+@pytest.mark.parametrize("what,status,says", [("port", 69, "in use by another program"), ("admin", 69, "the admin address: "), ("address", 71, "cannot listen on 192.0.2.1"),
+                                             ("certificate", 78, "cannot read"), ("keys", 77, "cannot read the access keys")])
+def test_a_start_that_is_refused_leaves_no_ledger_and_no_keys(make_bridge, tmp_path, what, status, says):
+    keys = tmp_path / "given-keys"
+    keys.write_text("AKIAONE:first-secret\n")
+    keys.chmod(0o600)
+    home = tmp_path / "home"
+    home.mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        flags = {"port": ["--listen", f"127.0.0.1:{port}"], "admin": ["--admin", f"127.0.0.1:{port}"],
+                 "address": ["--listen", "192.0.2.1:9324", "--listen-beyond-loopback", "--access-keys-file", keys],  # TEST-NET-1 (RFC 5737): no host has it
+                 "certificate": ["--tls-certificate", tmp_path / "none.pem", "--tls-key", tmp_path / "none.pem"],
+                 "keys": ["--access-keys-file", tmp_path / "none"]}[what]
+        got, log = run_once(make_bridge("--queue", "q", *flags, endpoint=None, directory=home))
+    assert got == status and says in log
+    assert [f.name for f in home.iterdir()] == ["bridge.log"]
+
+
+def test_who_starts_twice_is_told_of_the_process_not_of_the_port(bridge, make_bridge):
+    other = make_bridge("--queue", "q")
+    other.port = bridge.port
+    status, log = run_once(other)
+    assert status == 75 and f"in use by stream2sqs run (pid {bridge.server.process.pid})" in log
 
 
 def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):
