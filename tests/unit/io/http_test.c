@@ -437,6 +437,29 @@ static void an_answer_may_come_later_or_find_nobody(void **state)
     close(fds[1]);
 }
 
+/* A start that fails after it took the address: who knocked meanwhile is answered by nobody, and nothing falls. */
+static void without_handlers_nothing_is_taken_in(void **state)
+{
+    const struct http_server_options o = options("127.0.0.1:0");
+    struct world w = {.hold = false};
+    struct error err;
+    char byte;
+    int fd;
+
+    (void)state;
+    w.loop = loop_new(&err);
+    w.server = http_server_new(w.loop, &o, NULL, &err);
+    assert_non_null(w.server);
+    fd = dial(&w);
+    assert_int_equal(send(fd, GET, strlen(GET), MSG_NOSIGNAL), strlen(GET));
+    for (int64_t end = clock_now().mono_ms + PATIENCE_MS; recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN && clock_now().mono_ms < end;)
+        turn(&w, 5);
+    assert_int_equal(w.requests, 0);
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+    close(fd);
+    world_fini(&w);
+}
+
 /* As an abort does: the connection is reset at once. */
 static void reset(int fd)
 {
@@ -957,6 +980,7 @@ int main(void)
         cmocka_unit_test(one_address_has_only_so_many_connections),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(an_answer_may_come_later_or_find_nobody),
+        cmocka_unit_test(without_handlers_nothing_is_taken_in),
         cmocka_unit_test(a_request_of_this_turn_is_answered_left_open_or_given_up),
         with_directory(a_unix_socket_is_private_and_a_stale_one_is_replaced),
         cmocka_unit_test(addresses_are_told_apart),
