@@ -115,10 +115,30 @@ static enum aws_service service_of(const char *name)
     return AWS_SQS;
 }
 
-static void endpoints_are_those_that_botocore_finds(void **state)
+/* [.., .., FIPS, dual-stack, ..] */
+static json_t *variants_of(json_t *c)
+{
+    return json_pack("{s:s,s:s}", "AWS_USE_FIPS_ENDPOINT", json_is_true(json_array_get(c, 2)) ? "true" : "false", "AWS_USE_DUALSTACK_ENDPOINT",
+                     json_is_true(json_array_get(c, 3)) ? "true" : "false");
+}
+
+static void judge_endpoint(json_t *c, const struct aws_profile *profile)
+{
+    const char *want = json_string_value(json_array_get(c, 4));
+    struct endpoint endpoint;
+    struct error err;
+    bool good = endpoint_find(&endpoint, service_of(json_string_value(json_array_get(c, 0))), json_string_value(json_array_get(c, 1)), profile, lookup, &err);
+
+    if (good != (want != NULL) || (good && strcmp(endpoint.host, want) != 0))
+        fail_msg("%s: %s", json_dumps(c, 0), good ? endpoint.host : err.text);
+    endpoint_fini(&endpoint);
+}
+
+/* Each case of a member of endpoints.json, more than `least` of them, without a profile. */
+static void judge_all(void **state, const char *member, size_t least, void (*judge_one)(json_t *c, const struct aws_profile *profile))
 {
     json_t *document = load("tests/golden/endpoints.json");
-    json_t *cases = json_object_get(document, "cases");
+    json_t *cases = json_object_get(document, member);
     struct error err;
     struct aws_profile *profile;
 
@@ -126,23 +146,19 @@ static void endpoints_are_those_that_botocore_finds(void **state)
     environment = NULL;
     profile = aws_profile_load(NULL, lookup, &err);
     assert_non_null(profile);
-    assert_true(json_array_size(cases) > 300);
+    assert_true(json_array_size(cases) > least);
     for (size_t i = 0; i < json_array_size(cases); i++) {
-        json_t *c = json_array_get(cases, i);
-        const char *want = json_string_value(json_array_get(c, 4));
-        struct endpoint endpoint;
-        bool good;
-
-        environment = json_pack("{s:s,s:s}", "AWS_USE_FIPS_ENDPOINT", json_is_true(json_array_get(c, 2)) ? "true" : "false", "AWS_USE_DUALSTACK_ENDPOINT",
-                                json_is_true(json_array_get(c, 3)) ? "true" : "false");
-        good = endpoint_find(&endpoint, service_of(json_string_value(json_array_get(c, 0))), json_string_value(json_array_get(c, 1)), profile, lookup, &err);
-        if (good != (want != NULL) || (good && strcmp(endpoint.host, want) != 0))
-            fail_msg("%s: %s", json_dumps(c, 0), good ? endpoint.host : err.text);
-        endpoint_fini(&endpoint);
+        environment = variants_of(json_array_get(cases, i));
+        judge_one(json_array_get(cases, i), profile);
         json_decref(environment);
     }
     aws_profile_free(profile);
     json_decref(document);
+}
+
+static void endpoints_are_those_that_botocore_finds(void **state)
+{
+    judge_all(state, "cases", 300, judge_endpoint);
 }
 
 static enum bucket_addressing addressing_of(const char *style)
@@ -162,8 +178,6 @@ static void judge_object(json_t *c, const struct aws_profile *profile)
     struct error err = {.text = ""};
     char text[400];
 
-    environment = json_pack("{s:s,s:s}", "AWS_USE_FIPS_ENDPOINT", json_is_true(json_array_get(c, 2)) ? "true" : "false", "AWS_USE_DUALSTACK_ENDPOINT",
-                            json_is_true(json_array_get(c, 3)) ? "true" : "false");
     assert_true(url ? endpoint_from_url(&s3, url, "test", &err)
                     : endpoint_find(&s3, AWS_S3, json_string_value(json_array_get(c, 0)), profile, lookup, &err));
     if (endpoint_of_bucket(&found, &s3, bucket, addressing, &err)) {
@@ -182,25 +196,11 @@ static void judge_object(json_t *c, const struct aws_profile *profile)
     }
     endpoint_fini(&found);
     endpoint_fini(&s3);
-    json_decref(environment);
 }
 
 static void objects_are_put_where_botocore_puts_them(void **state)
 {
-    json_t *document = load("tests/golden/endpoints.json");
-    json_t *cases = json_object_get(document, "objects");
-    struct error err;
-    struct aws_profile *profile;
-
-    snprintf(directory, sizeof(directory), "%s", temporary_path(state, ""));
-    environment = NULL;
-    profile = aws_profile_load(NULL, lookup, &err);
-    assert_non_null(profile);
-    assert_true(json_array_size(cases) > 100);
-    for (size_t i = 0; i < json_array_size(cases); i++)
-        judge_object(json_array_get(cases, i), profile);
-    aws_profile_free(profile);
-    json_decref(document);
+    judge_all(state, "objects", 100, judge_object);
 }
 
 int main(void)
