@@ -5,6 +5,7 @@ import http.server
 import json
 import pathlib
 import signal
+import socket
 import threading
 
 import boto3
@@ -286,3 +287,22 @@ def test_the_command_with_no_process_running(make_bridge):
     bridge.stop()
     assert "no stream2sqs runs on" in bridge.command("reload", check=69)[2]
     assert bridge.command("reload", "now")[0] == 64
+
+
+def test_all_who_ask_at_once_are_answered_though_others_left(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+
+    def ask():
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(20)
+        s.connect(f"{bridge.ledger}-control")
+        s.sendall(b"POST /control/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+        return s
+
+    for _ in range(100):
+        ask().close()
+    waiting = [ask() for _ in range(20)]
+    for s in waiting:
+        assert b"nothing changed" in s.recv(65536)
+        s.close()
+    assert bridge.stop() == 0
