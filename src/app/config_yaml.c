@@ -334,7 +334,7 @@ void config_read_yaml(struct loading *l, const char *path)
     } else {
         root = yaml_document_get_root_node(&y.document);
         if (root == NULL)
-            config_problem(l, path, "is empty");
+            config_problem(l, path, "is empty: say {} if that is meant"); /* a file that is half written must not take all pipelines away at a reload */
         else if (wanted(&y, root, YAML_MAPPING_NODE, "the configuration"))
             walk_mapping(&w, root);
         yaml_document_delete(&y.document);

@@ -123,6 +123,25 @@ def test_a_guest_is_judged_by_the_queues_policy(bridge_and_keys):
     denied(guest.send_message, QueueUrl=orders, MessageBody="x")
 
 
+def test_a_limited_key_reaches_no_queue_by_a_redrive_policy(bridge_and_keys):
+    bridge, keys = bridge_and_keys
+    replace(keys, KEYS + "AKIATEAM:CANARY-team-secret queues=orders-*\nAKIASETTER:CANARY-setter-secret queues=orders-* actions=SetQueueAttributes\n")
+    wait_until("the file is read", lambda: "access keys were read again" in bridge.log())
+    team = client(bridge, {"aws_access_key_id": "AKIATEAM", "aws_secret_access_key": "CANARY-team-secret"})
+    setter = client(bridge, {"aws_access_key_id": "AKIASETTER", "aws_secret_access_key": "CANARY-setter-secret"})
+
+    def redrive_to(name):
+        return {"RedrivePolicy": f'{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:123456789012:{name}","maxReceiveCount":"1"}}'}
+
+    assert "sqs:sendmessage on resource" in denied(team.create_queue, QueueName="orders-3", Attributes=redrive_to("billing"))
+    team.create_queue(QueueName="orders-2")
+    assert ":billing because" in denied(team.set_queue_attributes, QueueUrl=url(bridge, "orders-2"), Attributes=redrive_to("billing"))
+    denied(setter.set_queue_attributes, QueueUrl=url(bridge, "orders-2"), Attributes=redrive_to("orders-1"))  # it may not send
+    assert "RedrivePolicy" not in team.get_queue_attributes(QueueUrl=url(bridge, "orders-2"), AttributeNames=["All"])["Attributes"]
+    team.set_queue_attributes(QueueUrl=url(bridge, "orders-2"), Attributes=redrive_to("orders-1"))
+    setter.set_queue_attributes(QueueUrl=url(bridge, "orders-2"), Attributes={"RedrivePolicy": ""})  # taking one away sends nothing
+
+
 def test_a_limited_key_sends_under_its_own_name(bridge_and_keys):
     bridge, keys = bridge_and_keys
     replace(keys, KEYS + "AKIAPRODUCER:CANARY-producer-secret actions=SendMessage queues=orders-*\n")

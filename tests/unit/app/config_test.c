@@ -54,7 +54,7 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"ledger: [a]\n", "c.yaml:1: ledger is a list: wanted a single value\n"},
         {"pipelines: orders\n", "c.yaml:1: pipelines is a single value: wanted a list (lines that begin with -)\n"},
         {"- a\n- b\n", "c.yaml:1: the configuration is a list: wanted a mapping (name: value)\n"},
-        {"", "c.yaml: is empty\n"},
+        {"", "c.yaml: is empty: say {} if that is meant\n"},
         {"a: b: c\n", "c.yaml:1: no YAML: mapping values are not allowed in this context\n"},
         {"keep_settled: 7\n", "c.yaml:1: keep_settled is \"7\": wanted 1m to 3650d, such as 500ms, 30s, 5m, 12h, 7d\n"},
         {"keep_settled: 99999999999999999999d\n", "c.yaml:1: keep_settled is \"99999999999999999999d\": wanted 1m to 3650d, such as 500ms, 30s, 5m, 12h, 7d\n"},
