@@ -173,7 +173,8 @@ static uint64_t settled(const struct load *l)
 
 static void sign(struct load *l, const struct header *headers, size_t count, struct slice stamp, int64_t now_ms)
 {
-    struct sigv4_request request = {SLICE("POST"), SLICE("/"), SLICE(""), buffer_slice(&l->body), headers, count};
+    struct sigv4_request request = {.method = SLICE("POST"), .path = SLICE("/"), .query = SLICE(""), .body = buffer_slice(&l->body), .headers = headers,
+                                    .header_count = count};
     struct buffer *text = &l->text;
     unsigned char bytes[SHA256_BYTES];
     char scope[128];
