@@ -177,6 +177,7 @@ static void run_over(void *context, const struct subprocess_result *result)
 {
     struct handler_run *r = context;
 
+    loop_unwatch(r->loop, &r->stop); /* it may be due in this very turn of the loop */
     r->over = true;
     r->exited = result->exited;
     r->status = result->status;

@@ -268,17 +268,21 @@ static bool read_login(struct fetch *f)
         ; /* told */
     else if (!sso_token_decode(&found, buffer_slice(&file), &error))
         fail(f, "%s is malformed (%s): run %s", s->token_file, error, s->sso_login);
-    else if (f->login_unwritten && f->login.expires_ms > found.expires_ms) {
-        sso_token_fini(&found);
+    else
         good = true;
-    } else {
-        sso_token_fini(&f->login);
-        f->login = found;
-        f->login_unwritten = false;
-        good = true;
-    }
     wipe(&file);
-    return good;
+    if (!good)
+        return false;
+    wipe(&f->file_refresh);
+    buffer_append(&f->file_refresh, buffer_slice(&found.refresh_token));
+    if (f->login_unwritten && f->login.expires_ms > found.expires_ms) {
+        sso_token_fini(&found);
+        return true;
+    }
+    sso_token_fini(&f->login);
+    f->login = found;
+    f->login_unwritten = false;
+    return true;
 }
 
 static void ask_for_role(struct fetch *f)
@@ -352,19 +356,22 @@ static bool write_all(int fd, struct slice text)
     return true;
 }
 
-/* In one step, mode 0600, of the owner that it had (a program run as root must not take away its user's login). False: errno; the file is as it was. */
-static bool replace_file(const char *path, struct slice text)
+/* In one step, mode 0600, of the owner that it had (a program run as root must not take away its user's login); of a link, what it leads to. False: errno;
+ * the file is as it was. */
+static bool replace_file(const char *linked, struct slice text)
 {
+    char *path = realpath(linked, NULL);
     struct buffer temporary = {0};
     struct stat before;
     bool good;
     int fd;
     int saved;
 
-    buffer_printf(&temporary, "%s.XXXXXX", path);
-    if (stat(path, &before) != 0 || (fd = mkostemp(temporary.ptr, O_CLOEXEC)) < 0) {
+    buffer_printf(&temporary, "%s.XXXXXX", path ? path : "");
+    if (path == NULL || stat(path, &before) != 0 || (fd = mkostemp(temporary.ptr, O_CLOEXEC)) < 0) {
         saved = errno;
         buffer_fini(&temporary);
+        free(path);
         errno = saved;
         return false;
     }
@@ -375,21 +382,24 @@ static bool replace_file(const char *path, struct slice text)
         unlink(temporary.ptr);
     close(fd);
     buffer_fini(&temporary);
+    free(path);
     errno = saved;
     return good;
 }
 
-/* used: the refresh token that the renewal was asked with. A file with another one is somebody's new login, or their renewal: that is left alone. */
-static void write_login(struct fetch *f, struct slice used)
+/* A file with another refresh token than it had before the renewal is somebody's new login, or their renewal: that is left alone. One that cannot be read says
+ * nothing, and ours is kept. */
+static void write_login(struct fetch *f)
 {
     struct buffer file = {0};
     struct buffer text = {0};
     struct sso_token found = {0};
     const char *error;
-    bool ours = read_whole(f->source->token_file, &file) == NULL && sso_token_decode(&found, buffer_slice(&file), &error) &&
-                slice_equal(buffer_slice(&found.refresh_token), used);
+    bool readable = read_whole(f->source->token_file, &file) == NULL && sso_token_decode(&found, buffer_slice(&file), &error);
+    bool ours = !readable || slice_equal(buffer_slice(&found.refresh_token), buffer_slice(&f->file_refresh));
 
-    f->login_unwritten = ours && !(sso_token_rewrite(&text, buffer_slice(&file), &f->login) && replace_file(f->source->token_file, buffer_slice(&text)));
+    f->login_unwritten =
+        ours && !(readable && sso_token_rewrite(&text, buffer_slice(&file), &f->login) && replace_file(f->source->token_file, buffer_slice(&text)));
     if (f->login_unwritten)
         log_warning("the renewed SSO token cannot be written, and is kept in memory; other programs may have to log in again",
                     LOG_FIELDS(LOG_TEXT("file", f->source->token_file), LOG_TEXT("cause", strerror(errno))));
@@ -400,20 +410,16 @@ static void write_login(struct fetch *f, struct slice used)
 
 static void take_renewal(struct fetch *f, const struct http_answer *answer)
 {
-    struct buffer used = {0};
     struct buffer text = {0};
     const char *error;
 
-    buffer_reserve(&used, f->login.refresh_token.len);
-    buffer_append(&used, buffer_slice(&f->login.refresh_token));
     if (sso_renewal_decode(&f->login, answer->body, f->tools->clock().wall_ms, &error)) {
-        write_login(f, buffer_slice(&used));
+        write_login(f);
         ask_for_role(f);
     } else {
         buffer_printf(&text, "SSO-OIDC's answer is malformed: %s", error);
         go_on_unrenewed(f, ERROR_CREDENTIALS, text.ptr);
     }
-    wipe(&used);
     buffer_fini(&text);
 }
 
@@ -686,5 +692,6 @@ void fetch_fini(struct fetch *f)
     subprocess_free(f->subprocess);
     f->subprocess = NULL;
     wipe(&f->session);
+    wipe(&f->file_refresh);
     sso_token_fini(&f->login);
 }

@@ -37,6 +37,7 @@ struct fetch {
     struct buffer session;         /* METADATA: IMDS's own token */
     struct sso_token login;        /* SSO: the token in use */
     bool login_unwritten;          /* it was renewed, and its file could not be written */
+    struct buffer file_refresh;    /* SSO: the refresh token of the file when it was last read */
     struct subprocess *subprocess; /* PROCESS */
     /* Once for each fetch_begin, perhaps inside it. issued: NULL when it failed (*err says why: UNAVAILABLE for what
      * may pass by itself, else CREDENTIALS); else its contents may be taken. issuer_now_ms: the clock of

@@ -16,6 +16,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -40,10 +41,12 @@ enum patience {
     FOR_A_REQUEST, /* its first line; a TLS greeting before that */
     FOR_THE_REST,  /* of the request */
     FOR_ITS_READING, /* of the answer */
+    FOR_A_GOODBYE, /* after the answer: see look_for_end */
     PATIENCE_COUNT, /* for nothing: the handler has the request */
 };
 
 static const unsigned patience_factors[PATIENCE_COUNT] = {[FOR_A_REQUEST] = 2, [FOR_THE_REST] = 1, [FOR_ITS_READING] = 5}; /* of request_timeout_s */
+#define GOODBYE_MS 100
 
 struct peer {
     struct http_server *server;
@@ -119,7 +122,7 @@ static void peer_wait(struct peer *p, enum patience patience)
     p->patience = patience;
     if (patience == PATIENCE_COUNT)
         return;
-    p->due_ms = s->now_ms + (int64_t)patience_factors[patience] * s->options.request_timeout_s * 1000;
+    p->due_ms = s->now_ms + (patience == FOR_A_GOODBYE ? GOODBYE_MS : (int64_t)patience_factors[patience] * s->options.request_timeout_s * 1000);
     p->next = NULL;
     p->previous = s->patient[patience].last;
     *(p->previous ? &p->previous->next : &s->patient[patience].first) = p;
@@ -146,6 +149,17 @@ static void peer_noted(void *context, struct MHD_Connection *connection, void **
     }
 }
 
+/* A client that ends its side right after its request: libmicrohttpd takes both for one event and never looks for the end. A shutdown of what nobody will send
+ * any more is a second event; what came before it can still be read. */
+static void look_for_end(struct peer *p)
+{
+    struct pollfd fd = {.fd = p->fd, .events = POLLRDHUP};
+
+    peer_wait(p, FOR_A_REQUEST);
+    if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLRDHUP))
+        shutdown(p->fd, SHUT_RD);
+}
+
 /* Cuts off who was waited for long enough: the socket's end wakes libmicrohttpd. Returns when the next one is due (ms from now; -1: never). */
 static int64_t cut_off_late(struct http_server *s)
 {
@@ -155,6 +169,10 @@ static int64_t cut_off_late(struct http_server *s)
         struct peer *p;
 
         while ((p = s->patient[i].first) != NULL && p->due_ms <= s->now_ms) {
+            if (i == FOR_A_GOODBYE) {
+                look_for_end(p);
+                continue;
+            }
             peer_unlist(p);
             shutdown(p->fd, SHUT_RDWR);
             s->counts.cut_off++;
@@ -237,7 +255,7 @@ static void exchange_done(void *context, struct MHD_Connection *connection, void
     if (x->response)
         MHD_destroy_response(x->response);
     x->server->memory -= x->answer_bytes;
-    peer_wait(x->peer, FOR_A_REQUEST);
+    peer_wait(x->peer, FOR_A_GOODBYE);
     drop_body(x);
     free(x->uri);
     free(x);

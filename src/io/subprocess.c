@@ -99,7 +99,7 @@ static void time_is_up(struct subprocess *s, const char *failure)
     }
     if (s->failure == NULL)
         s->failure = failure;
-    kill(-s->pid, SIGTERM); /* not reaped yet: the timer is gone by then */
+    kill(-s->pid, SIGTERM); /* not reaped yet: the timer is gone by then, and subprocess_end does nothing */
     set_timer(s, grace_ms);
 }
 
@@ -186,7 +186,7 @@ static void timer_ready(struct watch *w, uint32_t events)
 
 void subprocess_end(struct subprocess *s, const char *failure)
 {
-    if (s->failure == NULL)
+    if (s->failure == NULL && !s->reaped)
         time_is_up(s, failure);
 }
 

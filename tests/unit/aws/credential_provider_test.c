@@ -730,6 +730,53 @@ static void a_renewed_token_that_cannot_be_written_is_kept_in_memory(void **stat
     world_fini(&w);
 }
 
+/* Where the cache is read-only and each refresh token is good for once, the one in memory is the only one; and a link's end is what is replaced. */
+static void renewals_go_on_in_memory_until_the_file_can_be_written(void **state)
+{
+    struct rlimit before;
+    struct rlimit small;
+    struct stat kind;
+    struct world w;
+    char path[4096];
+    char real[4200];
+    char file[4096];
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 20, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    world_init(&w, state);
+    w.renewal_status = 200;
+    write_login(60, CLIENT "," REFRESH);
+    sso_path(path);
+    snprintf(real, sizeof(real), "%s.real", path);
+    assert_int_equal(rename(path, real), 0);
+    assert_int_equal(symlink(real, path), 0);
+    give_role(&w);
+    w.renewal = "{\"accessToken\":\"cAnArY-a1\",\"expiresIn\":7200,\"refreshToken\":\"cAnArY-r1\"}";
+    world_open(&w, SSO_CONFIG, "");
+    setrlimit(RLIMIT_FSIZE, &small);
+    settle(&w);
+    assert_key(&w, "SSOKEY1");
+    w.renewal = "{\"accessToken\":\"cAnArY-a2\",\"expiresIn\":7200,\"refreshToken\":\"cAnArY-r2\"}";
+    now.wall_ms += 2 * HOUR;
+    give_role(&w);
+    go_on(&w);
+    assert_key(&w, "SSOKEY2");
+    assert_non_null(strstr(w.renewal_asked, "cAnArY-r1"));
+    setrlimit(RLIMIT_FSIZE, &before);
+    w.renewal = "{\"accessToken\":\"cAnArY-a3\",\"expiresIn\":7200,\"refreshToken\":\"cAnArY-r3\"}";
+    now.wall_ms += 2 * HOUR;
+    give_role(&w);
+    go_on(&w);
+    assert_key(&w, "SSOKEY3");
+    assert_non_null(strstr(w.renewal_asked, "cAnArY-r2"));
+    read_login(file);
+    assert_non_null(strstr(file, "cAnArY-r3"));
+    assert_int_equal(lstat(path, &kind), 0);
+    assert_true(S_ISLNK(kind.st_mode));
+    world_fini(&w);
+}
+
 static void a_program_is_asked(void **state)
 {
     static const struct {
@@ -1180,6 +1227,7 @@ int main(void)
         with_directory(a_token_that_another_program_renewed_is_taken),
         with_directory(a_new_login_is_not_written_over),
         with_directory(a_renewed_token_that_cannot_be_written_is_kept_in_memory),
+        with_directory(renewals_go_on_in_memory_until_the_file_can_be_written),
         with_directory(a_program_is_asked),
         with_directory(a_container_is_asked_with_its_token_read_each_time),
         with_directory(containers_are_asked_only_where_they_may_be),

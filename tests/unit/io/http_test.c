@@ -460,6 +460,39 @@ static void without_handlers_nothing_is_taken_in(void **state)
     world_fini(&w);
 }
 
+/* It reads until the end, as nc -N does, and is not to wait for a time-out. */
+static void who_ends_its_side_is_answered_and_then_let_go(void **state)
+{
+    static const char three[] = GET GET GET;
+    struct http_server_options o = options("127.0.0.1:0");
+    struct world w;
+
+    (void)state;
+    o.request_timeout_s = 60;
+    world_init_as(&w, o);
+    for (int i = 0; i < 2; i++) {
+        size_t most = i == 0 ? strlen(GET) : strlen(three);
+        int fd = dial(&w);
+        char byte;
+
+        w.requests = 0;
+        assert_int_equal(send(fd, three, most, MSG_NOSIGNAL), most);
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        for (int64_t end = clock_now().mono_ms + PATIENCE_MS; clock_now().mono_ms < end;) {
+            ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT);
+
+            if (n == 0 || (n < 0 && errno != EAGAIN))
+                break;
+            if (n < 0)
+                turn(&w, 5);
+        }
+        assert_int_equal(w.requests, i == 0 ? 1 : 3);
+        assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+        close(fd);
+    }
+    world_fini(&w);
+}
+
 /* As an abort does: the connection is reset at once. */
 static void reset(int fd)
 {
@@ -980,6 +1013,7 @@ int main(void)
         cmocka_unit_test(one_address_has_only_so_many_connections),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(an_answer_may_come_later_or_find_nobody),
+        cmocka_unit_test(who_ends_its_side_is_answered_and_then_let_go),
         cmocka_unit_test(without_handlers_nothing_is_taken_in),
         cmocka_unit_test(a_request_of_this_turn_is_answered_left_open_or_given_up),
         with_directory(a_unix_socket_is_private_and_a_stale_one_is_replaced),

@@ -244,6 +244,28 @@ static void it_may_be_told_to_end(void **state)
     loop_free(loop);
 }
 
+/* Whoever has its own watch in the loop may call in the turn in which it ended: its process id is somebody else's by then. */
+static void the_end_of_what_has_ended_is_nothing(void **state)
+{
+    static const char *const words[] = {"true", NULL};
+    struct outcome o = {0};
+    struct error err;
+    struct loop *loop = loop_new(&err);
+    struct subprocess *s = subprocess_new(
+        loop, &(struct subprocess_options){.argv = (char *const *)(uintptr_t)words, .grace_ms = 200, .output_max = 100}, on_done, &o, &err);
+
+    (void)state;
+    assert_non_null(s);
+    for (int64_t end = clock_now().mono_ms + 10000; o.count == 0 && clock_now().mono_ms < end;)
+        loop_wait(loop, 100);
+    subprocess_end(s, "too late");
+    loop_wait(loop, 0);
+    assert_int_equal(o.count, 1);
+    assert_string_equal(o.failure, "");
+    subprocess_free(s);
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +278,7 @@ int main(void)
         cmocka_unit_test(output_may_be_ours),
         cmocka_unit_test(grace_comes_before_the_end),
         cmocka_unit_test(it_may_be_told_to_end),
+        cmocka_unit_test(the_end_of_what_has_ended_is_nothing),
     };
 
     return cmocka_run_group_tests_name("subprocess", tests, NULL, NULL);
