@@ -153,8 +153,8 @@ S2Q_PUBLIC struct s2q_consumer *s2q_consumer_new(const struct s2q_options *optio
 /* Blocks until stopped (S2Q_OK), or until it cannot go on (the status, and *error, which may be NULL): the server has refused the same thing three times in a
  * row (for expired credentials: ten times), or a thread cannot be started. A server that does not answer is asked again, with back-off, for ever.
  * In the end running handlers are waited for, deletes are flushed, and what no handler was given is made visible again; with a server that does not answer,
- * that is tried as long as the messages' visibility lasts. It stops by itself when options.messages_max or options.stop_when_empty_s say so. Receives that have waited for messages for a second are cut: a message that was on its way at that
- * very instant comes again when its visibility ends.
+ * that is tried as long as the messages' visibility lasts. It stops by itself when options.messages_max or options.stop_when_empty_s say so. Receives that
+ * have waited for messages for a second are cut: a message that was on its way at that very instant comes again when its visibility ends.
  * One thread at a time for one consumer; many consumers may run in a process. After an error, or when it stopped by itself, but not after s2q_consumer_stop,
  * it may be run again. */
 S2Q_PUBLIC enum s2q_status s2q_consumer_run(struct s2q_consumer *consumer, struct s2q_error *error);

@@ -283,14 +283,9 @@ static enum error_code code_of(enum s2q_status status)
 
 static void summarise(const struct invocation *in, const struct s2q_counts *n)
 {
-    unsigned long long failed = n->retried;
-
-    if (in->json)
-        fprintf(stderr, "{\"handled\":%llu,\"failed\":%llu,\"dead_lettered\":%llu,\"deleted\":%llu}\n", (unsigned long long)n->done, failed,
-                (unsigned long long)n->dead_lettered, (unsigned long long)n->deleted);
-    else
-        fprintf(stderr, "stream2sqs consume: %llu handled, %llu failed, %llu to the dead-letter queue, %llu deleted\n", (unsigned long long)n->done, failed,
-                (unsigned long long)n->dead_lettered, (unsigned long long)n->deleted);
+    fprintf(stderr, in->json ? "{\"handled\":%llu,\"failed\":%llu,\"dead_lettered\":%llu,\"deleted\":%llu}\n"
+                             : "stream2sqs consume: %llu handled, %llu failed, %llu to the dead-letter queue, %llu deleted\n",
+            (unsigned long long)n->done, (unsigned long long)n->retried, (unsigned long long)n->dead_lettered, (unsigned long long)n->deleted);
 }
 
 /* When somebody stopped it, the rest is not its affair. */

@@ -570,6 +570,22 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
 
 /* ---- what must hold between options ---- */
 
+char *config_access_keys_path(const struct config *c)
+{
+    struct buffer path = {0};
+
+    buffer_printf(&path, "%s%s", c->access_keys_file ? c->access_keys_file : c->ledger, c->access_keys_file ? "" : ".keys");
+    return buffer_take(&path);
+}
+
+char *config_addresses_path(const struct config *c)
+{
+    struct buffer path = {0};
+
+    buffer_printf(&path, "%s.addresses", c->ledger);
+    return buffer_take(&path);
+}
+
 bool config_loopback(const char *address)
 {
     const char *colon = strrchr(address, ':');

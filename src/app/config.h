@@ -124,6 +124,10 @@ bool config_same_reader(const struct config_pipeline *a, const struct config_pip
 /* Is any of its queues on another server? */
 bool config_needs_sqs(const struct config *config);
 
+/* Where the endpoint's keys are: the file that is named, or the one beside the ledger. The caller frees it. */
+char *config_access_keys_path(const struct config *c);
+/* Where a running process writes down its addresses. The caller frees it. */
+char *config_addresses_path(const struct config *c);
 /* "127.0.0.1:9324", "[::1]:0", "localhost:80": is the host this machine's own? */
 bool config_loopback(const char *address);
 

@@ -382,11 +382,9 @@ static bool find_aws(struct daemon *d, struct error *err)
 
 static bool load_keys(struct daemon *d, struct error *err)
 {
-    struct buffer path = {0};
     bool made = false;
 
-    buffer_printf(&path, "%s%s", d->config->access_keys_file ? d->config->access_keys_file : d->config->ledger, d->config->access_keys_file ? "" : ".keys");
-    d->keys_path = buffer_take(&path);
+    d->keys_path = config_access_keys_path(d->config);
     d->keys = keyring_new();
     access_keys_watch_init(&d->keys_watch, d->keys_path);
     if (d->config->access_keys_file)
@@ -752,13 +750,11 @@ static bool make_servers(struct daemon *d, struct error *err)
 static bool write_addresses(struct daemon *d, struct error *err)
 {
     json_t *document = json_pack("{s:i,s:s,s:s}", "pid", (int)getpid(), "sqs", d->sqs_url, "admin", d->admin_url);
-    struct buffer path = {0};
     struct buffer temporary = {0};
     bool written;
 
-    buffer_printf(&path, "%s.addresses", d->config->ledger);
-    buffer_printf(&temporary, "%s.addresses.new", d->config->ledger);
-    d->addresses_path = buffer_take(&path);
+    d->addresses_path = config_addresses_path(d->config);
+    buffer_printf(&temporary, "%s.new", d->addresses_path);
     written = json_dump_file(document, temporary.ptr, JSON_COMPACT) == 0 && rename(temporary.ptr, d->addresses_path) == 0;
     buffer_fini(&temporary);
     json_decref(document);

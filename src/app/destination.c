@@ -72,14 +72,14 @@ static bool find_dead_letters(struct destination *out, const struct config_queue
 static bool find_bucket(struct destination *out, const struct config_queue *queue, const struct aws_profile *profile, const char *(*lookup)(const char *),
                         struct error *err)
 {
-    struct endpoint bucket = {0};
+    struct endpoint s3 = {0};
     bool good;
 
     out->s3_region = memory_strdup(queue->s3_region ? queue->s3_region : out->region);
-    good = (queue->s3_endpoint_url ? endpoint_from_url(&out->s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
-                                   : endpoint_find(&out->s3, AWS_S3, out->s3_region, profile, lookup, err)) &&
-           endpoint_of_bucket(&bucket, &out->s3, queue->s3_bucket, (enum bucket_addressing)queue->s3_addressing, err);
-    endpoint_fini(&bucket);
+    good = (queue->s3_endpoint_url ? endpoint_from_url(&s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
+                                   : endpoint_find(&s3, AWS_S3, out->s3_region, profile, lookup, err)) &&
+           endpoint_of_bucket(&out->bucket, &s3, queue->s3_bucket, (enum bucket_addressing)queue->s3_addressing, err);
+    endpoint_fini(&s3);
     return good;
 }
 
@@ -119,15 +119,15 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     out->pump.gateway = queue->gateway;
     out->pump.s3_bucket = queue->oversize == CONFIG_OVERSIZE_S3 ? queue->s3_bucket : NULL;
     out->pump.s3_prefix = queue->s3_prefix;
-    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .s3 = out->s3.url ? &out->s3 : NULL, .region = out->region,
-                                        .s3_region = out->s3_region, .s3_addressing = (enum bucket_addressing)queue->s3_addressing};
+    out->sqs = (struct sqs_destination){.endpoint = &out->endpoint, .bucket = out->bucket.url ? &out->bucket : NULL,
+                                        .region = out->region, .s3_region = out->s3_region};
     return true;
 }
 
 void destination_fini(struct destination *d)
 {
     endpoint_fini(&d->endpoint);
-    endpoint_fini(&d->s3);
+    endpoint_fini(&d->bucket);
     free(d->url);
     free(d->name);
     free(d->owner);

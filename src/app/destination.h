@@ -13,7 +13,7 @@ struct destination {
     struct pump_options pump;
     struct sqs_destination sqs;
     struct endpoint endpoint;
-    struct endpoint s3; /* zeroed: nothing is stored there */
+    struct endpoint bucket; /* zeroed: nothing is stored there */
     char *url;
     char *name;
     char *owner;

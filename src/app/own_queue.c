@@ -14,17 +14,15 @@
 /* "http://127.0.0.1:9324", as the process has written it down; NULL: none did. The caller frees it. */
 static char *address_of(const struct config *config)
 {
-    struct buffer path = {0};
-    json_t *document;
+    char *path = config_addresses_path(config);
+    json_t *document = json_load_file(path, 0, NULL);
     const char *url;
     char *found;
 
-    buffer_printf(&path, "%s.addresses", config->ledger);
-    document = json_load_file(path.ptr, 0, NULL);
     url = text_of(document, "sqs");
     found = url[0] ? memory_strdup(url) : NULL;
     json_decref(document);
-    buffer_fini(&path);
+    free(path);
     return found;
 }
 
@@ -110,13 +108,11 @@ static bool choose(struct own_queue *q, const struct keyring *ring, const char *
 bool own_queue_find_key(struct own_queue *q, const struct config *config, struct error *err)
 {
     struct keyring *ring = keyring_new();
-    struct buffer path = {0};
-    bool good;
+    char *path = config_access_keys_path(config);
+    bool good = access_keys_read(ring, path, err) && choose(q, ring, path, err);
 
-    buffer_printf(&path, "%s%s", config->access_keys_file ? config->access_keys_file : config->ledger, config->access_keys_file ? "" : ".keys");
-    good = access_keys_read(ring, path.ptr, err) && choose(q, ring, path.ptr, err);
     keyring_free(ring);
-    buffer_fini(&path);
+    free(path);
     return good;
 }
 

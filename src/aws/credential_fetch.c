@@ -220,7 +220,7 @@ static void sts_fail(struct fetch *f, const struct http_answer *answer)
     struct buffer message = {0};
     struct buffer words = {0};
 
-    if (sts_error_decode(answer->body, &code, &message)) {
+    if (xml_error_decode(answer->body, &code, &message, NULL)) {
         clock_skew_learn_error(&f->tools->skew, buffer_slice(&code), answer, f->tools->clock().wall_ms);
         append_words(&words, buffer_slice(&code));
         buffer_append_text(&words, ": ");

@@ -51,31 +51,17 @@ void sqs_client_free(struct sqs_client *c)
     free(c);
 }
 
-/* call->object is "/bucket/key". */
 static void put_object(struct sqs_client *c, const struct sqs_destination *to, struct target_call *call, int64_t now_wall_ms)
 {
-    struct slice object = slice_text(call->object + 1);
-    struct slice name = slice_from(object.ptr, slice_index(object, '/'));
-    char *bucket = slice_dup(name);
-    struct endpoint endpoint;
     struct buffer url = {0};
-    struct error err;
+    struct aws_call aws = {.method = "PUT", .s3 = true, .host = to->bucket->host, .content_type = "application/json",
+                           .service = aws_service_signing_name(AWS_S3), .region = to->s3_region, .body = buffer_slice(&call->body),
+                           .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
 
-    if (endpoint_of_bucket(&endpoint, to->s3, bucket, to->s3_addressing, &err)) {
-        struct aws_call aws = {.method = "PUT", .s3 = true, .host = endpoint.host, .content_type = "application/json",
-                               .service = aws_service_signing_name(AWS_S3), .region = to->s3_region, .body = buffer_slice(&call->body),
-                               .timeout_ms = call->timeout_ms, .answer_max = ANSWER_MAX, .token = call->token};
-
-        buffer_append_text(&url, endpoint.url);
-        buffer_append(&url, slice_after(object, name.len)); /* a key that needs no escape: the configuration takes no other prefix */
-        aws.url = url.ptr;
-        aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
-    } else {
-        panic("%s", err.text); /* destination_find has tried it */
-    }
+    buffer_printf(&url, "%s%s", to->bucket->url, strchr(call->object + 1, '/')); /* the object is "/bucket/key", and the endpoint is the bucket's already */
+    aws.url = url.ptr;
+    aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
     buffer_fini(&url);
-    endpoint_fini(&endpoint);
-    free(bucket);
     target_call_fini(call);
 }
 

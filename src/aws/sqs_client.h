@@ -13,8 +13,7 @@
 /* Where a queue is, and in whose name it is used. All borrowed for the client's life. */
 struct sqs_destination {
     const struct endpoint *endpoint;
-    const struct endpoint *s3; /* for payloads that are too large; NULL: none are stored */
-    enum bucket_addressing s3_addressing;
+    const struct endpoint *bucket; /* for payloads that are too large (endpoint_of_bucket); NULL: none are stored */
     const char *s3_region; /* of the bucket */
     const char *region;
     struct credential_provider *credentials; /* while it has none, calls are answered with its words */

@@ -121,17 +121,9 @@ bool sts_answer_decode(struct issued *out, struct slice xml, const char **error)
     return false;
 }
 
-bool sts_error_decode(struct slice xml, struct buffer *code, struct buffer *message)
+bool xml_error_decode(struct slice xml, struct buffer *code, struct buffer *message, struct buffer *region)
 {
-    const struct element elements[] = {{"Code", code}, {"Message", message}, {NULL, NULL}};
-    const char *error;
-
-    return read_elements(xml, "Error", elements, &error) && code->len > 0;
-}
-
-bool s3_error_decode(struct slice xml, struct buffer *code, struct buffer *message, struct buffer *region)
-{
-    const struct element elements[] = {{"Code", code}, {"Message", message}, {"Region", region}, {NULL, NULL}};
+    const struct element elements[] = {{"Code", code}, {"Message", message}, {region ? "Region" : NULL, region}, {NULL, NULL}};
     const char *error;
 
     return read_elements(xml, "Error", elements, &error) && code->len > 0;

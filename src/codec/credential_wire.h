@@ -34,10 +34,9 @@ struct role_request {
 void assume_role_encode(struct buffer *out, const struct role_request *request);
 void assume_role_with_web_identity_encode(struct buffer *out, const struct role_request *request, struct slice token);
 bool sts_answer_decode(struct issued *out, struct slice xml, const char **error);
-/* <ErrorResponse><Error><Code>, <Message>. */
-bool sts_error_decode(struct slice xml, struct buffer *code, struct buffer *message);
-/* S3's: the same, and <Region> where a signature was for another one. */
-bool s3_error_decode(struct slice xml, struct buffer *code, struct buffer *message, struct buffer *region);
+/* <Error><Code>, <Message>: STS's in an <ErrorResponse>, S3's by itself, with a <Region> where a signature was for another one. region: NULL, if that is of no
+ * interest. */
+bool xml_error_decode(struct slice xml, struct buffer *code, struct buffer *message, struct buffer *region);
 
 /* ---- JSON ---- */
 

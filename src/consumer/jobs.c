@@ -223,7 +223,6 @@ static void come_again(struct jobs *j, struct job *job, int64_t now_ms)
 {
     release_group(j, job, now_ms);
     j->counts.retried++;
-    job->release_s = job->retry_said ? job->retry_s : 0;
     if (j->options.retry_at_once || job->retry_said)
         move(j, job, JOB_RELEASING, now_ms);
     else
@@ -421,7 +420,7 @@ void jobs_batch_write(const struct jobs *j, struct batch *batch, struct slice qu
         if (batch->kind == BATCH_DELETE)
             sqs_delete_entry(body, i, job->m.receipt_handle);
         else
-            sqs_visibility_entry(body, i, job->m.receipt_handle, batch->release[i] ? (int)job->release_s : j->options.visibility_s);
+            sqs_visibility_entry(body, i, job->m.receipt_handle, batch->release[i] ? (int)job->retry_s : j->options.visibility_s);
     }
     sqs_handles_end(body);
 }

@@ -37,7 +37,7 @@ struct job {
     int64_t handled_us;      /* how long the handler took */
     char *reason;            /* why it was given up, printable; NULL: not said. The job's */
     bool retry_said;         /* when it comes again was said: retry_s */
-    unsigned retry_s;
+    unsigned retry_s;        /* of RELEASING: hidden for so long from then on; 0 if nothing was said */
     struct sqs_received m;
     enum job_state state;
     bool calling;             /* a call about it is under way */
@@ -45,7 +45,6 @@ struct job {
     uint64_t group;           /* hash; 0: none */
     int64_t hidden_until_ms;
     int64_t extend_ms;        /* when to extend it; INT64_MAX: not any more */
-    unsigned release_s;       /* of RELEASING: hidden for so long from then on */
     int64_t due_ms;           /* what its state asks for, not later (or, after failures, not before) */
     int failures;
 };

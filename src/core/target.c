@@ -127,48 +127,35 @@ static enum target_verdict judge_whole(struct slice name, int status)
     return verdict;
 }
 
-/* A bucket of another region: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; a header says which, or (where a signature was for the wrong
- * region) the text does. It is not followed: where data goes is for the configuration to say. */
-static bool bucket_elsewhere(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
+/* Codes of a bucket that is in another region: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+static bool says_elsewhere(struct slice code)
 {
-    static const char *const codes[] = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"};
+    return slice_is(code, "PermanentRedirect") || slice_is(code, "AuthorizationHeaderMalformed") || slice_is(code, "IllegalLocationConstraintException");
+}
+
+/* S3 says what is wrong in XML; of a bucket of another region, a header says which, or (where a signature was for the wrong region) the text does. It is not
+ * followed: where data goes is for the configuration to say. */
+static bool s3_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
+{
     struct buffer code = {0};
     struct buffer message = {0};
     struct buffer region = {0};
-    bool wrong = !s3_error_decode(answer->body, &code, &message, &region) && answer->status == 301;
+    bool good = xml_error_decode(answer->body, &code, &message, &region);
+    const char *other = answer->bucket_region && answer->bucket_region[0] ? answer->bucket_region : region.len > 0 ? region.ptr : NULL;
+    bool elsewhere = other && (says_elsewhere(buffer_slice(&code)) || (!good && answer->status == 301));
 
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        wrong = wrong || slice_is(buffer_slice(&code), codes[i]);
-    if (answer->bucket_region && answer->bucket_region[0]) {
-        buffer_reset(&region);
-        buffer_append_text(&region, answer->bucket_region);
-    }
-    wrong = wrong && region.len > 0;
-    if (wrong) {
+    if (elsewhere) {
         *verdict = TARGET_DENIED;
-        snprintf(trouble, TROUBLE_TEXT, "the bucket is in another region, %.40s: say s3_region: %.40s (HTTP status %d%s%.60s)", region.ptr, region.ptr,
-                 answer->status, code.len > 0 ? ", " : "", code.len > 0 ? code.ptr : "");
-    }
-    buffer_fini(&code);
-    buffer_fini(&message);
-    buffer_fini(&region);
-    return wrong;
-}
-
-/* S3 says what is wrong in XML. */
-static bool xml_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
-{
-    struct buffer code = {0};
-    struct buffer message = {0};
-    bool good = sts_error_decode(answer->body, &code, &message) && code.len > 0;
-
-    if (good) {
+        snprintf(trouble, TROUBLE_TEXT, "the bucket is in another region, %.40s: say s3_region: %.40s (HTTP status %d%s%.60s)", other, other, answer->status,
+                 code.len > 0 ? ", " : "", code.len > 0 ? code.ptr : "");
+    } else if (good) {
         *verdict = judge_whole(buffer_slice(&code), answer->status);
         snprintf(trouble, TROUBLE_TEXT, "%.60s: %.280s", code.ptr, message.ptr ? message.ptr : "");
     }
     buffer_fini(&code);
     buffer_fini(&message);
-    return good;
+    buffer_fini(&region);
+    return good || elsewhere;
 }
 
 bool target_answer_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT])
@@ -192,7 +179,7 @@ bool target_answer_failed(const struct target_answer *answer, enum target_verdic
         snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));
         return true;
     }
-    if (bucket_elsewhere(answer, verdict, trouble) || xml_failed(answer, verdict, trouble))
+    if (s3_failed(answer, verdict, trouble))
         return true;
     *verdict = judge_whole(SLICE(""), answer->status);
     snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict));

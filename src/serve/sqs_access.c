@@ -57,18 +57,25 @@ static void deny(const struct access_key *key, const struct permission *missing,
              SLICE_ARG(account), SLICE_ARG(access_key_id(key)), action, SLICE_ARG(region), own_account, SLICE_ARG(queue), action);
 }
 
+static bool permitted(const struct access_key *key, const struct permission *needed, struct slice region, const char *own_account, struct sqs_failure *failure)
+{
+    bool allowed = access_key_allows(key, needed->action, needed->queue_name);
+
+    if (!allowed)
+        deny(key, needed, region, own_account, failure);
+    return allowed;
+}
+
 /* A RedrivePolicy moves messages to its dead-letter queue, so it takes what sending them there would. AWS's IAM does not ask for that (the other queue has its
  * RedriveAllowPolicy), but here a key is to get no further than its limits. What is no policy is refused later. */
-static bool redrive_allowed(const struct access_key *key, struct slice redrive_policy, struct slice region, const char *own_account,
-                            struct sqs_failure *failure)
+static bool redrive_permitted(const struct access_key *key, struct slice redrive_policy, struct slice region, const char *own_account,
+                              struct sqs_failure *failure)
 {
     json_t *policy = json_loadb(slice_present(redrive_policy) ? redrive_policy.ptr : "", redrive_policy.len, 0, NULL);
     const char *arn = json_string_value(json_object_get(policy, "deadLetterTargetArn"));
     const struct permission send = {SQS_ACTION_SEND_MESSAGE, arn_name(slice_text(arn ? arn : ""))};
-    bool allowed = arn == NULL || access_key_allows(key, send.action, send.queue_name);
+    bool allowed = arn == NULL || permitted(key, &send, region, own_account, failure);
 
-    if (!allowed)
-        deny(key, &send, region, own_account, failure);
     json_decref(policy);
     return allowed;
 }
@@ -79,15 +86,12 @@ bool sqs_access_allows(const struct access_key *key, const struct sqs_request *r
     struct permission needed[PERMISSIONS_MAX];
     size_t count = permissions_of(request, needed);
 
-    for (size_t i = 0; i < count; i++) {
-        if (!access_key_allows(key, needed[i].action, needed[i].queue_name)) {
-            deny(key, &needed[i], region, own_account, failure);
+    for (size_t i = 0; i < count; i++)
+        if (!permitted(key, &needed[i], region, own_account, failure))
             return false;
-        }
-    }
     for (size_t i = 0; i < request->queue_attributes.count; i++)
         if (slice_is(request->queue_attributes.list[i].name, "RedrivePolicy") &&
-            !redrive_allowed(key, request->queue_attributes.list[i].value, region, own_account, failure))
+            !redrive_permitted(key, request->queue_attributes.list[i].value, region, own_account, failure))
             return false;
     return true;
 }

@@ -75,6 +75,21 @@ def make_bridge(aws, tmp_path):
 
 
 @pytest.fixture
+def server(make_bridge):
+    """An SQS server and nothing more."""
+    return make_bridge("--aws-waits=false", endpoint=None).start()
+
+
+def client(bridge, region=REGION):
+    return boto3.client("sqs", endpoint_url=bridge.url, region_name=region, **bridge.key, config=Config(retries={"max_attempts": 1}, read_timeout=30))
+
+
+@pytest.fixture
+def sqs(server):
+    return client(server)
+
+
+@pytest.fixture
 def bridge(make_bridge, table):
     """Reads the table into the queue q; dead after two receives."""
     return make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", 2, "--dead-letter-queue", "q-dead", "--visibility-timeout",

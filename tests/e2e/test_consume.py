@@ -14,7 +14,7 @@ from collections import Counter
 import pytest
 from rig import BINARY, KEY, REGION, wait_until
 from test_consumer_library import in_queue, requests, send
-from test_sqs_api import bodies, client, make, receive, redrive
+from test_sqs_api import bodies, make, receive, redrive
 from test_targets import Far
 from test_tls import client as tls_client, make_certificate
 
@@ -88,16 +88,6 @@ def consume(tmp_path):
         if consumer.process.poll() is None:
             consumer.process.kill()
             consumer.process.wait(10)
-
-
-@pytest.fixture
-def server(make_bridge):
-    return make_bridge("--aws-waits=false", endpoint=None).start()
-
-
-@pytest.fixture
-def sqs(server):
-    return client(server)
 
 
 def name_of(url):

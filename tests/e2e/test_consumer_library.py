@@ -13,9 +13,10 @@ from collections import Counter
 
 import boto3
 import pytest
+from conftest import client
 from fault_proxy import FaultProxy
 from rig import BUILD, KEY, REGION, ROOT, Server, wait_until
-from test_sqs_api import arn, attributes, bodies, client, make, receive, redrive
+from test_sqs_api import arn, attributes, bodies, make, receive, redrive
 from test_targets import Far
 from test_tls import client as tls_client, make_certificate
 
@@ -110,16 +111,6 @@ def start(installed, driver, tmp_path):
     yield begin
     for consumer in made:
         consumer.stop(signal.SIGKILL)
-
-
-@pytest.fixture
-def server(make_bridge):
-    return make_bridge("--aws-waits=false", endpoint=None).start()
-
-
-@pytest.fixture
-def sqs(server):
-    return client(server)
 
 
 def send(sqs, url, *texts, **more):

@@ -9,27 +9,17 @@ import time
 import uuid
 from contextlib import closing
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from conftest import client
 from rig import REGION, wait_until
 
 ACCOUNT = "000000000000"
 
 
-def client(bridge, region=REGION):
-    return boto3.client("sqs", endpoint_url=bridge.url, region_name=region, **bridge.key, config=Config(retries={"max_attempts": 1}, read_timeout=30))
-
-
 @pytest.fixture
 def server(make_bridge):
     return make_bridge("--aws-waits=false", "--regions", "us-east-1", endpoint=None).start()
-
-
-@pytest.fixture
-def sqs(server):
-    return client(server)
 
 
 def make(sqs, name=None, fifo=False, **attributes):

@@ -273,6 +273,7 @@ static void credential_answers(struct slice text)
     struct issued issued = {0};
     struct buffer code = {0};
     struct buffer message = {0};
+    struct buffer region = {0};
     const char *error;
     char *line = slice_dup(text);
     char **words = shell_words_split(line, &error);
@@ -286,7 +287,8 @@ static void credential_answers(struct slice text)
     issued_fini(&issued);
     (void)!sso_answer_decode(&issued, text, &error);
     issued_fini(&issued);
-    (void)!sts_error_decode(text, &code, &message);
+    (void)!xml_error_decode(text, &code, &message, &region);
+    buffer_fini(&region);
     json_error_decode(&message, text);
     buffer_fini(&code);
     sso_login(text);
