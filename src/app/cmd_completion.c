@@ -8,12 +8,9 @@
 
 /* ---- completions ---- */
 
-static void flag_word(void *context, const char *flag, const char *takes, const char *default_text, const char *help)
+static void flag_word(void *context, const struct option_text *option)
 {
-    (void)takes;
-    (void)default_text;
-    (void)help;
-    fprintf(context, " --%s", flag);
+    fprintf(context, " --%s", option->flag);
 }
 
 static void command_words(const struct command *c)
@@ -47,11 +44,11 @@ static void print_zsh(void)
     print_bash();
 }
 
-static void fish_option(void *context, const char *flag, const char *takes, const char *default_text, const char *help)
+static void fish_option(void *context, const struct option_text *option)
 {
-    (void)default_text;
-    printf("complete -c stream2sqs -n '__fish_seen_subcommand_from %s' -l %s%s -d '", (const char *)context, flag, takes && takes[0] ? " -r" : "");
-    for (; *help; help++) /* an apostrophe would end the text */
+    printf("complete -c stream2sqs -n '__fish_seen_subcommand_from %s' -l %s%s -d '", (const char *)context, option->flag,
+           option->takes && option->takes[0] ? " -r" : "");
+    for (const char *help = option->help; *help; help++) /* an apostrophe would end the text */
         putchar(*help == '\'' ? ' ' : *help);
     puts("'");
 }
@@ -61,7 +58,7 @@ static void print_fish(void)
     for (const struct command *const *c = commands; *c; c++) {
         printf("complete -c stream2sqs -f -n __fish_use_subcommand -a %s -d '%s'\n", (*c)->name, (*c)->summary);
         for (const struct command_flag *f = (*c)->flags; f && f->name; f++)
-            fish_option((void *)(uintptr_t)(*c)->name, f->name, f->takes, NULL, f->help);
+            fish_option((void *)(uintptr_t)(*c)->name, &(struct option_text){.flag = f->name, .takes = f->takes, .help = f->help});
         if ((*c)->takes_options)
             config_options(fish_option, (void *)(uintptr_t)(*c)->name);
     }
@@ -104,26 +101,23 @@ static void roff(const char *text)
     }
 }
 
-static void man_flag(const char *name, const char *takes, const char *default_text, const char *help)
-{
-    fputs(".TP\n.B \\-\\-", stdout);
-    roff(name);
-    putchar(' ');
-    roff(takes ? takes : "");
-    putchar('\n');
-    roff(help);
-    if (default_text && default_text[0]) {
-        fputs(" (default: ", stdout);
-        roff(default_text);
-        putchar(')');
-    }
-    putchar('\n');
-}
-
-static void man_option(void *context, const char *flag, const char *takes, const char *default_text, const char *help)
+static void man_flag(void *context, const struct option_text *option)
 {
     (void)context;
-    man_flag(flag, takes, default_text, help);
+    fputs(".TP\n.B \\-\\-", stdout);
+    roff(option->flag);
+    putchar(' ');
+    roff(option->takes ? option->takes : "");
+    putchar('\n');
+    roff(option->help);
+    if (option->default_text && option->default_text[0]) {
+        fputs(" (default: ", stdout);
+        roff(option->default_text);
+        putchar(')');
+    }
+    if (option->at_reload)
+        printf(" [%s]", option->at_reload);
+    putchar('\n');
 }
 
 static void man_help(const char *help)
@@ -159,11 +153,12 @@ static int run_man(struct invocation *in)
         puts("\n.PP");
         man_help((*c)->help);
         for (const struct command_flag *f = (*c)->flags; f && f->name; f++)
-            man_flag(f->name, f->takes, NULL, f->help);
+            man_flag(NULL, &(struct option_text){.flag = f->name, .takes = f->takes, .help = f->help});
     }
     puts(".SH OPTIONS\nEach is a flag, and a name of the configuration file (with _ for \\-); those that concern no stream and no queue are also environment "
-         "variables: STREAM2SQS_LEDGER and so on.");
-    config_options(man_option, NULL);
+         "variables: STREAM2SQS_LEDGER and so on. [reload]: a reload takes up a change; [new]: only for a stream or queue that is not known yet; "
+         "[restart]: it does not.");
+    config_options(man_flag, NULL);
     puts(".SH EXIT STATUS\n0: done. 64: usage. 65: bad data, or a damaged ledger. 66: not found. 69: a server does not answer. 70: the ledger is of a newer "
          "version. 71: the operating system refused something. 73: no room. 74: a write failed. 75: the ledger is in use. 77: credentials. 78: configuration. "
          "audit: 0 whole, 1 with gaps, 2 does not add up.");

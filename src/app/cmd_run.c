@@ -4,11 +4,29 @@
 #include "aws/profile.h"
 #include "base/log.h"
 
+#include <unistd.h>
+
 static bool load_again(void *context, struct config *config, struct buffer *problems)
 {
     struct invocation *in = context;
 
     return config_load(config, &in->line, environment_lookup, problems);
+}
+
+static void say_warnings(const struct config *config)
+{
+    struct buffer warnings = {0};
+
+    config_environment_warnings(environ, &warnings);
+    for (struct slice rest = buffer_slice(&warnings); rest.len > 0;) {
+        struct slice line = slice_from(rest.ptr, slice_index(rest, '\n'));
+
+        log_warning("a name that is passed over", LOG_FIELDS(LOG_SLICE("warning", line)));
+        rest = slice_after(rest, line.len + 1);
+    }
+    buffer_fini(&warnings);
+    if (config->pipeline_count == 0)
+        log_info("no stream is named: this is a plain SQS server", NULL);
 }
 
 static int run(struct invocation *in)
@@ -18,9 +36,10 @@ static int run(struct invocation *in)
     struct error err;
     int status = 0;
 
-    if (!invocation_config(in, &config))
+    if (!invocation_load(in, &config))
         return error_exit_status(ERROR_CONFIG);
     log_init(2, (enum log_format)config.log_format, (enum log_level)config.log_level);
+    say_warnings(&config);
     if (!daemon_run(&config, &reload, &err))
         status = invocation_fail(in, &err);
     config_fini(&config);

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct command_flag global_flags[] = {
     {"config", "FILE", "the configuration file (YAML)"},
@@ -20,33 +21,42 @@ static const struct command_flag global_flags[] = {
 
 /* ---- help ---- */
 
-static void print_flag(FILE *out, const char *name, const char *takes, const char *default_text, const char *help)
+static void print_flag(FILE *out, const struct option_text *o)
 {
     char left[80];
 
-    snprintf(left, sizeof(left), "--%s%s%s", name, takes && takes[0] ? " " : "", takes ? takes : "");
-    fprintf(out, "  %-34s %s", left, help);
-    if (default_text && default_text[0])
-        fprintf(out, " (default: %s)", default_text);
+    snprintf(left, sizeof(left), "--%s%s%s", o->flag, o->takes && o->takes[0] ? " " : "", o->takes ? o->takes : "");
+    fprintf(out, "  %-34s %s", left, o->help);
+    if (o->default_text && o->default_text[0])
+        fprintf(out, " (default: %s)", o->default_text);
+    if (o->at_reload)
+        fprintf(out, " [%s]", o->at_reload);
     fputc('\n', out);
 }
 
-static void print_option(void *context, const char *flag, const char *takes, const char *default_text, const char *help)
+static void print_flags(FILE *out, const struct command_flag *flags)
 {
-    if (strcmp(flag, "ledger") != 0)
-        print_flag(context, flag, takes, default_text, help);
+    for (const struct command_flag *f = flags; f && f->name; f++)
+        print_flag(out, &(struct option_text){.flag = f->name, .takes = f->takes, .help = f->help});
+}
+
+static void print_option(void *context, const struct option_text *option)
+{
+    if (strcmp(option->flag, "ledger") != 0)
+        print_flag(context, option);
 }
 
 static void print_help(FILE *out, const struct command *c)
 {
     fprintf(out, "stream2sqs %s: %s\n\nusage: stream2sqs %s [flags]%s%s\n\n%s\n\nflags:\n", c->name, c->summary, c->name, c->arguments[0] ? " " : "",
             c->arguments, c->help);
-    for (const struct command_flag *f = c->flags; f && f->name; f++)
-        print_flag(out, f->name, f->takes, NULL, f->help);
-    for (const struct command_flag *f = global_flags; f->name; f++)
-        print_flag(out, f->name, f->takes, NULL, f->help);
+    print_flags(out, c->flags);
+    print_flags(out, global_flags);
     if (c->takes_options) {
-        fputs("\noptions (as flags, as names of the configuration file, and the first ones also as STREAM2SQS_<NAME>):\n", out);
+        fputs("\noptions (as flags, as names of the configuration file, and the first ones also as STREAM2SQS_<NAME>).\n"
+              "[reload]: `stream2sqs reload` takes up a change; [new]: only for a stream or queue that is not known yet; [restart]: it does not, and "
+              "says so.\n",
+              out);
         config_options(print_option, out);
     }
 }
@@ -98,16 +108,13 @@ static const struct command_flag *find_flag(const struct command_flag *flags, co
     return NULL;
 }
 
-static void note_name(void *context, const char *flag, const char *takes, const char *default_text, const char *help)
+static void note_name(void *context, const struct option_text *option)
 {
     const char **names = context;
 
-    (void)takes;
-    (void)default_text;
-    (void)help;
     while (*names)
         names++;
-    *names = memory_strdup(flag);
+    *names = memory_strdup(option->flag);
 }
 
 static const char *nearest_flag(const struct command *c, const char *name, char out[64])
@@ -295,7 +302,7 @@ bool invocation_number(const struct invocation *in, const char *name, int64_t le
     return false;
 }
 
-bool invocation_config(const struct invocation *in, struct config *config)
+bool invocation_load(const struct invocation *in, struct config *config)
 {
     struct buffer problems = {0};
     bool good = config_load(config, &in->line, environment_lookup, &problems);
@@ -306,6 +313,19 @@ bool invocation_config(const struct invocation *in, struct config *config)
     if (!good)
         config_fini(config);
     return good;
+}
+
+bool invocation_config(const struct invocation *in, struct config *config)
+{
+    struct buffer warnings = {0};
+
+    if (!invocation_load(in, config))
+        return false;
+    config_environment_warnings(environ, &warnings);
+    if (warnings.len > 0)
+        fputs(warnings.ptr, stderr);
+    buffer_fini(&warnings);
+    return true;
 }
 
 int invocation_fail(const struct invocation *in, const struct error *err)

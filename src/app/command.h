@@ -45,8 +45,10 @@ int command_main(int argc, char **argv);
 const char *invocation_flag(const struct invocation *in, const char *name, size_t at);
 /* A flag that is a number from least to most; false: it is not, and that was said. */
 bool invocation_number(const struct invocation *in, const char *name, int64_t least, int64_t most, int64_t *value);
-/* Loads the configuration of a command; false: it was said what is wrong, exit with 78. */
+/* Loads the configuration of a command, and says its warnings; false: it was said what is wrong, exit with 78. */
 bool invocation_config(const struct invocation *in, struct config *config);
+/* The same for one that has a log for warnings (config_environment_warnings). */
+bool invocation_load(const struct invocation *in, struct config *config);
 /* Says the error on standard error (or as JSON on standard output with --json), and returns its exit status. */
 int invocation_fail(const struct invocation *in, const struct error *err);
 /* Says how the command is used, and returns 64. */

@@ -17,8 +17,8 @@
 
 
 const struct option options[] = {
-#define OPTION_ROW(scope, name, type, owner, field, least, most, default_text, values, help)                                             \
-    {SCOPE_##scope, name, OPTION_##type, offsetof(owner, field), least, most, default_text, values, help},
+#define OPTION_ROW(scope, name, type, reload, owner, field, least, most, default_text, values, help)                                     \
+    {SCOPE_##scope, name, OPTION_##type, AT_##reload, offsetof(owner, field), least, most, default_text, values, help},
     CONFIG_TABLE(OPTION_ROW)
 #undef OPTION_ROW
 };
@@ -309,20 +309,10 @@ static bool same_value(const struct option *o, const void *a, const void *b)
     return memcmp(left, right, o->type == OPTION_BOOL ? sizeof(bool) : o->type == OPTION_ENUM ? sizeof(int) : sizeof(int64_t)) == 0;
 }
 
-static bool may_change(const struct option *o)
-{
-    static const char *const names[] = {"keep_settled", "ledger_budget", "stop_timeout", "discovery_interval"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(o->name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (options[i].scope == SCOPE_TOP && !may_change(&options[i]) && !same_value(&options[i], running, wanted))
+        if (options[i].scope == SCOPE_TOP && options[i].reload == AT_RESTART && !same_value(&options[i], running, wanted))
             buffer_printf(out, "%s%s", out->len > 0 ? ", " : "", options[i].name);
 }
 
@@ -395,7 +385,7 @@ void config_changes(const struct config *before, const struct config *after, str
     pipeline_changes(before, after, out);
     queue_changes(before, after, out);
     for (size_t i = 0; i < option_count; i++)
-        if (options[i].scope == SCOPE_TOP && may_change(&options[i]) && !same_value(&options[i], before, after))
+        if (options[i].scope == SCOPE_TOP && options[i].reload == AT_RELOAD && !same_value(&options[i], before, after))
             add_change(out, "", options[i].name, "changed");
     if (out->len == 0)
         buffer_append_text(out, "nothing changed");
@@ -461,22 +451,78 @@ void config_pipeline_feed(struct loading *l, struct config_pipeline *p, const ch
 
 /* ---- environment and flags ---- */
 
+#define ENVIRONMENT_PREFIX "STREAM2SQS_"
+
+static void environment_name(const char *option_name, char out[NAME_MAX_BYTES])
+{
+    size_t len = strlen(ENVIRONMENT_PREFIX);
+
+    memcpy(out, ENVIRONMENT_PREFIX, len);
+    for (const char *c = option_name; *c; c++)
+        out[len++] = *c == '_' ? '_' : (char)(*c - 'a' + 'A');
+    out[len] = '\0';
+}
+
 static void load_environment(struct loading *l, const char *(*lookup)(const char *))
 {
     for (size_t i = 0; i < option_count; i++) {
-        char name[64] = "STREAM2SQS_";
-        size_t len = strlen(name);
+        char name[NAME_MAX_BYTES];
         const char *value;
 
         if (options[i].scope != SCOPE_TOP)
             continue;
-        for (const char *c = options[i].name; *c; c++)
-            name[len++] = *c == '_' ? '_' : (char)(*c - 'a' + 'A');
-        name[len] = '\0';
+        environment_name(options[i].name, name);
         value = lookup(name);
         if (value)
             option_set(l, &options[i], l->config, value, name);
     }
+}
+
+/* What Kubernetes (and Docker's links before it) says of a service of our name: STREAM2SQS_SERVICE_HOST, STREAM2SQS_PORT_9324_TCP_ADDR. */
+static bool of_a_service(const char *name)
+{
+    return strncmp(name, "service_", 8) == 0 || strcmp(name, "port") == 0 || strncmp(name, "port_", 5) == 0;
+}
+
+static void warn_of_variable(struct slice variable, const char *option_name, struct buffer *out)
+{
+    const char *nearest = option_nearest(SCOPE_TOP, option_name);
+    char name[NAME_MAX_BYTES];
+
+    text_append_printable(out, variable);
+    if (option_find(SCOPE_PIPELINE, slice_text(option_name)) || option_find(SCOPE_QUEUE, slice_text(option_name))) {
+        buffer_append_text(out, " in the environment is not looked at: what is of a stream or queue is said by flags or in the file\n");
+        return;
+    }
+    buffer_append_text(out, " in the environment is no option");
+    if (nearest) {
+        environment_name(nearest, name);
+        buffer_printf(out, " (nearest: %s)", name);
+    }
+    buffer_append_byte(out, '\n');
+}
+
+static void look_at_variable(struct slice variable, struct buffer *out)
+{
+    struct slice rest = slice_after(variable, strlen(ENVIRONMENT_PREFIX));
+    char name[NAME_MAX_BYTES];
+    bool small = false; /* letters: no option is written so */
+
+    if (!slice_starts_with(variable, SLICE(ENVIRONMENT_PREFIX)) || rest.len >= sizeof(name))
+        return;
+    for (size_t i = 0; i < rest.len; i++) {
+        name[i] = rest.ptr[i] >= 'A' && rest.ptr[i] <= 'Z' ? (char)(rest.ptr[i] - 'A' + 'a') : rest.ptr[i];
+        small = small || (rest.ptr[i] >= 'a' && rest.ptr[i] <= 'z');
+    }
+    name[rest.len] = '\0';
+    if (small || !(of_a_service(name) || option_find(SCOPE_TOP, slice_text(name))))
+        warn_of_variable(variable, name, out);
+}
+
+void config_environment_warnings(char *const *environment, struct buffer *out)
+{
+    for (; *environment; environment++)
+        look_at_variable(slice_from(*environment, strcspn(*environment, "=")), out);
 }
 
 /* "--visibility-timeout" is visibility_timeout; "--queue" is a queue's name. */
@@ -815,8 +861,10 @@ void config_fini(struct config *config)
     *config = (struct config){0};
 }
 
-void config_options(void (*each)(void *context, const char *flag, const char *takes, const char *default_text, const char *help), void *context)
+void config_options(void (*each)(void *context, const struct option_text *option), void *context)
 {
+    static const char *const at_reload[] = {[AT_RELOAD] = "reload", [AT_NEW] = "new", [AT_RESTART] = "restart"};
+
     for (size_t i = 0; i < option_count; i++) {
         char flag[64];
         size_t len = 0;
@@ -825,6 +873,6 @@ void config_options(void (*each)(void *context, const char *flag, const char *ta
         for (const char *c = queue_name ? "queue" : options[i].name; *c; c++)
             flag[len++] = *c == '_' ? '-' : *c;
         flag[len] = '\0';
-        each(context, flag, options[i].values, options[i].default_text, options[i].help);
+        each(context, &(struct option_text){flag, options[i].values, options[i].default_text, at_reload[options[i].reload], options[i].help});
     }
 }

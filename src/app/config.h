@@ -105,14 +105,27 @@ struct command_line {
  * ("stream2sqs.yaml:12: unknown option \"visibilty_timeout\" (nearest: visibility_timeout)"); *config is still safe to fini. */
 MUST_USE bool config_load(struct config *config, const struct command_line *line, const char *(*lookup)(const char *), struct buffer *problems);
 void config_fini(struct config *config);
+/* Appends a line for each name in the environment (as environ) that looks like an option and is none. That is no error, as a wrong flag or key is: those are
+ * meant for us alone, but in a pod whose Service is called stream2sqs Kubernetes sets STREAM2SQS_PORT and the like. What it sets is passed over. */
+void config_environment_warnings(char *const *environment, struct buffer *out);
 
 /* Is there an option of this name that a flag may set (with '-' for '_')? takes_value: false for a bare boolean. */
 bool config_option_exists(const char *flag_name, bool *takes_value);
-/* Calls `each` for every option that is a flag: the option's flag name, what it takes, its default ("" : none) and help. */
-void config_options(void (*each)(void *context, const char *flag, const char *takes, const char *default_text, const char *help), void *context);
+/* What people and shells are told of an option. */
+struct option_text {
+    const char *flag;
+    const char *takes;
+    const char *default_text; /* "": none */
+    const char *at_reload;    /* "reload", "new", "restart": see option_reload */
+    const char *help;
+};
+/* Calls `each` for every option that is a flag. */
+void config_options(void (*each)(void *context, const struct option_text *option), void *context);
 /* The name of `candidates` (NULL-terminated) that is nearest to what was written; NULL: none is near. */
 const char *nearest_name(const char *written, const char *const *candidates);
 
+/* Of every option, what a reload does with a value that has changed: takes it up, does so only for a stream or queue that is not known yet, or does not. */
+enum option_reload { AT_RELOAD, AT_NEW, AT_RESTART };
 /* Appends the names of options that differ, and cannot change while the process runs; nothing: none do. */
 void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out);
 /* Appends what a reload changes, for people: "queue a added, stream b removed, queue c changed, keep_settled changed"; "nothing changed". Options of

@@ -17,6 +17,7 @@ struct option {
     enum option_scope scope;
     const char *name;
     enum option_type type;
+    enum option_reload reload;
     size_t offset; /* of the field in its owner: char * for texts, lists (with commas) and JSON, int64_t for amounts (ms, bytes), bool, int for enums */
     int64_t least;
     int64_t most;

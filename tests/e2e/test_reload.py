@@ -306,3 +306,12 @@ def test_all_who_ask_at_once_are_answered_though_others_left(make_bridge):
         assert b"nothing changed" in s.recv(65536)
         s.close()
     assert bridge.stop() == 0
+
+
+def test_a_name_in_the_environment_that_is_no_option_is_warned_of(make_bridge):
+    bridge = make_bridge(env={"STREAM2SQS_KEEP_SETLED": "1d", "STREAM2SQS_PORT": "tcp://10.0.0.1:9324"}).start()
+    said = "STREAM2SQS_KEEP_SETLED in the environment is no option (nearest: STREAM2SQS_KEEP_SETTLED)"
+    assert bridge.log().count(said) == 1 and "STREAM2SQS_PORT" not in bridge.log() and "this is a plain SQS server" in bridge.log()
+    _, out, err = bridge.command("status", "--json", check=0)
+    assert json.loads(out) and said in err
+    assert said in bridge.json("check", "--offline")["warnings"]

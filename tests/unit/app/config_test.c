@@ -179,6 +179,69 @@ static void the_example_is_good_and_says_the_defaults(void **state)
     buffer_fini(&problems);
 }
 
+struct told {
+    char text[4096];
+};
+
+static void tell(void *context, const struct option_text *option)
+{
+    struct told *told = context;
+    size_t len = strlen(told->text);
+
+    if (strcmp(option->at_reload, "restart") != 0 && len < sizeof(told->text) - 100)
+        snprintf(told->text + len, sizeof(told->text) - len, "%s%s ", option->flag, strcmp(option->at_reload, "new") == 0 ? "(new)" : "");
+}
+
+/* As docs/reload.md says it. */
+static void it_is_told_what_a_reload_takes_up(void **state)
+{
+    struct told told = {.text = ""};
+
+    (void)state;
+    config_options(tell, &told);
+    assert_string_equal(told.text, "keep-settled ledger-budget stop-timeout discovery-interval stream start(new) on-gap poll-interval role-arn external-id queue "
+                                   "target address queue-region endpoint-url queue-role-arn queue-external-id max-requests filter from(new) on-dead "
+                                   "visibility-timeout max-receive-count dead-letter-queue gateway body project attributes message-group oversize s3-bucket "
+                                   "s3-prefix s3-region s3-addressing s3-endpoint-url ");
+}
+
+static void what_wants_a_restart_is_named_and_nothing_else(void **state)
+{
+    struct buffer problems = {0};
+    struct buffer fixed = {0};
+    struct buffer changes = {0};
+    struct config before;
+    struct config after;
+
+    load(state, "cache_size: 1MiB\nkeep_settled: 1d\n", NULL, 0, &before, &problems);
+    load(state, "cache_size: 2MiB\nkeep_settled: 2d\nlog_level: debug\n", NULL, 0, &after, &problems);
+    config_fixed_differences(&before, &after, &fixed);
+    config_changes(&before, &after, &changes);
+    assert_string_equal(fixed.ptr, "cache_size, log_level");
+    assert_string_equal(changes.ptr, "keep_settled changed");
+    config_fini(&before);
+    config_fini(&after);
+    buffer_fini(&changes);
+    buffer_fini(&fixed);
+    buffer_fini(&problems);
+}
+
+static void names_in_the_environment_that_are_no_options_are_warned_of(void **state)
+{
+    static char *environment[] = {
+        "HOME=/root", "STREAM2SQS_LEDGER=x", "STREAM2SQS_LEDGR=x", "STREAM2SQS_VISIBILITY_TIMEOUT=3s", "STREAM2SQS_WHOLLY_OTHER", "STREAM2SQSX=1",
+        "STREAM2SQS_ledger=x", "STREAM2SQS_PORT=tcp://10.0.0.1:9324", "STREAM2SQS_PORT_9324_TCP_ADDR=10.0.0.1", "STREAM2SQS_SERVICE_PORT_SQS=9324", NULL};
+    struct buffer warnings = {0};
+
+    (void)state;
+    config_environment_warnings(environment, &warnings);
+    assert_string_equal(warnings.ptr, "STREAM2SQS_LEDGR in the environment is no option (nearest: STREAM2SQS_LEDGER)\n"
+                                      "STREAM2SQS_VISIBILITY_TIMEOUT in the environment is not looked at: what is of a stream or queue is said by flags or in the file\n"
+                                      "STREAM2SQS_WHOLLY_OTHER in the environment is no option\n"
+                                      "STREAM2SQS_ledger in the environment is no option (nearest: STREAM2SQS_LEDGER)\n");
+    buffer_fini(&warnings);
+}
+
 /* No text makes it crash or leak (the sanitizers look on). */
 static void mutated_files_do_no_harm(void **state)
 {
@@ -222,6 +285,9 @@ int main(void)
         with_directory(a_flag_wins_over_the_environment_and_that_over_the_file),
         with_directory(flags_alone_make_one_pipeline),
         cmocka_unit_test(the_example_is_good_and_says_the_defaults),
+        cmocka_unit_test(it_is_told_what_a_reload_takes_up),
+        with_directory(what_wants_a_restart_is_named_and_nothing_else),
+        cmocka_unit_test(names_in_the_environment_that_are_no_options_are_warned_of),
         with_directory(mutated_files_do_no_harm),
         cmocka_unit_test(the_nearest_name_is_near),
     };
