@@ -34,6 +34,7 @@
 #define ADMIN_CONNECTIONS 64
 #define METADATA_WAIT_MS 8000
 #define STOP_GRACE_MS 100                       /* for the last answers to leave */
+#define RECEIVES_WAIT_MS 2000                   /* at a stop: what a receive elsewhere brings that nobody takes is given back */
 #define EXPIRY_WARNING_S (14 * INT64_C(86400))
 #define TROUBLE_LOG_MS 60000                    /* the same trouble is said again after so long */
 
@@ -86,6 +87,7 @@ struct daemon {
     char *addresses_path;
     int64_t room_due;
     int64_t stop_due; /* 0: not stopping */
+    int64_t receives_due; /* until then a stop waits for receives that nobody waits for */
     bool reload_wanted;
 };
 
@@ -166,6 +168,8 @@ static int64_t wait_ms(struct daemon *d, struct instant now)
         due = d->room_due;
     if (d->stop_due && d->stop_due < due)
         due = d->stop_due;
+    if (d->stop_due && d->receives_due > now.mono_ms && d->receives_due < due)
+        due = d->receives_due;
     wait = due <= now.mono_ms ? 0 : due - now.mono_ms;
     wait = least_wait(wait, http_server_prepare(d->sqs_server));
     wait = least_wait(wait, http_server_prepare(d->admin_server));
@@ -221,6 +225,8 @@ static bool finished(struct daemon *d, struct instant now)
     if (d->stop_due == 0)
         return false;
     open = http_server_drain(d->sqs_server) + http_server_drain(d->admin_server) + http_server_drain(d->control_server);
+    if (bridge_lone_receives(d->bridge) > 0 && now.mono_ms < d->receives_due)
+        open++;
     if (open == 0 && bridge_sends(d->bridge) == 0 && d->stop_due > now.mono_ms + STOP_GRACE_MS)
         d->stop_due = now.mono_ms + STOP_GRACE_MS;
     return now.mono_ms >= d->stop_due;
@@ -246,6 +252,7 @@ static void signal_ready(struct watch *w, uint32_t events)
     log_info("stopping: open requests are answered, no new ones are taken", LOG_FIELDS(LOG_INT("signal", info.ssi_signo)));
     notify_stopping(&d->notify);
     d->stop_due = clock_now().mono_ms + d->setup->config->stop_timeout_ms + 1;
+    d->receives_due = clock_now().mono_ms + RECEIVES_WAIT_MS;
     bridge_drain(d->bridge);
 }
 

@@ -26,6 +26,7 @@
     X(RELOAD_NOT_UNDONE)   /* P8: a configuration is taken though there was no room for what it makes */                                 \
     X(GATEWAY_FORGETS)     /* what consumers do through the gateway is not recorded */                                                   \
     X(GATEWAY_UNCONFIRMED) /* the gateway confirms deletes before the other server has */                                                \
+    X(GATEWAY_HIDES)       /* what the gateway received for a consumer who has gone stays hidden */                                     \
     X(CONSUMER_DELETES_FAILED) /* the C library: an entry of a batch that failed counts as deleted */                                      \
     X(CONSUMER_GROUP_UNLOCKED) /* the C library: a group goes on after a message of it that is to come again */                           \
     X(CONSUMER_NOT_EXTENDED)   /* the C library: visibility is not extended while a message waits for a worker */                         \

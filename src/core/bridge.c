@@ -948,6 +948,11 @@ size_t bridge_sends(const struct bridge *b)
     return count;
 }
 
+size_t bridge_lone_receives(const struct bridge *b)
+{
+    return gateway_lone_receives(&b->gateway);
+}
+
 /* ---- pruning and the budget ---- */
 
 static int64_t earlier(int64_t a, int64_t b)

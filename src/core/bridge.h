@@ -98,6 +98,8 @@ void bridge_drain(struct bridge *b);
 size_t bridge_calls(const struct bridge *b);
 /* Of those to queues' servers, the ones whose outcome is worth waiting for before the process stops. */
 size_t bridge_sends(const struct bridge *b);
+/* Receives from queues' servers that nobody waits for any more: what they bring is given back, if it still comes. */
+size_t bridge_lone_receives(const struct bridge *b);
 
 /* What an operator asks for; each within the open cycle. false: there is no such queue. */
 struct bridge_move {

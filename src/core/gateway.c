@@ -623,7 +623,7 @@ struct exchange *gateway_answer(struct gateway *g, struct desk *desk, const stru
         return NULL;
     x = f->exchange;
     answered(g, x, desk, f, answer, now);
-    if (x == NULL && f->action == SQS_ACTION_RECEIVE_MESSAGE && answer->status == 200)
+    if (x == NULL && f->action == SQS_ACTION_RECEIVE_MESSAGE && answer->status == 200 && !PLANTED(GATEWAY_HIDES))
         *follows = give_back(g, desk, desk->pump ? pump_url(desk->pump) : NULL, answer, next);
     free(f);
     return x;
@@ -662,6 +662,15 @@ size_t gateway_on_their_way(const struct gateway *g)
     size_t count = 0;
 
     for (const struct forwarded *f = g->first; f; f = f->next)
-        count += f->exchange != NULL && f->action != SQS_ACTION_RECEIVE_MESSAGE;
+        count += f->action != SQS_ACTION_RECEIVE_MESSAGE && f->action != SQS_ACTION_GET_QUEUE_ATTRIBUTES;
+    return count;
+}
+
+size_t gateway_lone_receives(const struct gateway *g)
+{
+    size_t count = 0;
+
+    for (const struct forwarded *f = g->first; f; f = f->next)
+        count += f->action == SQS_ACTION_RECEIVE_MESSAGE && f->exchange == NULL;
     return count;
 }

@@ -42,7 +42,9 @@ bool gateway_forget(struct gateway *g, struct exchange *x);
 /* One exchange whose answer will not be waited for any more, answered with what is known: a receive gives nothing, anything else is asked again. NULL:
  * there is none (any more). only_receives: those alone, for a stop. */
 struct exchange *gateway_abandon(struct gateway *g, bool only_receives);
-/* Calls whose outcome is worth waiting for before the process stops. */
+/* Calls that change something, also what is given back: their outcome is worth waiting for before the process stops. */
 size_t gateway_on_their_way(const struct gateway *g);
+/* Receives whose consumers are gone: what they bring will be given back. */
+size_t gateway_lone_receives(const struct gateway *g);
 
 #endif

@@ -2,7 +2,10 @@
 """Consumers of a queue on another server who come through the bridge's endpoint: what they do is forwarded, and the ledger knows it."""
 
 import json
+import signal
+import subprocess
 import threading
+import time
 import uuid
 
 import boto3
@@ -140,6 +143,47 @@ def test_messages_for_a_consumer_who_has_gone_are_given_back(table, make_bridge,
     sqs, url = consumer(bridge, far.name)
     wait_until("the next gets it", lambda: got.extend(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])) or got, seconds=30)
     assert got[0]["Body"] == "for the next"
+
+
+def test_a_stop_gives_back_what_is_on_its_way(table, make_bridge, peers, tmp_path):
+    far = Far(peers["fauxqs"].port, VisibilityTimeout="600")
+    proxy = FaultProxy(peers["fauxqs"].port)
+    bridge = make_bridge("--config", write_config(tmp_path, table.name, {"name": far.name, "target": "sqs", "endpoint_url": proxy.url})).start()
+    try:
+        sqs, url = consumer(bridge, far.name)
+        wait_until("the far queue is known", lambda: "QueueArn" in attributes_or_none(sqs, url))
+        far.sqs.send_message(QueueUrl=far.url, MessageBody="for the next")
+        proxy.held_operations = (".ReceiveMessage",)
+        got = []
+        waiting = threading.Thread(target=lambda: got.append(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=0)))
+        waiting.start()
+        assert proxy.held.wait(20)  # the message is hidden there, and its answer has not left
+        bridge.server.process.send_signal(signal.SIGTERM)
+        waiting.join()
+        assert len(got) == 1 and "Messages" not in got[0]
+        with pytest.raises(subprocess.TimeoutExpired):
+            bridge.server.process.wait(0.5)  # it waits for the answer, 2 s at most
+        proxy.release.set()
+        assert bridge.server.process.wait(20) == 0
+        assert [m["Body"] for m in far.drain()] == ["for the next"]
+    finally:
+        proxy.release.set()
+        proxy.close()
+
+
+def test_a_stop_does_not_wait_for_a_long_poll_that_brings_nothing(table, make_bridge, peers, tmp_path):
+    far = Far(peers["fauxqs"].port)
+    bridge = make_bridge("--config", write_config(tmp_path, table.name, {"name": far.name, "target": "sqs",
+                                                                         "endpoint_url": f"http://127.0.0.1:{peers['fauxqs'].port}"})).start()
+    sqs, url = consumer(bridge, far.name)
+    wait_until("the far queue is known", lambda: "QueueArn" in attributes_or_none(sqs, url))
+    waiting = threading.Thread(target=lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20))
+    waiting.start()
+    wait_until("it waits", lambda: 'ReceiveMessage"} 1' in bridge.admin("/metrics")[1])
+    began = time.monotonic()
+    assert bridge.stop() == 0
+    assert time.monotonic() - began < 8  # 2 s, and what the machine is slow; stop_timeout is 10 s
+    waiting.join()
 
 
 def test_errors_of_the_other_server_are_passed_on(table, make_bridge, peers, tmp_path):

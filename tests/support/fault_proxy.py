@@ -25,6 +25,9 @@ class FaultProxy:
         self.counts = dict.fromkeys(FAULTS, 0)
         self.requests = 0
         self.unconfirmed = 0  # entries that arrived, and whose answer did not
+        self.held_operations = ()  # whose answers wait until `release` is set
+        self.held = threading.Event()  # one waits
+        self.release = threading.Event()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -109,6 +112,9 @@ class FaultProxy:
             if fault in ("lost_reply", "cut_reply"):
                 with self.lock:
                     self.unconfirmed += len(json.loads(answer or b"{}").get("Successful", [])) if status == 200 else 0
+            if self.held_operations and handler.headers.get("X-Amz-Target", "").endswith(self.held_operations):
+                self.held.set()
+                self.release.wait(60)
             if fault == "lost_reply":
                 self.cut(handler)
             elif fault == "cut_reply":

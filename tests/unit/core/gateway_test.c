@@ -272,8 +272,13 @@ static void a_stop_ends_what_waits(void **state)
     bridge_drain(w->bridge);
     commit(w);
     assert_string_equal(replied(w), "{}");
+    assert_int_equal(bridge_lone_receives(w->bridge), 1);
     answer(w, "ReceiveMessage", 200, "{\"Messages\":[{\"MessageId\":\"far-1\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}");
+    assert_int_equal(bridge_lone_receives(w->bridge), 0);
+    assert_int_equal(bridge_sends(w->bridge), 1); /* the process does not end before it is given back */
     assert_string_equal(w->calls[0].action, "ChangeMessageVisibilityBatch");
+    answer(w, "ChangeMessageVisibilityBatch", 200, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    assert_int_equal(bridge_sends(w->bridge), 0);
     world_free(w);
 }
 
