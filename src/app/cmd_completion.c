@@ -156,7 +156,7 @@ static int run_man(struct invocation *in)
             man_flag(NULL, &(struct option_text){.flag = f->name, .takes = f->takes, .help = f->help});
     }
     puts(".SH OPTIONS\nEach is a flag, and a name of the configuration file (with _ for \\-); those that concern no stream and no queue are also environment "
-         "variables: STREAM2SQS_LEDGER and so on. [reload]: a reload takes up a change; [new]: only for a stream or queue that is not known yet; "
+         "variables: STREAM2SQS_LEDGER and so on. [reload]: a reload takes up a change; [new]: only for a stream or queue that is new to the ledger; "
          "[restart]: it does not.");
     config_options(man_flag, NULL);
     puts(".SH EXIT STATUS\n0: done. 64: usage. 65: bad data, or a damaged ledger. 66: not found. 69: a server does not answer. 70: the ledger is of a newer "

@@ -54,7 +54,7 @@ static void print_help(FILE *out, const struct command *c)
     print_flags(out, global_flags);
     if (c->takes_options) {
         fputs("\noptions (as flags, as names of the configuration file, and the first ones also as STREAM2SQS_<NAME>).\n"
-              "[reload]: `stream2sqs reload` takes up a change; [new]: only for a stream or queue that is not known yet; [restart]: it does not, and "
+              "[reload]: `stream2sqs reload` takes up a change; [new]: only for a stream or queue that is new to the ledger; [restart]: it does not, and "
               "says so.\n",
               out);
         config_options(print_option, out);

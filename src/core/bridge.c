@@ -192,16 +192,54 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
     }
 }
 
-/* A queue of the configuration that is not there yet. */
-static void make_queue(struct bridge *b, const struct bridge_queue *o, struct instant now)
-{
-    struct desk *desk;
+struct fed_before {
+    int64_t queue;
+    bool fed;
+};
 
-    if (service_find(&b->service, slice_text(o->name)))
+static void note_fed(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered, int64_t replayed)
+{
+    struct fed_before *f = context;
+
+    (void)shard;
+    (void)since_records;
+    (void)assigned;
+    (void)filtered;
+    (void)replayed;
+    f->fed = f->fed || queue == f->queue;
+}
+
+/* Tallies stay for good: without one, no stream has ever given the queue anything, or kept anything from it. */
+static bool was_fed(struct bridge *b, const struct queue *q)
+{
+    struct fed_before f = {q->id, false};
+
+    question_tally(b->db, note_fed, &f);
+    return f.fed;
+}
+
+static bool has_source(const struct bridge_options *options, const char *queue)
+{
+    for (size_t i = 0; i < options->source_count; i++)
+        for (size_t k = 0; k < options->sources[i].queue_count; k++)
+            if (strcmp(options->sources[i].queues[k], queue) == 0)
+                return true;
+    return false;
+}
+
+/* A queue of the configuration that is not there yet; or, when a client or an earlier configuration has made it, that no stream has fed yet. */
+static void make_queue(struct bridge *b, const struct bridge_options *options, const struct bridge_queue *o, struct instant now)
+{
+    struct desk *desk = service_find(&b->service, slice_text(o->name));
+    bool known = desk != NULL;
+
+    if (!known)
+        desk = service_make_queue(&b->service, SLICE(""), slice_text(o->name), now);
+    if (o->from == FROM_NOW || (known && (desk->queue->backfill_at != 0 || !has_source(options, o->name) || was_fed(b, desk->queue))))
         return;
-    desk = service_make_queue(&b->service, SLICE(""), slice_text(o->name), now);
-    if (o->from != FROM_NOW)
-        backfill_begin(desk->queue, b->db, o->from == FROM_STREAM ? now.wall_ms - STREAM_RETENTION_MS : 0);
+    if (known)
+        log_info("a queue that was there before is fed by a stream now, and begins as its option `from` says", LOG_FIELDS(LOG_TEXT("queue", o->name)));
+    backfill_begin(desk->queue, b->db, o->from == FROM_STREAM ? now.wall_ms - STREAM_RETENTION_MS : 0);
 }
 
 static void load_queues(struct bridge *b, struct instant now)
@@ -214,7 +252,7 @@ static void load_queues(struct bridge *b, struct instant now)
     ledger_queues(b->db, load_queue, &loading);
     forget_stale(b);
     for (size_t i = 0; i < b->options->queue_count; i++)
-        make_queue(b, &b->options->queues[i], now);
+        make_queue(b, b->options, &b->options->queues[i], now);
     for (size_t i = 0; i < b->options->queue_count; i++) {
         struct desk *desk = service_find(s, slice_text(b->options->queues[i].name));
 
@@ -439,7 +477,7 @@ static void change_queues(struct bridge *b, const struct bridge_options *options
     for (size_t i = 0; i < s->desk_count; i++)
         s->desks[i]->stale = s->desks[i]->configured;
     for (size_t i = 0; i < options->queue_count; i++)
-        make_queue(b, &options->queues[i], now);
+        make_queue(b, options, &options->queues[i], now);
     for (size_t i = 0; i < options->queue_count; i++) {
         struct desk *desk = service_find(s, slice_text(options->queues[i].name));
 

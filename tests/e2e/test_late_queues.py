@@ -62,3 +62,22 @@ def test_a_late_queue_gets_what_the_ledger_has_in_order(table, make_bridge, tmp_
     put_numbered(table, BEFORE + MORE, 10)
     wait_until("it goes on", lambda: queue_of(bridge, "late.fifo")["queued"] == 10)
     bridge.command("audit", check=0)
+
+
+def test_a_queue_that_a_client_made_begins_as_its_pipeline_says(table, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    write(config, table.name, {"name": "early"})
+    bridge = make_bridge("--config", config).start()
+    sqs = boto3.client("sqs", endpoint_url=bridge.url, region_name=REGION, **bridge.key)
+    sqs.send_message(QueueUrl=sqs.create_queue(QueueName="late")["QueueUrl"], MessageBody="a client's own")
+    put_numbered(table, 0, 30)
+    wait_until("all read", lambda: queue_of(bridge, "early")["queued"] == 30)
+    write(config, table.name, {"name": "early"}, {"name": "late", "from": "ledger"})
+    assert "queue late added" in bridge.command("reload", check=0)[1]
+    wait_until("all is given", lambda: queue_of(bridge, "late")["queued"] == 31)
+    assert "a queue that was there before is fed by a stream now" in bridge.log()
+    bridge.stop()
+    bridge.start()
+    put_numbered(table, 30, 5)
+    wait_until("it goes on", lambda: queue_of(bridge, "late")["queued"] == 36 and queue_of(bridge, "early")["queued"] == 35)
+    bridge.command("audit", check=0)

@@ -243,6 +243,49 @@ static void a_replay_before_the_backfill_is_done_adds_up(void **state)
     end(&w);
 }
 
+/* A client may have made the queue before the pipeline named it: it begins as if the pipeline had made it, but not a second time. */
+static void a_queue_that_a_client_made_begins_as_its_pipeline_says(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge *b;
+
+    database_begin(w.db);
+    ledger_queue_insert(w.db, 2, SLICE("fresh"), 1000);
+    assert_int_equal(database_commit(w.db), DATABASE_OK);
+    for (int start = 0; start < 3; start++) {
+        b = bridge_new(w.db, &options, w.now, NULL);
+        assert_non_null(b);
+        commits(b, &w, 5);
+        assert_int_equal(given_to(b), 6);
+        bridge_free(b);
+    }
+    end(&w);
+}
+
+static void it_does_so_at_a_reload_too(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge_options none = {.account_id = "000000000000", .region = "eu-west-1", .discovery_ms = 60000, .keep_settled_ms = INT64_C(604800000), .seed = 1};
+    struct bridge *b;
+
+    database_begin(w.db);
+    ledger_queue_insert(w.db, 2, SLICE("fresh"), 1000);
+    assert_int_equal(database_commit(w.db), DATABASE_OK);
+    b = bridge_new(w.db, &none, w.now, NULL);
+    assert_non_null(b);
+    assert_true(bridge_reconfigure(b, &options, w.now, NULL));
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 6);
+    assert_true(bridge_reconfigure(b, &none, w.now, NULL)); /* out, and in again: what it was given is not given twice */
+    assert_true(bridge_reconfigure(b, &options, w.now, NULL));
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 6);
+    bridge_free(b);
+    end(&w);
+}
+
 /* The ledger's budget is full, and what is settled goes early; not what a late queue is owed. */
 static void pruning_waits_for_the_backfill(void **state)
 {
@@ -270,6 +313,8 @@ int main(void)
         with_directory(what_was_stored_before_is_not_given),
         with_directory(nothing_in_the_ledger_is_nothing_to_give),
         with_directory(a_replay_before_the_backfill_is_done_adds_up),
+        with_directory(a_queue_that_a_client_made_begins_as_its_pipeline_says),
+        with_directory(it_does_so_at_a_reload_too),
         with_directory(pruning_waits_for_the_backfill),
     };
 
