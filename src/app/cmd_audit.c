@@ -89,11 +89,14 @@ static void print_lines(json_t *lines)
 static void print_gap(json_t *gap)
 {
     bool acknowledged = text_of(gap, "acknowledged_at")[0] != '\0';
+    struct buffer stream = {0};
 
+    append_stream(&stream, text_of(gap, "stream"));
     printf("%s%s%s %s\n    shard %s of %s\n    after sequence number %s, before %s; found at %s%s%s\n", style_on(acknowledged ? STYLE_DIM : STYLE_WARN),
-           acknowledged ? "gap (seen)" : "gap", style_off(), text_of(gap, "cause"), text_of(gap, "shard"), text_of(gap, "stream"),
+           acknowledged ? "gap (seen)" : "gap", style_off(), text_of(gap, "cause"), text_of(gap, "shard"), stream.ptr ? stream.ptr : "",
            text_of(gap, "from")[0] ? text_of(gap, "from") : "(the beginning)", text_of(gap, "to")[0] ? text_of(gap, "to") : "(not known)",
            text_of(gap, "found_at"), acknowledged ? ", acknowledged at " : "", text_of(gap, "acknowledged_at"));
+    buffer_fini(&stream);
 }
 
 static void print_verdict(json_t *audit, int status)

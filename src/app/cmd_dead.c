@@ -324,9 +324,11 @@ static void print_dead(json_t *one)
     printf("%s%s%s is %s in %s after %lld receives%s%s\n", style_on(STYLE_BOLD), text_of(message, "message_id"), style_off(), text_of(message, "state"),
            text_of(message, "queue"), (long long)json_integer_value(json_object_get(message, "receive_count")),
            text_of(message, "dead_letter_queue")[0] ? "; it waits in " : "", text_of(message, "dead_letter_queue"));
-    if (text_of(record, "sequence_number")[0])
-        printf("sequence number %s, event %s, %s, %s\n", text_of(record, "sequence_number"), text_of(record, "event_id"), text_of(record, "shard"),
-               text_of(record, "stream"));
+    if (text_of(record, "sequence_number")[0]) {
+        append_stream(&body, text_of(record, "stream"));
+        printf("sequence number %s, event %s, %s, %s\n", text_of(record, "sequence_number"), text_of(record, "event_id"), text_of(record, "shard"), body.ptr);
+        buffer_reset(&body);
+    }
     if (text_of(message, "cause")[0]) {
         text_append_printable(&body, slice_text(text_of(message, "cause")));
         printf("because %s: %s\n", text_of(message, "code"), body.ptr);
@@ -339,22 +341,46 @@ static void print_dead(json_t *one)
     buffer_fini(&body);
 }
 
+/* Of all dead ones, those whose id begins so. */
+static size_t dead_by_prefix(const struct reading *r, struct slice prefix, int64_t *id)
+{
+    struct listing all = {.reading = r};
+    size_t count = 0;
+
+    collect(&all, NULL);
+    for (size_t i = 0; i < all.len; i++)
+        if (reading_message_begins(r, all.list[i].id, prefix)) {
+            *id = all.list[i].id;
+            count++;
+        }
+    listing_fini(&all);
+    return count;
+}
+
 static int show(const struct invocation *in)
 {
     struct reading r;
     struct error err;
     json_t *one = NULL;
+    struct slice given;
+    size_t fitting = 1;
     int64_t id;
     int status = 0;
 
     if (in->argument_count != 2)
         return invocation_usage(in, "show wants one message id (`dead list` has them)");
+    given = slice_text(in->arguments[1]);
     if (!reading_open(&r, in, &status))
         return status;
-    if (message_id_decode(&r.identity, slice_text(in->arguments[1]), &id))
+    if (!message_id_decode(&r.identity, given, &id))
+        fitting = dead_by_prefix(&r, given, &id);
+    if (fitting == 1)
         one = dead_json(&r, id, NULL, true);
-    if (one == NULL) {
-        error_set(&err, ERROR_NOT_FOUND, "this ledger has no message \"%s\"", in->arguments[1]);
+    if (fitting > 1) {
+        error_set(&err, ERROR_NOT_FOUND, "the ids of %zu dead messages begin with \"%s\": say more of it", fitting, in->arguments[1]);
+        status = invocation_fail(in, &err);
+    } else if (one == NULL) {
+        error_set(&err, ERROR_NOT_FOUND, "this ledger has no message \"%s\", and no dead one whose id begins so", in->arguments[1]);
         status = invocation_fail(in, &err);
     } else if (in->json) {
         print_json(one);

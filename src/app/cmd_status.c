@@ -162,6 +162,7 @@ static void print_shards(json_t *shards)
 {
     static const char *const headings[] = {"SHARD", "STATE", ">RECORDS READ", ">LAG", "STREAM", NULL};
     struct table table = {.headings = headings};
+    struct buffer stream = {0};
     size_t finished = 0;
     size_t i;
     json_t *shard;
@@ -175,10 +176,13 @@ static void print_shards(json_t *shards)
         table_add_text(&table, text_of(shard, "state"));
         table_add_number(&table, json_integer_value(json_object_get(shard, "records_read")));
         add_duration(&table, json_object_get(shard, "lag_ms"));
-        table_add_text(&table, text_of(shard, "stream"));
+        append_stream(&stream, text_of(shard, "stream"));
+        table_add(&table, buffer_slice(&stream));
+        buffer_reset(&stream);
     }
     if (table.count > 0)
         table_print(&table, stdout);
+    buffer_fini(&stream);
     if (finished > 0)
         printf("(and %zu shards read to their end)\n", finished);
 }

@@ -38,6 +38,18 @@ static void by_message_id(struct search *s)
     ledger_message_end(s->reading->db);
 }
 
+/* The first characters of a message id. Only when nothing else fits: each message's id has to be computed. */
+static void by_prefix(struct search *s)
+{
+    struct message_row row;
+    int64_t id;
+
+    if (reading_message_by_prefix(s->reading, s->what, &id) != 1 || !ledger_message_find(s->reading->db, id, &row))
+        return;
+    note(s, row.record, "message id");
+    ledger_message_end(s->reading->db);
+}
+
 static void note_sequence(void *context, int64_t record)
 {
     note(context, record, "sequence number");
@@ -160,6 +172,8 @@ static void print_message(json_t *message)
     if (text_of(message, "remote_message_id")[0])
         buffer_printf(&now, ", there %s", text_of(message, "remote_message_id"));
     printf("  %-24s  %s\n", "now", now.ptr);
+    if (text_of(message, "payload_object")[0])
+        print_line("", "its payload is the object", text_of(message, "payload_object"));
     if (text_of(message, "cause")[0]) {
         buffer_reset(&now);
         buffer_printf(&now, "%s: %s", text_of(message, "code"), text_of(message, "cause"));
@@ -182,7 +196,8 @@ static void print_life(json_t *life)
            style_off());
     if (text_of(life, "sequence_number")[0]) {
         printf("  sequence number %s, event %s\n", text_of(life, "sequence_number"), text_of(life, "event_id"));
-        buffer_printf(&read, "%s, %s", text_of(life, "shard"), text_of(life, "stream"));
+        buffer_printf(&read, "%s, ", text_of(life, "shard"));
+        append_stream(&read, text_of(life, "stream"));
         print_line(text_of(life, "read_at"), "read", read.ptr);
     } else {
         printf("sent by SendMessage\n");
@@ -209,7 +224,8 @@ static int not_found(const struct invocation *in, const struct reading *r, struc
 
     if (question_first_page(r->db, &first))
         append_moment(&since, first.stored_at_ms);
-    error_set(&err, ERROR_NOT_FOUND, "no record has \"%.*s\" as message id, sequence number, event id or a value of its key (%s%s)", SLICE_ARG(what),
+    error_set(&err, ERROR_NOT_FOUND,
+              "no record has \"%.*s\" as message id (or as its beginning, alone), sequence number, event id or a value of its key (%s%s)", SLICE_ARG(what),
               since.ptr ? "the ledger's records begin at " : "the ledger has no records", since.ptr ? since.ptr : "");
     buffer_fini(&since);
     return invocation_fail(in, &err);
@@ -261,6 +277,8 @@ static int run(struct invocation *in)
     by_sequence_number(&s);
     question_blooms(r.db, look_at_page, &s);
     if (s.len == 0)
+        by_prefix(&s);
+    if (s.len == 0)
         status = not_found(in, &r, s.what);
     else
         print_all(in, &r, &s, (size_t)limit);
@@ -280,7 +298,8 @@ const struct command cmd_trace = {
     .name = "trace",
     .arguments = "KEY|SEQUENCE-NUMBER|EVENT-ID|MESSAGE-ID",
     .summary = "tell a record's life: read, enqueued, received, deleted, dead, with times",
-    .help = "Finds records by a value of their item's key, by sequence number, event id or message id, and tells their lives in order.\n\n"
+    .help = "Finds records by a value of their item's key, by sequence number, event id or message id (its first characters do, if no other begins so),\n"
+            "and tells their lives in order.\n\n"
             "  stream2sqs trace order-1042",
     .flags = flags,
     .run = run,

@@ -132,16 +132,21 @@ void append_duration(struct buffer *out, int64_t ms)
 
 void append_moment(struct buffer *out, int64_t ms)
 {
-    struct buffer iso = {0};
-
-    if (ms == 0) {
+    if (ms == 0)
         buffer_append_byte(out, '-');
+    else
+        buffer_append_time(out, ms);
+}
+
+void append_stream(struct buffer *out, const char *arn)
+{
+    const char *table = strstr(arn, ":table/");
+    const char *label = table ? strstr(table, "/stream/") : NULL;
+
+    if (strncmp(arn, "arn:", 4) != 0 || label == NULL) {
+        buffer_append_text(out, arn);
         return;
     }
-    buffer_append_time(&iso, ms); /* 2026-01-31T12:34:56.789Z */
-    iso.ptr[iso.len - 1] = '\0';
-    if (slice_index(buffer_slice(&iso), 'T') < iso.len)
-        iso.ptr[slice_index(buffer_slice(&iso), 'T')] = ' ';
-    buffer_append_text(out, iso.ptr);
-    buffer_fini(&iso);
+    table += strlen(":table/");
+    buffer_printf(out, "%.*s/%s", (int)(label - table), table, label + strlen("/stream/"));
 }

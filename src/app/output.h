@@ -36,7 +36,9 @@ const char *style_off(void);
 /* "1.5 MiB", "3 d 4 h", "12 s", "350 ms" */
 void append_bytes(struct buffer *out, int64_t bytes);
 void append_duration(struct buffer *out, int64_t ms);
-/* Local time would make logs and tables differ: UTC, as 2026-01-31 12:34:56.789. 0: "-". */
+/* As the log and JSON have it, and as --since takes it: 2026-01-31T12:34:56.789Z. 0: "-". */
 void append_moment(struct buffer *out, int64_t ms);
+/* A stream for people, short: "orders/2026-01-31T12:34:56.789" (its table and label) instead of its ARN. What is no such ARN stays as it is. */
+void append_stream(struct buffer *out, const char *arn);
 
 #endif

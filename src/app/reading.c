@@ -273,6 +273,34 @@ static void add_remote_id(json_t *out, struct slice stored)
     buffer_fini(&text);
 }
 
+static bool was_stored(struct slice history)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+    bool stored = false;
+
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
+        stored = kind == STEP_SENT_STORED || (stored && kind != STEP_SENT && kind != STEP_SENT_PROJECTED);
+    return stored;
+}
+
+/* Its key is the message's id after the queue's s3_prefix (core/offload.h): both are the configuration's, not the ledger's. */
+static void add_object(const struct reading *r, json_t *out, const char *queue, const char *message_id)
+{
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < r->config.queue_count && text.len == 0; i++) {
+        const struct config_queue *q = &r->config.queues[i];
+
+        if (strcmp(q->name, queue) == 0 && q->s3_bucket)
+            buffer_printf(&text, "s3://%s/%s%s", q->s3_bucket, q->s3_prefix ? q->s3_prefix : "", message_id);
+    }
+    if (text.len == 0)
+        buffer_printf(&text, "%s, after the queue's s3_prefix (--config tells it)", message_id);
+    json_object_set_new(out, "payload_object", json_stringn(text.ptr, text.len));
+    buffer_fini(&text);
+}
+
 json_t *reading_message(const struct reading *r, int64_t id)
 {
     struct message_row row;
@@ -289,6 +317,8 @@ json_t *reading_message(const struct reading *r, int64_t id)
     out = json_pack("{s:s,s:s,s:s,s:I,s:o}", "message_id", message_id, "queue", reading_queue(r, QUEUE_OF_MESSAGE(id)), "state",
                     message_state_name(row.state), "receive_count", (json_int_t)row.receive_count, "visible_at", json_moment(row.due_at_ms));
     add_remote_id(out, row.remote_id);
+    if (was_stored(row.history))
+        add_object(r, out, reading_queue(r, QUEUE_OF_MESSAGE(id)), message_id);
     copy = row.moved_to;
     ledger_message_end(r->db);
     ledger_fault(r->db, id, add_fault, out);
@@ -297,6 +327,45 @@ json_t *reading_message(const struct reading *r, int64_t id)
     add_copies(r, steps, copy);
     json_object_set_new(out, "steps", steps);
     return out;
+}
+
+#define PREFIX_LEAST 4
+
+bool reading_message_begins(const struct reading *r, int64_t id, struct slice prefix)
+{
+    char text[MESSAGE_ID_TEXT];
+
+    if (prefix.len < PREFIX_LEAST)
+        return false;
+    message_id_encode(&r->identity, id, text);
+    return slice_starts_with(slice_text(text), prefix);
+}
+
+struct beginning {
+    const struct reading *reading;
+    struct slice prefix;
+    int64_t id;
+    size_t count;
+};
+
+static void look_at_id(void *context, int64_t id)
+{
+    struct beginning *b = context;
+
+    if (!reading_message_begins(b->reading, id, b->prefix))
+        return;
+    b->id = id;
+    b->count++;
+}
+
+size_t reading_message_by_prefix(const struct reading *r, struct slice prefix, int64_t *id)
+{
+    struct beginning b = {.reading = r, .prefix = prefix};
+
+    if (prefix.len >= PREFIX_LEAST)
+        question_message_ids(r->db, look_at_id, &b);
+    *id = b.id;
+    return b.count;
 }
 
 /* ---- columns ---- */

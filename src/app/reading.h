@@ -39,8 +39,12 @@ const struct shard_name *reading_shard(const struct reading *r, int64_t id); /* 
 /* {"record","stream","shard","sequence_number","event_id","event_name","keys"}; with `payload` also "body" (and "attributes"). */
 json_t *reading_record(const struct reading *r, const struct stored_record *record, bool payload);
 /* {"message_id","queue","state","receive_count","visible_at","steps":[{"at","what","queue"}]}; a dead message's steps in its dead-letter queue are among
- * them. NULL: there is no such message. */
+ * them. "payload_object": where in S3 its payload is, by the configuration that the command was given. NULL: there is no such message. */
 json_t *reading_message(const struct reading *r, int64_t id);
+/* Does the id of that message begin with these characters (four at least)? */
+bool reading_message_begins(const struct reading *r, int64_t id, struct slice prefix);
+/* How many messages' ids begin so: 0, 1 (*id), or more. Looks at every message of the ledger. */
+size_t reading_message_by_prefix(const struct reading *r, struct slice prefix, int64_t *id);
 /* The message states that a table of queues has a column for: those in which any of the lines has a message, and the usual ones. NULL-terminated. */
 struct state_columns {
     const char *names[MESSAGE_STATE_COUNT + 1];

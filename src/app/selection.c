@@ -7,7 +7,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* "2026-01-31T12:00:00Z", a date alone, or a time ago: 90s, 15m, 2h, 7d. */
+/* "2026-01-31T12:34:56.789Z", as times are shown. The end; NULL: it is none. */
+static const char *read_parts(const char *text, struct tm *tm, int *part_ms)
+{
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S.", tm);
+
+    if (end == NULL || strspn(end, "0123456789") != 3 || end[3] != 'Z')
+        return NULL;
+    *part_ms = atoi(end);
+    return end + 4;
+}
+
+/* "2026-01-31T12:00:00Z", the same with milliseconds, a date alone, or a time ago: 90s, 15m, 2h, 7d. */
 static bool read_time(const char *text, int64_t *ms, struct error *err)
 {
     static const struct {
@@ -18,11 +29,14 @@ static bool read_time(const char *text, int64_t *ms, struct error *err)
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     char *rest;
     long long amount;
+    int part_ms = 0;
 
+    if (end == NULL || *end != '\0')
+        end = read_parts(text, &tm, &part_ms);
     if (end == NULL || *end != '\0')
         end = strptime(text, "%Y-%m-%d", &tm);
     if (end && *end == '\0') {
-        *ms = (int64_t)timegm(&tm) * 1000;
+        *ms = (int64_t)timegm(&tm) * 1000 + part_ms;
         return true;
     }
     amount = strtoll(text, &rest, 10);

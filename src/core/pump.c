@@ -36,6 +36,7 @@ struct batch {
     struct parcel *parcels[SQS_BATCH_MAX];
     char body_md5[SQS_BATCH_MAX][2 * MD5_BYTES + 1];
     char attributes_md5[SQS_BATCH_MAX][2 * MD5_BYTES + 1];
+    enum step_kind sent_as[SQS_BATCH_MAX]; /* what its life will say of it */
 };
 
 struct pump {
@@ -184,6 +185,7 @@ struct outgoing {
     char id[MESSAGE_ID_TEXT];
     char deduplication[2 * SHA256_BYTES + 1];
     char payload_bytes[24];
+    enum step_kind sent_as;
 };
 
 static bool compose(struct pump *p, const struct message_form *form, bool projected, const struct message_row *row, struct outgoing *o, struct error *err)
@@ -205,6 +207,7 @@ static bool compose(struct pump *p, const struct message_form *form, bool projec
         composed_add(c, SLICE("stream2sqs.oversize"), SLICE("String"), SLICE("projected"));
     message_form_attributes(form, row->body, row->sequence_number, origin, c);
     o->message = (struct sqs_outgoing){.body = buffer_slice(&c->body), .attributes = c->attributes, .attribute_count = c->attribute_count};
+    o->sent_as = projected ? STEP_SENT_PROJECTED : STEP_SENT;
     if (p->options->fifo) {
         message_form_group(form, row->body, c);
         o->message.group_id = slice_text(c->group);
@@ -237,6 +240,7 @@ static bool compose_pointer(struct pump *p, const struct message_form *form, con
     if (history_replayed(row->history))
         composed_add(c, SLICE("stream2sqs.replayed"), SLICE("String"), SLICE("true"));
     message_form_attributes(form, row->body, row->sequence_number, origin_of(p->origins, row->shard), c);
+    o->sent_as = STEP_SENT_STORED;
     o->message.body = buffer_slice(&c->body);
     o->message.attributes = c->attributes;
     o->message.attribute_count = c->attribute_count;
@@ -306,6 +310,7 @@ static enum adding add_message(struct pump *p, struct batch *batch, struct buffe
     hex_encode(digest, sizeof(digest), batch->body_md5[batch->count]);
     sqs_attributes_md5(o->message.attributes, o->message.attribute_count, batch->attributes_md5[batch->count]);
     sqs_send_entry(request, batch->count, &o->message);
+    batch->sent_as[batch->count] = o->sent_as;
     batch->parcels[batch->count++] = parcel;
     return ADDED;
 }
@@ -551,7 +556,7 @@ static void settle_taken(struct pump *p, const struct batch *batch, size_t at, c
              "It is not sent again by itself, since each try would add another altered copy"), now);
         return;
     }
-    if (ledger_sent(p->db, parcel->id, r->message_id, now.wall_ms) == 1)
+    if (ledger_sent(p->db, parcel->id, r->message_id, batch->sent_as[at], now.wall_ms) == 1)
         queue_count(p->queue, MESSAGE_PENDING, MESSAGE_SENT);
     p->counts.sent++;
     parcels_settle(&p->parcels, parcel);

@@ -601,13 +601,13 @@ bool remote_id_is(struct slice stored, struct slice text)
     return same;
 }
 
-int ledger_sent(struct database *db, int64_t id, struct slice remote_id, int64_t now_ms)
+int ledger_sent(struct database *db, int64_t id, struct slice remote_id, enum step_kind as, int64_t now_ms)
 {
     char packed[UUID_BYTES];
 
     bind_i64(db, S(MESSAGE_SENT_REMOTE), 1, id);
     bind_blob(db, S(MESSAGE_SENT_REMOTE), 2, uuid_pack(remote_id, packed) ? slice_from(packed, sizeof(packed)) : remote_id);
-    return run_move(db, S(MESSAGE_SENT_REMOTE), 3, STEP_SENT, now_ms);
+    return run_move(db, S(MESSAGE_SENT_REMOTE), 3, as, now_ms);
 }
 
 int ledger_send_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms)

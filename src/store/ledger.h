@@ -196,8 +196,8 @@ int ledger_hold(struct database *db, int64_t id, int64_t now_ms);
 /* HELD -> state (QUEUED, PENDING), due now. */
 int ledger_release(struct database *db, int64_t id, enum message_state state, int64_t now_ms);
 
-/* Messages to other servers. remote_id: as the server wrote it; a UUID is kept as its 16 bytes. */
-int ledger_sent(struct database *db, int64_t id, struct slice remote_id, int64_t now_ms);
+/* Messages to other servers. remote_id: as the server wrote it; a UUID is kept as its 16 bytes. as: STEP_SENT, STEP_SENT_PROJECTED or STEP_SENT_STORED. */
+int ledger_sent(struct database *db, int64_t id, struct slice remote_id, enum step_kind as, int64_t now_ms);
 /* Still PENDING; to be sent again at due_at_ms. */
 int ledger_send_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 /* Still PENDING; whether the other server has it is not known. */

@@ -172,6 +172,12 @@ void question_keys_after(struct database *db, int64_t record, void (*each)(void 
         each(context, column_i64(db, S(RECORD_KEYS), 0), (uint64_t)column_i64(db, S(RECORD_KEYS), 1));
 }
 
+void question_message_ids(struct database *db, void (*each)(void *context, int64_t id), void *context)
+{
+    while (database_row(db, S(MESSAGE_IDS)))
+        each(context, column_i64(db, S(MESSAGE_IDS), 0));
+}
+
 /* ---- audit ---- */
 
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,

@@ -53,6 +53,9 @@ enum no_message {
 void question_messages(struct database *db, int64_t page, int64_t record,
                        void (*each)(void *context, int64_t queue, int64_t message, enum no_message why), void *context);
 
+/* The ids of all messages, in order. */
+void question_message_ids(struct database *db, void (*each)(void *context, int64_t id), void *context);
+
 /* audit */
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
                                                int64_t replayed),

@@ -158,6 +158,7 @@
     X(PAGE_OF_RECORD, false, "SELECT id,shard,record_count,stored_at_ms FROM page WHERE id<=?1 ORDER BY id DESC LIMIT 1")                \
     X(PAGE_BLOOMS, true, "SELECT id,record_count,bloom FROM page ORDER BY id")                                                           \
     X(PAGE_CHAIN, true, "SELECT shard,id,record_count,after_sequence,first_sequence,last_sequence FROM page WHERE shard IS NOT NULL ORDER BY id") \
+    X(MESSAGE_IDS, true, "SELECT id FROM message ORDER BY id")                                                                           \
     X(MESSAGE_RANGE_COUNT, false, "SELECT count(*) FROM message WHERE id>=?1 AND id<?2")                                                 \
     X(MESSAGE_OF_RECORD, false, "SELECT m.id FROM message m WHERE m.id>=?1 AND m.id<?2 AND m.record=?3")                                 \
     X(MESSAGE_DEAD, false, "SELECT " RECORD_COLUMNS " FROM message m INDEXED BY message_troubled CROSS JOIN record r ON r.id=m.record "  \

@@ -49,7 +49,9 @@ enum message_state {
     X(RELEASED, 14, "released")                                                                                                          \
     X(REPLAYED, 15, "enqueued by replay")                                                                                                \
     X(EXPIRED, 16, "expired: older than its queue's retention")                                                                          \
-    X(PURGED, 17, "purged")
+    X(PURGED, 17, "purged")                                                                                                              \
+    X(SENT_PROJECTED, 18, "sent with its key alone: it was too large")                                                                   \
+    X(SENT_STORED, 19, "sent as a pointer to S3: it was too large")
 
 enum step_kind {
 #define STEP_ENUM(name, number, text) STEP_##name = number,

@@ -3,10 +3,11 @@
 
 import datetime
 import json
+import re
 import subprocess
 
 import boto3
-from rig import BINARY, REGION, wait_until
+from rig import BINARY, REGION, ROOT, wait_until
 
 
 def client(bridge):
@@ -101,3 +102,51 @@ def test_check_looks_at_files_and_filters(make_bridge, tmp_path):
     config.write_text("pipelines: [{stream: t, queues: [{name: q, filter: {eventName: [INSERT]}}]}]\n")
     done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"good": True, "problems": [], "warnings": []})
+
+
+def test_the_exit_statuses_are_those_that_are_told(make_bridge):
+    listed = {}
+    for name, status in re.findall(r'CLASS_\w+, (\d+), "(\w+)"', (ROOT / "src/base/error.h").read_text()):
+        listed.setdefault(name, set()).add(status)
+    table = {}
+    for status, names in re.findall(r"^\| (\d+) \| (.*?) \|", (ROOT / "docs/commands.md").read_text(), re.MULTILINE):
+        table[status] = set(re.findall(r"`(\w+)`", names))
+    assert table == {"0": set(), **listed}
+    told = subprocess.run([str(BINARY), "help"], capture_output=True, text=True, check=True).stdout.split("exit statuses:")[1]
+    assert set(re.findall(r"\b(6\d|7\d)\b", told)) == set(listed)
+
+
+def test_a_message_id_may_be_cut_where_no_other_begins_so(table, make_bridge):
+    table.put("a", "b")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", "1").start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    wait_until("both are read", lambda: queues(bridge)["q"]["queued"] == 2, 30)
+    assert len(sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, MaxNumberOfMessages=10)["Messages"]) == 2
+    wait_until("they die", lambda: sqs.receive_message(QueueUrl=url) and len(bridge.json("dead", "list")["dead"]) == 2, 30)
+    ids = [d["message"]["message_id"] for d in bridge.json("dead", "list")["dead"]]
+    for one in ids:
+        prefix = one[:9]
+        assert bridge.json("dead", "show", prefix)["message"]["message_id"] == one
+        assert bridge.json("trace", prefix)["records"][0]["messages"][0]["message_id"] == one
+    assert "no dead one whose id begins so" in bridge.command("dead", "show", "", check=66)[2]  # less than four characters
+    assert "whose id begins so" in bridge.command("dead", "show", ids[0][:3], check=66)[2]
+    bridge.command("trace", ids[0][:3], check=66)
+    bridge.command("dead", "show", "ffff" + ids[0], check=66)
+
+
+def test_tables_have_times_as_json_has_them_and_streams_by_their_tables(table, make_bridge):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q").start()
+    wait_until("it is read", lambda: queues(bridge)["q"]["queued"] == 1, 30)
+    arn = bridge.json("status")["shards"][0]["stream"]
+    label = table.name + "/" + arn.split("/stream/")[1]
+    bridge.command("queue", "send", "q", "x", check=0)
+    shown = [bridge.command(*c, check=0)[1] for c in (("status",), ("trace", "a"), ("records",), ("queue", "receive", "q"))]
+    for out in shown:
+        assert re.search(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", out) and not re.search(r"\d{4}-\d\d-\d\d \d\d:", out), out
+    assert all(arn not in out for out in shown[:3])  # a message's own text is shown as it is
+    assert label in shown[0] and label in shown[1]
+    at = bridge.json("records")["records"][-1]["read_at"]
+    assert bridge.json("replay", "q", "--since", at, "--dry-run")["chosen"] >= 1
+    assert "is no time" in bridge.command("replay", "q", "--since", at.replace("Z", "4Z"), "--dry-run", check=64)[2]

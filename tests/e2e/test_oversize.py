@@ -171,7 +171,15 @@ def test_the_extended_client_reads_what_was_too_large(table, make_bridge, aws, b
         put(table, key, text)
     wait_until("all sent", lambda: queue_of(bridge, far.name)["sent"] == 12)
     assert "stream2sqs_target_stored_total{queue=\"%s\"} 6" % far.name in bridge.admin("/metrics")[1]
-    assert s3.list_objects_v2(Bucket=name, Prefix="big/")["KeyCount"] == 6
+    keys = {o["Key"] for o in s3.list_objects_v2(Bucket=name, Prefix="big/")["Contents"]}
+    assert len(keys) == 6
+    for key, text in texts.items():  # `trace` knows which went where
+        message = bridge.json("trace", key, "--config", tmp_path / "stream2sqs.yaml")["records"][0]["messages"][0]
+        large = text != "small"
+        assert [s["what"] for s in message["steps"]] == ["enqueued", "sent as a pointer to S3: it was too large" if large else "sent"]
+        assert message.get("payload_object") == (f"s3://{name}/big/{message['message_id']}" if large else None)
+        assert not large or f"big/{message['message_id']}" in keys
+    assert "after the queue's s3_prefix (--config tells it)" in bridge.command("trace", "k1", check=0)[1]
     assert consume(bridge, far.name, name, 12, aws.url) == texts
     assert queue_of(bridge, far.name)["deleted"] == 12
     assert s3.list_objects_v2(Bucket=name)["KeyCount"] == 0  # the client deletes them with their messages

@@ -183,6 +183,9 @@ def test_what_is_too_large_is_parked_for_an_operator_or_projected(table, make_br
     assert sorted(key_of(m) for m in arrived) == ["large", "large", "small"]
     marked = [m for m in arrived if m["MessageAttributes"].get("stream2sqs.oversize")]
     assert [key_of(m) for m in marked] == ["large", "large"]  # the second one has the large image as its old one
+    for key, last in (("large", "sent with its key alone: it was too large"), ("small", "sent")):
+        lives = [m for r in bridge.json("trace", key)["records"] for m in r["messages"] if m["queue"] == projects.name]
+        assert lives and all(m["steps"][-1]["what"] == last for m in lives)
     (dead,) = bridge.json("dead", "list", parks.name)["dead"]
     assert dead["message"]["code"] == "too_large" and "x" * 3000 in dead["record"]["body"]
     assert bridge.json("dead", "redrive", parks.name, "--key", "large", "--dry-run")["dead"][0]["message"]["message_id"] == dead["message"]["message_id"]
