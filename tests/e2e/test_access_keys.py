@@ -142,6 +142,23 @@ def test_a_limited_key_reaches_no_queue_by_a_redrive_policy(bridge_and_keys):
     setter.set_queue_attributes(QueueUrl=url(bridge, "orders-2"), Attributes={"RedrivePolicy": ""})  # taking one away sends nothing
 
 
+def test_a_limited_key_moves_no_messages_to_another_queue(bridge_and_keys):
+    bridge, keys = bridge_and_keys
+    replace(keys, KEYS + "AKIATEAM:CANARY-team-secret queues=orders-*\n")
+    wait_until("the file is read", lambda: "access keys were read again" in bridge.log())
+    owner, team = client(bridge, OWNER), client(bridge, {"aws_access_key_id": "AKIATEAM", "aws_secret_access_key": "CANARY-team-secret"})
+    arn = f"arn:aws:sqs:{REGION}:123456789012:"
+    for name in ("orders-dead", "orders-back"):
+        team.create_queue(QueueName=name)
+    team.create_queue(QueueName="orders-2", Attributes={"RedrivePolicy": f'{{"deadLetterTargetArn":"{arn}orders-dead","maxReceiveCount":"1"}}'})
+    team.send_message(QueueUrl=url(bridge, "orders-dead"), MessageBody="x")
+    assert "sqs:sendmessage on resource: " + arn + "billing because" in denied(team.start_message_move_task, SourceArn=arn + "orders-dead", DestinationArn=arn + "billing")
+    denied(team.start_message_move_task, SourceArn=arn + "orders-dead")  # back to where they died: that may be any queue
+    assert "Messages" not in owner.receive_message(QueueUrl=url(bridge, "billing"))
+    team.start_message_move_task(SourceArn=arn + "orders-dead", DestinationArn=arn + "orders-back")
+    assert team.receive_message(QueueUrl=url(bridge, "orders-back"), WaitTimeSeconds=10)["Messages"][0]["Body"] == "x"
+
+
 def test_a_limited_key_sends_under_its_own_name(bridge_and_keys):
     bridge, keys = bridge_and_keys
     replace(keys, KEYS + "AKIAPRODUCER:CANARY-producer-secret actions=SendMessage queues=orders-*\n")
@@ -187,3 +204,15 @@ def test_no_secret_is_in_the_command_line_or_the_environment(bridge_and_keys):
         core = next(line for line in f if line.startswith("Max core file size"))
     assert core.split()[4:6] == ["0", "0"], core
     assert "CANARY" not in json.dumps(bridge.admin("/metrics"))
+
+def test_a_quote_in_an_arn_gets_past_no_limit(bridge_and_keys):
+    bridge, keys = bridge_and_keys
+    replace(keys, KEYS + "AKIATEAM:CANARY-team-secret queues=orders-*\n")
+    wait_until("the file is read", lambda: "access keys were read again" in bridge.log())
+    owner, team = client(bridge, OWNER), client(bridge, {"aws_access_key_id": "AKIATEAM", "aws_secret_access_key": "CANARY-team-secret"})
+    team.create_queue(QueueName="orders-2")
+    crafted = f'arn:aws:sqs:{REGION}:123456789012:billing","maxReceiveCount":1,"x":"a:orders-1'
+    with pytest.raises(team.exceptions.ClientError) as refused:
+        team.set_queue_attributes(QueueUrl=url(bridge, "orders-2"), Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": crafted, "maxReceiveCount": 1})})
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403)
+    assert "RedrivePolicy" not in owner.get_queue_attributes(QueueUrl=url(bridge, "orders-2"), AttributeNames=["All"])["Attributes"]
