@@ -211,15 +211,21 @@ static void end(struct world *w)
     database_close(w->db);
 }
 
-static int64_t given_to(struct bridge *b)
+static struct queue *fresh_of(struct bridge *b)
 {
     size_t count;
     struct desk *const *desks = bridge_desks(b, &count);
 
     for (size_t i = 0; i < count; i++)
         if (strcmp(desks[i]->queue->name, "fresh") == 0)
-            return desks[i]->queue->fresh_count;
-    return -1;
+            return desks[i]->queue;
+    fail();
+    return NULL;
+}
+
+static int64_t given_to(struct bridge *b)
+{
+    return fresh_of(b)->fresh_count;
 }
 
 static void a_replay_before_the_backfill_is_done_adds_up(void **state)
@@ -286,6 +292,65 @@ static void it_does_so_at_a_reload_too(void **state)
     end(&w);
 }
 
+struct taken {
+    int64_t ids[5];
+    size_t count;
+};
+
+static bool take(void *context, const struct received *received, struct error *err)
+{
+    struct taken *taken = context;
+
+    (void)err;
+    taken->ids[taken->count++] = received->row->id;
+    return true;
+}
+
+static void count_id(void *context, int64_t id)
+{
+    int *count = context;
+
+    *count += id >= QUEUE_FIRST_MESSAGE(2);
+}
+
+/* What tells that it was fed outlives what it was fed with. */
+static void what_was_settled_and_pruned_is_not_given_again(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge *b;
+    struct stored_page oldest;
+    struct taken taken = {0};
+    bool over_limit;
+    int messages;
+
+    options.keep_settled_ms = 1000;
+    database_begin(w.db);
+    ledger_queue_insert(w.db, 2, SLICE("fresh"), 1000);
+    assert_int_equal(database_commit(w.db), DATABASE_OK);
+    b = bridge_new(w.db, &options, w.now, NULL);
+    assert_non_null(b);
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 6);
+    assert_int_equal(queue_receive(fresh_of(b), w.db, 5, 30000, w.now, take, &taken, &over_limit), 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(queue_delete(fresh_of(b), w.db, taken.ids[i], 1, w.now));
+    commits(b, &w, 1);
+    bridge_free(b);
+    for (int start = 0; start < 3; start++) {
+        b = bridge_new(w.db, &options, w.now, NULL);
+        assert_non_null(b);
+        commits(b, &w, 40);
+        messages = 0;
+        question_message_ids(w.db, count_id, &messages);
+        assert_int_equal(messages, 3);
+        bridge_free(b);
+    }
+    assert_true(question_first_page(w.db, &oldest));
+    assert_int_equal(oldest.id, 4); /* the first page has been pruned, and its messages with it */
+    end(&w);
+}
+
 /* The ledger's budget is full, and what is settled goes early; not what a late queue is owed. */
 static void pruning_waits_for_the_backfill(void **state)
 {
@@ -315,6 +380,7 @@ int main(void)
         with_directory(a_replay_before_the_backfill_is_done_adds_up),
         with_directory(a_queue_that_a_client_made_begins_as_its_pipeline_says),
         with_directory(it_does_so_at_a_reload_too),
+        with_directory(what_was_settled_and_pruned_is_not_given_again),
         with_directory(pruning_waits_for_the_backfill),
     };
 
