@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is watched: the pipes, a pidfd that becomes readable when the program ends, and a timerfd. The result is handed over when the program has ended and
- * both pipes that it writes to are at their end; a grandchild that keeps one open is therefore waited for until the time is up.
+ * What is watched: two pipes, a pidfd that becomes readable when the program ends, and a timerfd. The result is handed over when the program has ended and
+ * both pipes are at their end; a grandchild that keeps one open is therefore waited for until the time is up.
  */
 #include "io/subprocess.h"
 
@@ -13,6 +13,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -38,8 +39,6 @@ struct subprocess {
     const char *failure; /* NULL: none */
     struct channel output;
     struct channel error_text;
-    struct watch input; /* fd -1: all of it is written, or nobody reads it */
-    struct slice unwritten;
     struct watch process;
     struct watch timer;
     int64_t grace_ms;    /* 0: none, or it is over */
@@ -109,7 +108,6 @@ static void finish_if_over(struct subprocess *s)
 
     if (!s->ended || s->output.watch.fd >= 0 || s->error_text.watch.fd >= 0)
         return;
-    drop(s, &s->input);
     if (s->failure)
         kill_group(s); /* what it has started may be deaf to SIGTERM */
     reap(s);
@@ -146,20 +144,6 @@ static void output_ready(struct watch *w, uint32_t events)
     (void)events;
     take_output(s, w == &s->output.watch ? &s->output : &s->error_text);
     finish_if_over(s);
-}
-
-/* Errors are the program's affair: it need not read. */
-static void input_ready(struct watch *w, uint32_t events)
-{
-    struct subprocess *s = w->context;
-    ssize_t n = write(w->fd, s->unwritten.ptr, s->unwritten.len);
-
-    (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    s->unwritten = n < 0 ? SLICE_NONE : slice_after(s->unwritten, (size_t)n);
-    if (s->unwritten.len == 0)
-        drop(s, w);
 }
 
 static void process_ready(struct watch *w, uint32_t events)
@@ -224,7 +208,7 @@ static bool spawn(struct subprocess *s, const struct subprocess_options *options
     return failed == 0 || error_set(err, ERROR_SYSTEM, "cannot run \"%s\": %s", options->argv[0], strerror(failed));
 }
 
-/* A pipe's two ends; ours does not block. */
+/* A pipe's two ends; ours, which reads, does not block. */
 struct ends {
     int ours;
     int its;
@@ -238,14 +222,13 @@ static void watch(struct subprocess *s, struct watch *w, int fd, uint32_t events
         loop_watch(s->loop, w, events);
 }
 
-static void watch_all(struct subprocess *s, int input, int output, int error_text, int timer, int64_t timeout_ms)
+static void watch_all(struct subprocess *s, int output, int error_text, int timer, int64_t timeout_ms)
 {
     int process = pidfd_open(s->pid, 0);
 
     if (process < 0)
         panic("cannot watch a process: %s", strerror(errno));
     fcntl(process, F_SETFD, FD_CLOEXEC);
-    watch(s, &s->input, input, EPOLLOUT, input_ready);
     watch(s, &s->output.watch, output, EPOLLIN, output_ready);
     watch(s, &s->error_text.watch, error_text, EPOLLIN, output_ready);
     watch(s, &s->process, process, EPOLLIN, process_ready);
@@ -262,32 +245,49 @@ static void close_ends(struct ends *e)
     *e = ENDS_NONE;
 }
 
-static bool open_pipe(struct ends *e, bool it_reads)
+static bool open_pipe(struct ends *e)
 {
     int pair[2];
 
     if (pipe2(pair, O_CLOEXEC) != 0)
         return false;
-    *e = (struct ends){.ours = pair[it_reads], .its = pair[!it_reads]};
+    *e = (struct ends){.ours = pair[0], .its = pair[1]};
     return fcntl(e->ours, F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* A file in memory that has all of it. By a pipe, a program whose parent is killed in the middle would take a part for the whole. */
+static int open_input(struct slice text)
+{
+    int fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    ssize_t n = 1;
+
+    while (fd >= 0 && text.len > 0 && n > 0) {
+        n = write(fd, text.ptr, text.len);
+        text = slice_after(text, n > 0 ? (size_t)n : 0);
+    }
+    if (fd >= 0 && n > 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0 && lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static bool begin(struct subprocess *s, const struct subprocess_options *options, struct error *err)
 {
-    struct ends input = ENDS_NONE;
+    int input = slice_present(options->input) ? open_input(options->input) : -1;
     struct ends output = ENDS_NONE;
     struct ends error_text = ENDS_NONE;
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    bool good = timer >= 0 && (!slice_present(options->input) || open_pipe(&input, true)) &&
-                (options->inherit || (open_pipe(&output, false) && open_pipe(&error_text, false)));
+    bool good = timer >= 0 && (!slice_present(options->input) || input >= 0) && (options->inherit || (open_pipe(&output) && open_pipe(&error_text)));
 
-    good = good ? spawn(s, options, input.its, output.its, error_text.its, err)
+    good = good ? spawn(s, options, input, output.its, error_text.its, err)
                 : error_set(err, ERROR_SYSTEM, "cannot run \"%s\": %s", options->argv[0], strerror(errno));
     if (good) {
-        watch_all(s, input.ours, output.ours, error_text.ours, timer, options->timeout_ms);
-        input.ours = output.ours = error_text.ours = timer = -1;
+        watch_all(s, output.ours, error_text.ours, timer, options->timeout_ms);
+        output.ours = error_text.ours = timer = -1;
     }
-    close_ends(&input);
+    if (input >= 0)
+        close(input);
     close_ends(&output);
     close_ends(&error_text);
     if (timer >= 0)
@@ -303,12 +303,11 @@ struct subprocess *subprocess_new(struct loop *loop, const struct subprocess_opt
     s->loop = loop;
     s->done = done;
     s->context = context;
-    s->unwritten = options->input;
     s->grace_ms = options->grace_ms;
     s->output.most = options->output_max;
     s->error_text.most = ERROR_TEXT_MAX;
     s->error_text.keep_reading = true;
-    s->input.fd = s->output.watch.fd = s->error_text.watch.fd = s->process.fd = s->timer.fd = -1;
+    s->output.watch.fd = s->error_text.watch.fd = s->process.fd = s->timer.fd = -1;
     buffer_reserve(&s->output.text, options->output_max); /* growing would leave copies behind */
     if (begin(s, options, err))
         return s;
@@ -322,7 +321,6 @@ void subprocess_free(struct subprocess *s)
     if (s == NULL)
         return;
     kill_group(s);
-    drop(s, &s->input);
     drop(s, &s->output.watch);
     drop(s, &s->error_text.watch);
     drop(s, &s->timer);

@@ -4,7 +4,7 @@
  *
  * The program gets standard input, output and error, the environment, no other descriptor, no blocked signals and a process group of its own, which is killed
  * when the time is up or the subprocess is freed. What it writes is bounded, and wiped afterwards: it may be a secret; or it is not read at all.
- * A program need not read its input: SIGPIPE is to be blocked or ignored in the caller's thread.
+ * Its input is whole from the start, however early the caller ends.
  */
 #ifndef S2Q_IO_SUBPROCESS_H
 #define S2Q_IO_SUBPROCESS_H
@@ -26,14 +26,14 @@ struct subprocess_result {
 struct subprocess_options {
     char *const *argv;        /* argv[0] is looked for in PATH */
     char *const *environment; /* NULL: ours */
-    struct slice input;       /* borrowed until the end; absent: /dev/null */
+    struct slice input;       /* absent: /dev/null */
     bool inherit;             /* it writes to our standard output and error, and nothing is handed over */
     size_t output_max;        /* bytes that it may write; of no matter with `inherit` */
     int64_t timeout_ms;       /* 0: none */
     int64_t grace_ms;         /* when the time is up, its group gets SIGTERM, and SIGKILL so much later; 0: at once */
 };
 
-/* `done` is called once, inside loop_wait; it may free the subprocess. Options are read at once, but for the input. NULL: *err (the program is not there,
+/* `done` is called once, inside loop_wait; it may free the subprocess. Options are read at once. NULL: *err (the program is not there,
  * ...). */
 struct subprocess *subprocess_new(struct loop *loop, const struct subprocess_options *options,
                                   void (*done)(void *context, const struct subprocess_result *result), void *context, struct error *err);

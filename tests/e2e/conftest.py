@@ -2,6 +2,7 @@
 """Fixtures: one ministack for all tests; each test has its own table, ledger and bridges, stopped however it ends."""
 
 import pathlib
+import signal
 import sys
 import uuid
 
@@ -11,6 +12,8 @@ from botocore.config import Config
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from rig import BINARY, KEY, REGION, Bridge, Elasticmq, Fauxqs, Ministack  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored, and what we start would too
 
 assert BINARY.exists(), f"{BINARY} is not built: make"
 

@@ -321,6 +321,20 @@ def test_killed_in_the_middle_it_loses_nothing(consume, server, sqs):
     server.command("audit", check=0)
 
 
+def test_a_handler_whose_consumer_was_killed_has_the_whole_body(consume, server, sqs, tmp_path):
+    url = make(sqs)
+    send(sqs, url, "x" * 200_000)  # more than a pipe takes
+    go = tmp_path / "go"
+    handler = 'echo "begin" >>"$NOTES"; until [ -e "$GO" ]; do sleep 0.02; done; echo "length $(wc -c)" >>"$NOTES"'
+    running = consume(server, name_of(url), "--exec", handler, "--visibility", 600, env={"GO": str(go)})
+    wait_until("it runs", lambda: "begin" in running.notes.read_text(), 20, running.process)
+    running.process.kill()
+    running.process.wait(10)
+    go.touch()
+    wait_until("it has read", lambda: running.noted("length"), 20)
+    assert running.noted("length") == ["200000"]
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_handlers_finish_and_hides_nothing(consume, server, sqs, how):
     url = make(sqs)
