@@ -44,9 +44,15 @@ bench: deps ## ratios to the limit program and to peers; BENCH=quick|normal|full
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/bench.py $(BENCH)
 	$(Q)$(MAKE) bench-send
 
-bench-send: ## its second half: from a stream to another server, beside loops with boto3 and JavaScript
-	$(Q)$(MAKE) all $(BUILD)/tests/bench/null_sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done
+bench-send: ## its second half: from a stream to another server, beside loops with boto3 and JavaScript, and Apache Camel
+	$(Q)$(MAKE) all $(BUILD)/tests/bench/null_sqs $(BUILD)/tests/fake_aws_server $(BUILD)/venv/done $(BUILD)/node/done $(BUILD)/camel/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/bench/send.py $(BENCH)
+
+$(BUILD)/camel/done: tests/bench/camel/pom.xml tests/bench/camel/CamelPeer.java
+	$(call say,MAVEN,$@)
+	$(Q)mkdir -p $(@D) && mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $(@D))/lib
+	$(Q)javac -cp '$(@D)/lib/*' -d $(@D) tests/bench/camel/CamelPeer.java
+	$(Q)touch $@
 
 .SECONDARY:
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * null_sqs: an SQS that takes SendMessageBatch, answers with the right digests, and keeps nothing but a count: what the benchmark sends to.
+ * null_sqs: an SQS that takes SendMessageBatch and SendMessage, answers with the right digests, and keeps nothing but a count: what the benchmark sends to.
  *
  * usage: null_sqs PORT-FILE [CERTIFICATE KEY]     with the two PEM files: TLS. Stops at the end of its standard input.
  * GET / tells how many messages and requests came.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a stream (tests/fake_aws_server) to an SQS that keeps nothing (tests/bench/null_sqs.c), over plain HTTP and TLS, beside the loops that a
-team would write with boto3 and with JavaScript. Figures are of one run, in alternating rounds; CPU is the bridge's own, from /proc/PID/stat.
+team would write with boto3 and with JavaScript, and Apache Camel. Figures are of one run, in alternating rounds; CPU is the bridge's own, from /proc/PID/stat.
 
     send.py [quick|normal|full]     prints a table and writes build/bench-send.json
 """
@@ -30,6 +30,8 @@ PLANS = {"quick": (1, 8_000, 4_000, 19_200), "normal": (3, 64_000, 8_000, 1_000_
 # name: shards, queues, TLS
 RUNS = {"1 shard, 1 queue": (1, 1, False), "4 shards, 1 queue": (4, 1, False), "16 shards, 1 queue": (16, 1, False),
         "16 shards, 1 queue, TLS": (16, 1, True), "16 shards, 4 queues": (16, 4, False), "16 shards, 4 queues, TLS": (16, 4, True)}
+PEERS = {"boto3 loop": [sys.executable, HERE / "peer_boto3.py"], "JavaScript loop": ["node", HERE / "peer_javascript.mjs"]}
+CAMEL = ["java", "-cp", f"{BUILD / 'camel'}:{BUILD / 'camel/lib/*'}", "CamelPeer"]
 
 
 def cpu_of(pid):
@@ -205,9 +207,10 @@ def main():
         print(f"  .. round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
         for name, (shards, queues, tls) in RUNS.items():
             samples.setdefault(name, []).append(ours(shards, queues, tls, records // 4 if shards < 16 else records))
-        for name, command in {"boto3 loop": [sys.executable, HERE / "peer_boto3.py"], "JavaScript loop": ["node", HERE / "peer_javascript.mjs"]}.items():
+        for name, command in PEERS.items():
             for tls in (False, True):
                 samples.setdefault(name + ", TLS" * tls, []).append(loop(command, tls, peer_records))
+        samples.setdefault("Apache Camel", []).append(loop(CAMEL, False, peer_records))  # TLS would want a key store of Java's
         for with_sick in (False, True):
             beside.setdefault(with_sick, []).append(healthy(records // 4, with_sick))
     print("  .. outage", file=sys.stderr, flush=True)
