@@ -5,6 +5,7 @@
 #include "app/reach.h"
 #include "aws/credentials.h"
 #include "base/memory.h"
+#include "io/http_server.h"
 #include "io/tls_files.h"
 
 #include <errno.h>
@@ -118,6 +119,7 @@ static bool files_good(const struct config *config, struct buffer *problems)
     struct error err;
     char *ledger = memory_strdup(config->ledger);
     const char *folder = dirname(ledger);
+    char *control = config_control_path(config->ledger);
     bool good = true;
 
     if (config->access_keys_file && !access_keys_read(keys, config->access_keys_file, &err))
@@ -133,7 +135,10 @@ static bool files_good(const struct config *config, struct buffer *problems)
         buffer_printf(problems, "ledger: %s: %s\n", folder, strerror(errno));
         good = false;
     }
+    if (!http_server_path_fits(control, &err))
+        good = problem(problems, "ledger", err.text);
     keyring_free(keys);
+    free(control);
     free(ledger);
     return good;
 }

@@ -632,6 +632,14 @@ char *config_addresses_path(const struct config *c)
     return buffer_take(&path);
 }
 
+char *config_control_path(const char *ledger)
+{
+    struct buffer path = {0};
+
+    buffer_printf(&path, "%s-control", ledger);
+    return buffer_take(&path);
+}
+
 bool config_loopback(const char *address)
 {
     const char *colon = strrchr(address, ':');

@@ -141,6 +141,8 @@ bool config_needs_sqs(const struct config *config);
 char *config_access_keys_path(const struct config *c);
 /* Where a running process writes down its addresses. The caller frees it. */
 char *config_addresses_path(const struct config *c);
+/* Where a process that has the ledger takes orders: a Unix socket. The caller frees it. */
+char *config_control_path(const char *ledger);
 /* "127.0.0.1:9324", "[::1]:0", "localhost:80": is the host this machine's own? */
 bool config_loopback(const char *address);
 

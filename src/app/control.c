@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/control.h"
 
+#include "app/config.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -71,22 +72,21 @@ static void refused(long status, struct slice body, struct error *err)
 /* *runs: a daemon answered, whatever it said. */
 static bool ask_daemon(const char *ledger, const char *operation, const char *request, json_t **answer, bool *runs, struct error *err)
 {
-    struct buffer path = {0};
+    char *path = config_control_path(ledger);
     struct buffer body = {0};
     long status = 0;
     CURLcode result;
 
-    buffer_printf(&path, "%s-control", ledger);
-    result = post(path.ptr, operation, request, &body, &status);
+    result = post(path, operation, request, &body, &status);
     *runs = result != CURLE_COULDNT_CONNECT;
     *answer = NULL;
     if (result == CURLE_OK && status == 200)
         *answer = body.len > 0 ? json_loadb(body.ptr, body.len, 0, NULL) : json_object();
     if (*answer == NULL && result != CURLE_OK)
-        error_set(err, ERROR_UNAVAILABLE, "no answer from the daemon on %s: %s", path.ptr, curl_easy_strerror(result));
+        error_set(err, ERROR_UNAVAILABLE, "no answer from the daemon on %s: %s", path, curl_easy_strerror(result));
     else if (*answer == NULL)
         refused(status, buffer_slice(&body), err);
-    buffer_fini(&path);
+    free(path);
     buffer_fini(&body);
     return *answer != NULL;
 }

@@ -288,10 +288,7 @@ static bool open_ledger(struct daemon *d, struct error *err)
     const struct database_options options = {.create = true, .cache_bytes = d->config->cache_bytes, .purpose = "stream2sqs run"};
 
     d->db = database_open(d->config->ledger, &options, err);
-    if (d->db == NULL)
-        return false;
-    room_init(&d->room, d->config->ledger, d->config->disk_reserve_bytes);
-    return true;
+    return d->db != NULL;
 }
 
 /* Keys that were added or revoked: the file is read again, into a ring that serves only when all else of a reload is good. NULL: *err. */
@@ -529,9 +526,6 @@ static struct setup *setup_new(struct daemon *d, const struct config *config, st
 
 static bool make_core(struct daemon *d, struct error *err)
 {
-    d->setup = setup_new(d, d->config, err);
-    if (d->setup == NULL)
-        return false;
     d->bridge = bridge_new(d->db, &d->setup->options, clock_now(), err);
     if (d->bridge == NULL)
         return false;
@@ -734,6 +728,7 @@ static void reload_asked(void *context)
 static bool make_servers(struct daemon *d, struct error *err)
 {
     struct http_handlers handlers;
+    char *path = config_control_path(d->config->ledger);
     struct buffer control = {0};
 
     d->api = sqs_api_new(d->bridge, d->keys, d->config->account_id);
@@ -747,7 +742,8 @@ static bool make_servers(struct daemon *d, struct error *err)
     handlers = admin_handlers(d->admin, false);
     http_server_serve(d->admin_server, &handlers);
     handlers = admin_handlers(d->admin, true);
-    buffer_printf(&control, "unix:%s-control", d->config->ledger);
+    buffer_printf(&control, "unix:%s", path);
+    free(path);
     d->control_server = make_server(d, control.ptr, REQUEST_BODY_MAX, &handlers, err);
     buffer_fini(&control);
     return d->control_server != NULL || error_prefix(err, "the control socket");
@@ -768,6 +764,15 @@ static bool write_addresses(struct daemon *d, struct error *err)
     return written || error_set(err, ERROR_SYSTEM, "cannot write %s: %s", d->addresses_path, strerror(errno));
 }
 
+static bool control_fits(const struct config *config, struct error *err)
+{
+    char *path = config_control_path(config->ledger);
+    bool fits = http_server_path_fits(path, err);
+
+    free(path);
+    return fits;
+}
+
 /* What can be refused comes before what makes a file, so that a start that fails leaves neither a new ledger nor new keys. But a ledger that is there is
  * opened first: who starts a second process is to hear of the first one, not of its port. */
 static bool make_files(struct daemon *d, struct error *err)
@@ -783,8 +788,9 @@ static bool make(struct daemon *d, struct error *err)
 {
     keep_secrets();
     d->loop = loop_new(err);
-    return d->loop && watch_signals(d, err) && find_aws(d, err) && make_files(d, err) && make_core(d, err) && make_servers(d, err) &&
-           write_addresses(d, err);
+    room_init(&d->room, d->config->ledger, d->config->disk_reserve_bytes);
+    return d->loop && watch_signals(d, err) && control_fits(d->config, err) && find_aws(d, err) && (d->setup = setup_new(d, d->config, err)) != NULL &&
+           make_files(d, err) && make_core(d, err) && make_servers(d, err) && write_addresses(d, err);
 }
 
 /* In the reverse order; whatever is not there is passed over. */

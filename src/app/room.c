@@ -34,7 +34,8 @@ void room_release(struct room *r)
 
 void room_fini(struct room *r)
 {
-    unlink(r->reserve_path);
+    if (r->reserved) /* else it may be another process's, which has the ledger */
+        unlink(r->reserve_path);
     free(r->directory);
     free(r->reserve_path);
 }

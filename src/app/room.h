@@ -18,7 +18,7 @@ struct room {
 };
 
 void room_init(struct room *r, const char *ledger, int64_t reserve_bytes);
-/* Removes the file. */
+/* Removes the file, if it is this process's. */
 void room_fini(struct room *r);
 /* Looks; says whether reading may go on. */
 bool room_check(struct room *r);

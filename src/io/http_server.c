@@ -501,6 +501,14 @@ static bool clear_stale(const struct sockaddr_un *address)
     return !answered;
 }
 
+bool http_server_path_fits(const char *path, struct error *err)
+{
+    const size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+    return strlen(path) <= most ||
+           error_set(err, ERROR_CONFIG, "the path %s is too long for a Unix socket (%zu characters at most): use a shorter one for the ledger", path, most);
+}
+
 static int listen_unix(struct http_server *s, const char *path, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -508,11 +516,8 @@ static int listen_unix(struct http_server *s, const char *path, struct error *er
     int fd;
     int rc;
 
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        error_set(err, ERROR_CONFIG, "the path %s is too long for a Unix socket (%zu characters at most): use a shorter one for the ledger", path,
-                  sizeof(address.sun_path) - 1);
+    if (!http_server_path_fits(path, err))
         return -1;
-    }
     memcpy(address.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || !clear_stale(&address)) {

@@ -52,6 +52,8 @@ struct http_server_options {
 /* Listens; requests are taken in once the loop runs. handlers: NULL: they are not made yet, and come by http_server_serve before the loop runs. */
 struct http_server *http_server_new(struct loop *loop, const struct http_server_options *options, const struct http_handlers *handlers,
                                     struct error *err);
+/* May a listener be on this path? Unix sockets' paths are short. */
+bool http_server_path_fits(const char *path, struct error *err);
 void http_server_serve(struct http_server *s, const struct http_handlers *handlers);
 /* To be called before each loop_wait: says how long that may wait at most (ms; -1: for ever), and begins to watch the clients of requests that are still
  * unanswered (most are answered in the round that they came in, and never need it). */

@@ -42,13 +42,15 @@ def test_a_second_process_is_refused_by_name(bridge, make_bridge, tmp_path):
 
 
 @pytest.mark.parametrize("what,status,says", [("port", 69, "in use by another program"), ("admin", 69, "the admin address: "), ("address", 71, "cannot listen on 192.0.2.1"),
-                                             ("certificate", 78, "cannot read"), ("keys", 77, "cannot read the access keys")])
+                                             ("certificate", 78, "cannot read"), ("keys", 77, "cannot read the access keys"),
+                                             ("destination", 78, "not encrypted"), ("path", 78, "is too long for a Unix socket (107 characters at most)")])
 def test_a_start_that_is_refused_leaves_no_ledger_and_no_keys(make_bridge, tmp_path, what, status, says):
     keys = tmp_path / "given-keys"
     keys.write_text("AKIAONE:first-secret\n")
     keys.chmod(0o600)
-    home = tmp_path / "home"
+    home = tmp_path / ("long" * 25 if what == "path" else "home")
     home.mkdir()
+    env = {"AWS_ENDPOINT_URL_SQS": "http://192.0.2.1:80"} if what == "destination" else {}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -56,9 +58,12 @@ def test_a_start_that_is_refused_leaves_no_ledger_and_no_keys(make_bridge, tmp_p
         flags = {"port": ["--listen", f"127.0.0.1:{port}"], "admin": ["--admin", f"127.0.0.1:{port}"],
                  "address": ["--listen", "192.0.2.1:9324", "--listen-beyond-loopback", "--access-keys-file", keys],  # TEST-NET-1 (RFC 5737): no host has it
                  "certificate": ["--tls-certificate", tmp_path / "none.pem", "--tls-key", tmp_path / "none.pem"],
-                 "keys": ["--access-keys-file", tmp_path / "none"]}[what]
-        got, log = run_once(make_bridge("--queue", "q", *flags, endpoint=None, directory=home))
+                 "keys": ["--access-keys-file", tmp_path / "none"], "destination": ["--stream", "t", "--target", "sqs"], "path": []}[what]
+        bridge = make_bridge("--queue", "q", *flags, endpoint=None, directory=home, env=env)
+        got, log = run_once(bridge)
     assert got == status and says in log
+    if what in ("certificate", "keys", "path"):
+        assert says in bridge.command("check", "--offline", "--queue", "q", *flags, check=78)[2]
     assert [f.name for f in home.iterdir()] == ["bridge.log"]
 
 
