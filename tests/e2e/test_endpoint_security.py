@@ -439,6 +439,37 @@ def test_ten_thousand_idle_long_polls_are_cheap(make_bridge):
     assert bridge.stop() == 0
 
 
+def test_ten_thousand_idle_long_polls_over_tls_take_bounded_memory(make_bridge, tmp_path):
+    count = 300 if SLOW else 10000
+    many(count)
+    certificate, key = make_certificate(tmp_path, "one")
+    bridge = make_bridge("--tls-certificate", certificate, "--tls-key", key, "--queue", "q", "--max-connections", count + 100, endpoint=None).start()
+    context = ssl.create_default_context(cafile=str(certificate))
+    url = f"{bridge.url}/000000000000/q"
+    with contextlib.ExitStack() as stack:
+        def ask(request):
+            s = stack.enter_context(context.wrap_socket(socket.create_connection(("127.0.0.1", bridge.port), timeout=20), server_hostname="127.0.0.1"))
+            s.sendall(request)
+            return s
+
+        assert ask(Raw(bridge).bytes()).recv(100).startswith(b"HTTP/1.1 200")
+        before = memory_kib(bridge)
+        sockets = []
+        while len(sockets) < count:  # in parts: a signature is good for minutes, a poll for 20 seconds, and a handshake takes milliseconds
+            poll = Raw(bridge, "ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 20}).bytes()
+            sockets += [ask(poll) for _ in range(100)]
+        wait_until("all wait", lambda: f'requests_total{{operation="ReceiveMessage"}} {count}\n' in bridge.admin("/metrics")[1], 15)
+        each = (memory_kib(bridge) - before) / count
+        print(f"{count} idle long polls over TLS: {each:.1f} KiB each")
+        assert SLOW or each < 56
+        body = {"QueueUrl": url, "MessageBody": "body"}
+        assert ask(Raw(bridge, "SendMessage", body).bytes()).recv(100).startswith(b"HTTP/1.1 200")
+        bridge.server.process.send_signal(signal.SIGTERM)  # all the others are answered at once
+        answers = [s.recv(65536) for s in sockets]
+    assert all(a.startswith(b"HTTP/1.1 200") for a in answers)
+    assert bridge.stop() == 0
+
+
 def recv_now(s):
     s.setblocking(False)
     try:
