@@ -91,12 +91,8 @@ install: all ## binary, manual page, completions, systemd unit, C library: PREFI
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@REQUIRES@|$(LIBRARY_PACKAGES)|' src/consumer/stream2sqs.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/stream2sqs.pc
 	sed 's|/usr/local/bin|$(PREFIX)/bin|' deploy/systemd/stream2sqs.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/stream2sqs.service
 
-.PHONY: deb
-deb: all ## a Debian package of the same
-	+$(Q)deploy/debian/build.sh $(VERSION) $(BUILD)
-
 .PHONY: clean
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD) build build-*
 
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
