@@ -95,4 +95,4 @@ install: all ## binary, manual page, completions, systemd unit, C library: PREFI
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD) build build-*
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
