@@ -7,6 +7,8 @@
 
 #include "base/utf8.h"
 
+#include <endian.h>
+
 void scan_init(struct scanner *j, struct slice text)
 {
     if (!slice_present(text))
@@ -74,19 +76,23 @@ static bool expect(struct scanner *j, enum scan_kind kind, const char *error)
 #define ESCAPED_MAX 6 /* bytes of an escape: \u001f */
 #define PIECE 1024
 
-/* Eight bytes at once: does any of them need a closer look ('"', '\\', a control character, not ASCII)? */
-static bool eight_plain(const char *p)
+/* Of the eight bytes at p, how many come before one that needs a closer look ('"', '\\', a control character, not ASCII)? A borrow spoils only what is
+ * behind one that was found. */
+static size_t plain_of_eight(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t highs = UINT64_C(0x8080808080808080);
     uint64_t w;
     uint64_t quote;
     uint64_t backslash;
+    uint64_t found;
 
     memcpy(&w, p, sizeof(w));
+    w = le64toh(w); /* the first byte is the lowest */
     quote = w ^ (ones * '"');
     backslash = w ^ (ones * '\\');
-    return ((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & highs) == 0;
+    found = (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & highs;
+    return found ? (size_t)__builtin_ctzll(found) / 8 : 8;
 }
 
 static int hex_digit(char c)
@@ -136,8 +142,8 @@ struct slice scan_string(struct scanner *j)
         return SLICE_NONE;
     begin = p = j->at + 1;
     for (;;) {
-        while (j->end - p >= 8 && eight_plain(p))
-            p += 8;
+        for (size_t n = 8; n == 8 && j->end - p >= 8; p += n)
+            n = plain_of_eight(p);
         if (p == j->end) {
             scan_reject(j, "a string does not end");
             return SLICE_NONE;
@@ -476,7 +482,7 @@ void json_append_escaped(struct buffer *out, struct slice s)
         buffer_reserve(out, (size_t)(end - p) * ESCAPED_MAX);
         to = out->ptr + out->len;
         while (p < end) {
-            if (end - p >= 8 && eight_plain(p)) {
+            if (end - p >= 8 && plain_of_eight(p) == 8) {
                 memcpy(to, p, 8);
                 to += 8;
                 p += 8;
