@@ -14,6 +14,7 @@ struct search {
     int64_t *found;
     const char **by;
     size_t len;
+    size_t beginning; /* messages whose ids begin with `what` */
 };
 
 static void note(struct search *s, int64_t record, const char *by)
@@ -44,7 +45,8 @@ static void by_prefix(struct search *s)
     struct message_row row;
     int64_t id;
 
-    if (reading_message_by_prefix(s->reading, s->what, &id) != 1 || !ledger_message_find(s->reading->db, id, &row))
+    s->beginning = reading_message_by_prefix(s->reading, s->what, &id);
+    if (s->beginning != 1 || !ledger_message_find(s->reading->db, id, &row))
         return;
     note(s, row.record, "message id");
     ledger_message_end(s->reading->db);
@@ -216,16 +218,18 @@ static void print_life(json_t *life)
 
 /* ---- the command ---- */
 
-static int not_found(const struct invocation *in, const struct reading *r, struct slice what)
+static int not_found(const struct invocation *in, const struct search *s)
 {
     struct stored_page first;
     struct buffer since = {0};
     struct error err;
 
-    if (question_first_page(r->db, &first))
+    if (question_first_page(s->reading->db, &first))
         append_moment(&since, first.stored_at_ms);
-    error_set(&err, ERROR_NOT_FOUND,
-              "no record has \"%.*s\" as message id (or as its beginning, alone), sequence number, event id or a value of its key (%s%s)", SLICE_ARG(what),
+    if (s->beginning > 1)
+        error_set(&err, ERROR_NOT_FOUND, "the ids of %zu messages begin with \"%.*s\": say more of it", s->beginning, SLICE_ARG(s->what));
+    else
+        error_set(&err, ERROR_NOT_FOUND, "no record has \"%.*s\" as message id, sequence number, event id or a value of its key (%s%s)", SLICE_ARG(s->what),
               since.ptr ? "the ledger's records begin at " : "the ledger has no records", since.ptr ? since.ptr : "");
     buffer_fini(&since);
     return invocation_fail(in, &err);
@@ -279,7 +283,7 @@ static int run(struct invocation *in)
     if (s.len == 0)
         by_prefix(&s);
     if (s.len == 0)
-        status = not_found(in, &r, s.what);
+        status = not_found(in, &s);
     else
         print_all(in, &r, &s, (size_t)limit);
     free(s.found);

@@ -331,11 +331,25 @@ json_t *reading_message(const struct reading *r, int64_t id)
 
 #define PREFIX_LEAST 4
 
+/* Could a message id begin so? Asked first: for a key that no record has, nobody should wait for all messages to be looked at. */
+static bool begins_id(struct slice prefix)
+{
+    if (prefix.len < PREFIX_LEAST || prefix.len >= MESSAGE_ID_TEXT)
+        return false;
+    for (size_t i = 0; i < prefix.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? prefix.ptr[i] != '-' : prefix.ptr[i] == '\0' || strchr("0123456789abcdef", prefix.ptr[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
 bool reading_message_begins(const struct reading *r, int64_t id, struct slice prefix)
 {
     char text[MESSAGE_ID_TEXT];
 
-    if (prefix.len < PREFIX_LEAST)
+    if (!begins_id(prefix))
         return false;
     message_id_encode(&r->identity, id, text);
     return slice_starts_with(slice_text(text), prefix);
@@ -362,7 +376,7 @@ size_t reading_message_by_prefix(const struct reading *r, struct slice prefix, i
 {
     struct beginning b = {.reading = r, .prefix = prefix};
 
-    if (prefix.len >= PREFIX_LEAST)
+    if (begins_id(prefix))
         question_message_ids(r->db, look_at_id, &b);
     *id = b.id;
     return b.count;

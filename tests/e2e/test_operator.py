@@ -135,6 +135,19 @@ def test_a_message_id_may_be_cut_where_no_other_begins_so(table, make_bridge):
     bridge.command("dead", "show", "ffff" + ids[0], check=66)
 
 
+def test_a_beginning_of_several_message_ids_is_no_message(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    ids = []
+    while max((ids.count(i) for i in ids), default=0) < 2:  # by chance, and soon: there are 65,536 such beginnings
+        batch = sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": "x"} for i in range(10)])["Successful"]
+        ids += [m["MessageId"][:4] for m in batch]
+    twice = next(i for i in ids if ids.count(i) == 2)
+    assert f'the ids of 2 messages begin with "{twice}": say more of it' in bridge.command("trace", twice, check=66)[2]
+    assert "no record has" in bridge.command("trace", twice + "x", check=66)[2]
+
+
 def test_tables_have_times_as_json_has_them_and_streams_by_their_tables(table, make_bridge):
     table.put("a")
     bridge = make_bridge("--stream", table.name, "--queue", "q").start()
