@@ -72,7 +72,10 @@
                             "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                                                        \
     X(PAGE_INSERT, false, "INSERT INTO page(id,shard,record_count,after_sequence,first_sequence,last_sequence,stored_at_ms,bloom) "      \
                           "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                                             \
-    X(DELIVERY_INSERT, false, "INSERT INTO delivery(page,queue,first_message,message_count,filtered) VALUES(?1,?2,?3,?4,?5)")            \
+    /* a page that the filter kept out altogether has used no message's id: the next one of it (`replay`) begins at the same */             \
+    X(DELIVERY_INSERT, false, "INSERT INTO delivery(page,queue,first_message,message_count,filtered) VALUES(?1,?2,?3,?4,?5) "            \
+                              "ON CONFLICT(page,queue,first_message) DO UPDATE SET message_count=message_count+excluded.message_count,"  \
+                              "filtered=filtered+excluded.filtered WHERE message_count=0")                                               \
     X(MESSAGE_INSERT, false, "INSERT INTO message(id,record,state,due_at_ms,origin,history) VALUES(?1,?2,?6,?3,?4,?5)")                  \
     /* messages: moves, each from named states */                                                                                        \
     X(MESSAGE_RECEIVE_FRESH, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?3," GROWN_HISTORY("?4")                       \

@@ -249,6 +249,36 @@ static void a_replay_before_the_backfill_is_done_adds_up(void **state)
     end(&w);
 }
 
+/* What a filter kept out can be replayed, also when it has kept out all that there was: such a page has used no message's id. */
+static void what_a_filter_kept_out_altogether_can_be_replayed(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct error err;
+    struct filter *none = filter_new(SLICE("{\"Filters\":[{\"Pattern\":\"{\\\"eventName\\\":[\\\"REMOVE\\\"]}\"}]}"), &err);
+    struct bridge_queue filtered = late_queues[0];
+    const int64_t records[] = {1, 2, 5};
+    int64_t replayed;
+    struct bridge *b;
+
+    assert_non_null(none);
+    filtered.filter = none;
+    options.queues = &filtered;
+    b = bridge_new(w.db, &options, w.now, NULL);
+    assert_non_null(b);
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 0);
+    for (int times = 1; times <= 2; times++) {
+        assert_true(bridge_replay(b, SLICE("fresh"), records, 3, &replayed, w.now));
+        assert_int_equal(replayed, 3);
+        commits(b, &w, 1);
+        assert_int_equal(given_to(b), 3 * times);
+    }
+    bridge_free(b);
+    end(&w);
+    filter_free(none);
+}
+
 /* A client may have made the queue before the pipeline named it: it begins as if the pipeline had made it, but not a second time. */
 static void a_queue_that_a_client_made_begins_as_its_pipeline_says(void **state)
 {
@@ -378,6 +408,7 @@ int main(void)
         with_directory(what_was_stored_before_is_not_given),
         with_directory(nothing_in_the_ledger_is_nothing_to_give),
         with_directory(a_replay_before_the_backfill_is_done_adds_up),
+        with_directory(what_a_filter_kept_out_altogether_can_be_replayed),
         with_directory(a_queue_that_a_client_made_begins_as_its_pipeline_says),
         with_directory(it_does_so_at_a_reload_too),
         with_directory(what_was_settled_and_pruned_is_not_given_again),
