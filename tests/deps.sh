@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(gcc make pkg-config libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev
     python3 python3-venv)
 if [ "${1:-all}" != build ]; then
-    packages+=(g++ libcmocka-dev openssl shellcheck strace)
+    packages+=(g++ libcmocka-dev openssl shellcheck strace zsh fish)
     # Debian's own clients, and a PHP framework's
     packages+=(awscli python3-boto3 php-cli php-curl php-xml php-async-aws-sqs php-symfony-amazon-sqs-messenger php-symfony-messenger php-symfony-http-client
         php-symfony-serializer php-symfony-property-access)

@@ -5,58 +5,183 @@
 #include "app/command.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* ---- completions ---- */
+/* ---- what can be completed ---- */
+
+#define GLOBAL_FLAGS "--config --ledger --json --color --help"
 
 static void flag_word(void *context, const struct option_text *option)
 {
-    fprintf(context, " --%s", option->flag);
+    if (strcmp(option->flag, "ledger") != 0)
+        fprintf(context, " --%s", option->flag);
 }
 
-static void command_words(const struct command *c)
+static void print_flags(const struct command *c)
 {
-    fputs("--config --ledger --json --color --help", stdout);
+    fputs(GLOBAL_FLAGS, stdout);
     for (const struct command_flag *f = c->flags; f && f->name; f++)
         printf(" --%s", f->name);
     if (c->takes_options)
         config_options(flag_word, stdout);
 }
 
-static void print_bash(void)
+static void print_commands(void)
 {
-    fputs("_stream2sqs() {\n    local words\n    if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"help", stdout);
+    fputs("help", stdout);
     for (const struct command *const *c = commands; *c; c++)
         printf(" %s", (*c)->name);
-    fputs("\"\n    else\n        case \"${COMP_WORDS[1]}\" in\n", stdout);
+}
+
+/* The words that may stand first among a command's arguments: "list show" of "[list | show QUEUE]". Returns how many; print: false only counts. */
+static int print_first_words(const struct command *c, bool print)
+{
+    const char *p = c->arguments;
+    int count = 0;
+
+    while (*p) {
+        size_t len;
+
+        p += strspn(p, "[| ");
+        len = strspn(p, "abcdefghijklmnopqrstuvwxyz");
+        if (len > 0 && print)
+            printf("%s%.*s", count ? " " : "", (int)len, p);
+        count += len > 0;
+        p += strcspn(p, "|");
+    }
+    return count;
+}
+
+/* "auto|text|json": a choice of words. */
+static bool is_choice(const char *takes)
+{
+    return takes && strchr(takes, '|') && takes[strspn(takes, "abcdefghijklmnopqrstuvwxyz0123456789|")] == '\0';
+}
+
+static void print_choice(const char *takes)
+{
+    for (; *takes; takes++)
+        putchar(*takes == '|' ? ' ' : *takes);
+}
+
+/* For each flag that takes one of a few words, once. */
+static void each_choice(void (*each)(void *context, const struct option_text *option))
+{
+    each(NULL, &(struct option_text){.flag = "color", .takes = "auto|always|never"});
+    for (const struct command *const *c = commands; *c; c++)
+        for (const struct command_flag *f = (*c)->flags; f && f->name; f++)
+            each(NULL, &(struct option_text){.flag = f->name, .takes = f->takes});
+    config_options(each, NULL);
+}
+
+/* ---- shells ---- */
+
+static void bash_choice(void *context, const struct option_text *option)
+{
+    (void)context;
+    if (!is_choice(option->takes))
+        return;
+    printf("        --%s) words=\"", option->flag);
+    print_choice(option->takes);
+    fputs("\"; files= ;;\n", stdout);
+}
+
+static void print_bash(void)
+{
+    fputs("_stream2sqs() {\n    local words= files=-f word=\"${COMP_WORDS[COMP_CWORD]}\"\n    case \"${COMP_WORDS[1]}\" in\n", stdout);
     for (const struct command *const *c = commands; *c; c++) {
         printf("        %s) words=\"", (*c)->name);
-        command_words(*c);
-        fputs("\" ;;\n", stdout);
+        print_flags(*c);
+        fputs("\"", stdout);
+        if (print_first_words(*c, false) > 0) {
+            fputs("; [ \"$COMP_CWORD\" -eq 2 ] && words=\"$words ", stdout);
+            print_first_words(*c, true);
+            fputs("\" && files=", stdout);
+        }
+        fputs(" ;;\n", stdout);
     }
-    fputs("        esac\n    fi\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -f -- \"${COMP_WORDS[COMP_CWORD]}\")\n}\n"
-          "complete -F _stream2sqs stream2sqs\n",
-          stdout);
+    fputs("    esac\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n", stdout);
+    each_choice(bash_choice);
+    fputs("        help) words=\"", stdout);
+    print_commands();
+    fputs("\"; files= ;;\n    esac\n    if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"", stdout);
+    print_commands();
+    fputs("\"; files=; fi\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" $files -- \"$word\")\n"
+          "    [ -z \"$files\" ] || compopt -o filenames 2>/dev/null\n}\ncomplete -F _stream2sqs stream2sqs\n", stdout);
+}
+
+static void zsh_choice(void *context, const struct option_text *option)
+{
+    (void)context;
+    if (!is_choice(option->takes))
+        return;
+    printf("        --%s) compadd -- ", option->flag);
+    print_choice(option->takes);
+    fputs("; return ;;\n", stdout);
 }
 
 static void print_zsh(void)
 {
-    fputs("#compdef stream2sqs\nautoload -U +X bashcompinit && bashcompinit\n", stdout);
-    print_bash();
+    fputs("#compdef stream2sqs\n_stream2sqs() {\n    local -a list\n    if (( CURRENT == 2 )) || [[ ${words[2]} == help ]]; then\n        compadd -- ", stdout);
+    print_commands();
+    fputs("\n        return\n    fi\n    case ${words[CURRENT-1]} in\n", stdout);
+    each_choice(zsh_choice);
+    fputs("    esac\n    case ${words[2]} in\n", stdout);
+    for (const struct command *const *c = commands; *c; c++) {
+        printf("        %s) list=(", (*c)->name);
+        print_flags(*c);
+        fputs(")", stdout);
+        if (print_first_words(*c, false) > 0) {
+            fputs("; (( CURRENT == 3 )) && list+=(", stdout);
+            print_first_words(*c, true);
+            fputs(")", stdout);
+        }
+        fputs(" ;;\n", stdout);
+    }
+    fputs("    esac\n    compadd -a list\n    _files\n}\n"
+          "if [[ ${funcstack[1]} == _stream2sqs ]]; then _stream2sqs \"$@\"; else compdef _stream2sqs stream2sqs; fi\n",
+          stdout);
+}
+
+/* Between apostrophes. */
+static void fish_text(const char *text)
+{
+    putchar('\'');
+    for (; *text; text++)
+        printf("%s%c", *text == '\'' || *text == '\\' ? "\\" : "", *text);
+    putchar('\'');
 }
 
 static void fish_option(void *context, const struct option_text *option)
 {
-    printf("complete -c stream2sqs -n '__fish_seen_subcommand_from %s' -l %s%s -d '", (const char *)context, option->flag,
-           option->takes && option->takes[0] ? " -r" : "");
-    for (const char *help = option->help; *help; help++) /* an apostrophe would end the text */
-        putchar(*help == '\'' ? ' ' : *help);
-    puts("'");
+    printf("complete -c stream2sqs -n '__fish_seen_subcommand_from %s' -l %s", (const char *)context, option->flag);
+    if (is_choice(option->takes)) {
+        fputs(" -x -a '", stdout);
+        print_choice(option->takes);
+        putchar('\'');
+    } else if (option->takes && option->takes[0]) {
+        fputs(" -r", stdout);
+    }
+    fputs(" -d ", stdout);
+    fish_text(option->help);
+    putchar('\n');
 }
 
 static void print_fish(void)
 {
+    fputs("complete -c stream2sqs -f -n __fish_use_subcommand -a help -d 'say what a command does'\n"
+          "complete -c stream2sqs -f -n '__fish_seen_subcommand_from help' -a '", stdout);
+    print_commands();
+    puts("'");
     for (const struct command *const *c = commands; *c; c++) {
-        printf("complete -c stream2sqs -f -n __fish_use_subcommand -a %s -d '%s'\n", (*c)->name, (*c)->summary);
+        printf("complete -c stream2sqs -f -n __fish_use_subcommand -a %s -d ", (*c)->name);
+        fish_text((*c)->summary);
+        putchar('\n');
+        if (print_first_words(*c, false) > 0) {
+            printf("complete -c stream2sqs -f -n '__fish_seen_subcommand_from %s' -a '", (*c)->name);
+            print_first_words(*c, true);
+            puts("'");
+        }
         for (const struct command_flag *f = (*c)->flags; f && f->name; f++)
             fish_option((void *)(uintptr_t)(*c)->name, &(struct option_text){.flag = f->name, .takes = f->takes, .help = f->help});
         if ((*c)->takes_options)
