@@ -119,7 +119,17 @@ static size_t make_line(char line[80])
     return len;
 }
 
-bool access_keys_read_or_make(struct keyring *ring, const char *path, bool *made, struct error *err)
+/* Root, trying something by hand, must not lock the service's own user out. */
+static void give_to_owner_of(int fd, const char *beside)
+{
+    struct stat other;
+
+    if (geteuid() == 0 && stat(beside, &other) == 0 && fchown(fd, other.st_uid, other.st_gid) != 0) {
+        /* then it stays root's: the one who made it can read it */
+    }
+}
+
+bool access_keys_read_or_make(struct keyring *ring, const char *path, const char *beside, bool *made, struct error *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     char line[80];
@@ -130,6 +140,7 @@ bool access_keys_read_or_make(struct keyring *ring, const char *path, bool *made
     if (fd < 0 && errno != EEXIST)
         return error_set(err, ERROR_CREDENTIALS, "cannot make a file of access keys at %s: %s; give one with --access-keys-file", path, strerror(errno));
     if (fd >= 0) {
+        give_to_owner_of(fd, beside);
         len = make_line(line);
         written = write(fd, line, len) == (ssize_t)len && fsync(fd) == 0;
         explicit_bzero(line, sizeof(line));

@@ -14,8 +14,8 @@
 
 /* Reads the file into the ring. It must not be readable by others; blank lines and lines that begin with # are passed over. */
 MUST_USE bool access_keys_read(struct keyring *ring, const char *path, struct error *err);
-/* The same, but makes the file with one random key if it is not there (*made). */
-MUST_USE bool access_keys_read_or_make(struct keyring *ring, const char *path, bool *made, struct error *err);
+/* The same, but makes the file with one random key if it is not there (*made); made by root, it is of whoever owns the file `beside`. */
+MUST_USE bool access_keys_read_or_make(struct keyring *ring, const char *path, const char *beside, bool *made, struct error *err);
 
 /* The lines of such a file; path: for *err, in which nothing of a secret is ever shown. */
 MUST_USE bool access_keys_parse(struct keyring *ring, struct slice text, const char *path, struct error *err);

@@ -318,8 +318,20 @@ static int run_consumer(const struct invocation *in, struct consume *c, const st
     return c->failed ? invocation_fail(in, &c->failure) : status_of(&counts);
 }
 
-/* Where the queue is, and with which key: of the process that runs on the ledger, unless --endpoint-url or a URL say otherwise; when none runs there,
- * where the environment says. */
+/* Is another server meant, as the environment says it? Not where there is a ledger, or one was named: its process is down, and messages of a queue of the same
+ * name elsewhere are none of its. */
+static bool elsewhere(const struct invocation *in, const struct config *config)
+{
+    if (environment_lookup("AWS_ENDPOINT_URL_SQS") == NULL && environment_lookup("AWS_ENDPOINT_URL") == NULL)
+        return false;
+    for (size_t i = 0; i < in->line.flag_count; i++)
+        if (strcmp(in->line.flags[i].name, "ledger") == 0)
+            return false;
+    return in->line.config_file == NULL && environment_lookup("STREAM2SQS_LEDGER") == NULL && access(config->ledger, F_OK) != 0 && errno == ENOENT;
+}
+
+/* Where the queue is, and with which key: of the process that runs on the ledger, unless --endpoint-url or a URL say otherwise; where there is no ledger,
+ * what the environment says. */
 static bool find_queue(const struct invocation *in, const struct config *config, const struct aws_profile *profile, struct own_queue *own,
                        struct s2q_options *o, struct error *err)
 {
@@ -330,7 +342,7 @@ static bool find_queue(const struct invocation *in, const struct config *config,
     if (o->endpoint_url == NULL && !own_queue_find(own, config, queue, err)) {
         if (err->code != ERROR_UNAVAILABLE)
             return false;
-        if (environment_lookup("AWS_ENDPOINT_URL_SQS") == NULL && environment_lookup("AWS_ENDPOINT_URL") == NULL)
+        if (!elsewhere(in, config))
             return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s; of another server say the queue's URL, or its name and --endpoint-url",
                              config->ledger);
     }
@@ -457,7 +469,7 @@ const struct command cmd_consume = {
             "S2Q_SHARD, S2Q_SEQUENCE_NUMBER, S2Q_GROUP_ID, S2Q_QUEUE, and S2Q_ATTRIBUTE_<NAME> for each attribute (binary ones in base64; what is\n"
             "longer than 32 KiB, or holds a NUL, is left out).\n\n"
             "QUEUE is a queue of the process that runs on the ledger, with a key of its own file of keys; or a URL, such as Amazon SQS's; or a name at\n"
-            "--endpoint-url. There, credentials are found as the AWS command line finds them.\n\n"
+            "--endpoint-url (or, where no ledger is and none is named, at AWS_ENDPOINT_URL_SQS). There, credentials are found as the AWS command line finds them.\n\n"
             "SIGTERM and SIGINT stop it: handlers have --stop-timeout to end, a second signal ends them at once. In the end standard error has the counts.\n"
             "Exit status: 0 when all was handled, or a signal stopped it; 1 when it stopped by itself (--max, --until-empty) and some had failed, or their\n"
             "delete is not confirmed; 78 when the command cannot be run, 71 when a line cannot be written (that message is not deleted), else as for every\n"

@@ -214,7 +214,7 @@ static void print_list(const struct listing *l)
         table_add_text(&table, text_of(record, "event_name")[0] ? text_of(record, "event_name") : "sent");
         table_add(&table, buffer_slice(&key));
         table_add_number(&table, json_integer_value(json_object_get(message, "receive_count")));
-        table_add_text(&table, text_of(message, "code")[0] ? text_of(message, "code") : "received too often");
+        table_add_text(&table, text_of(message, "code"));
         table_add_text(&table, text_of(message, "dead_letter_queue")[0] ? text_of(message, "dead_letter_queue") : "-");
         table_add_text(&table, text_of(message, "message_id"));
         buffer_fini(&key);

@@ -167,8 +167,20 @@ static json_t *policy(const struct config *config, const char *role, const char 
     return NULL;
 }
 
+static bool has_role(const struct config *config, const char *role)
+{
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        if (config->pipelines[i].role_arn && strcmp(config->pipelines[i].role_arn, role) == 0)
+            return true;
+    for (size_t i = 0; i < config->queue_count; i++)
+        if (config->queues[i].role_arn && strcmp(config->queues[i].role_arn, role) == 0)
+            return true;
+    return false;
+}
+
 static int print_policy(const struct invocation *in, const struct config *config)
 {
+    const char *role = invocation_flag(in, "of-role", 0);
     struct error err;
     struct aws_profile *profile = aws_profile_load(config->profile, environment_lookup, &err);
     const char *region = config->region ? config->region : profile ? region_find(profile, environment_lookup) : NULL;
@@ -176,8 +188,10 @@ static int print_policy(const struct invocation *in, const struct config *config
 
     if (profile && region == NULL)
         error_set(&err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or say --region");
+    else if (profile && role && !has_role(config, role))
+        error_set(&err, ERROR_NOT_FOUND, "the configuration has no role \"%s\": role_arn and queue_role_arn name them", role);
     else if (profile)
-        document = policy(config, invocation_flag(in, "of-role", 0), region, profile, &err);
+        document = policy(config, role, region, profile, &err);
     aws_profile_free(profile);
     if (document == NULL)
         return invocation_fail(in, &err);

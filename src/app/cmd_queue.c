@@ -192,7 +192,7 @@ static int show(const struct invocation *in, const struct config *config)
     json_t *tags = attributes ? ask_queue(config, queue, "ListQueueTags", json_object(), &err) : NULL; /* of a queue on another server they are not known */
     int status = 0;
 
-    if (attributes == NULL || (tags == NULL && err.code != ERROR_NOT_FOUND)) {
+    if (attributes == NULL || (tags == NULL && err.code != ERROR_INPUT)) {
         status = invocation_fail(in, &err);
     } else if (in->json) {
         if (tags)
@@ -357,7 +357,7 @@ static int receive(const struct invocation *in, const struct config *config)
         return invocation_fail(in, &err);
     messages = json_object_get(answer, "Messages");
     if (in->json) {
-        print_json(json_pack("{s:O?}", "messages", messages));
+        print_json(json_pack("{s:o}", "messages", messages ? json_incref(messages) : json_array()));
     } else if (json_array_size(messages) == 0) {
         puts("no message is visible");
     } else {

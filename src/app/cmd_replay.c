@@ -87,7 +87,8 @@ static void look_at_page(void *context, int64_t page, int64_t record_count, stru
     question_records(c->reading->db, page, page + record_count, look_at_record, c);
 }
 
-static bool replay_some(const char *ledger, const char *queue, const int64_t *records, size_t count, int64_t *replayed, struct error *err)
+/* dry_run: *replayed counts those that would be. */
+static bool replay_some(const char *ledger, const char *queue, const int64_t *records, size_t count, bool dry_run, int64_t *replayed, struct error *err)
 {
     json_t *ids = json_array();
     json_t *answer = NULL;
@@ -96,7 +97,7 @@ static bool replay_some(const char *ledger, const char *queue, const int64_t *re
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(ids, json_integer(records[i]));
-    request = json_pack("{s:s,s:o}", "queue", queue, "records", ids);
+    request = json_pack("{s:s,s:o,s:b}", "queue", queue, "records", ids, "dry_run", dry_run);
     good = control_call(ledger, "replay", request, &answer, err);
     if (good)
         *replayed += json_integer_value(json_object_get(answer, "replayed"));
@@ -105,7 +106,7 @@ static bool replay_some(const char *ledger, const char *queue, const int64_t *re
     return good;
 }
 
-static bool replay_all(const char *ledger, const char *queue, const struct choosing *c, int64_t rate, int64_t *replayed, struct error *err)
+static bool replay_all(const char *ledger, const char *queue, const struct choosing *c, int64_t rate, bool dry_run, int64_t *replayed, struct error *err)
 {
     size_t step = rate > 0 && rate < IDS_A_CALL ? (size_t)rate : IDS_A_CALL;
 
@@ -114,7 +115,7 @@ static bool replay_all(const char *ledger, const char *queue, const struct choos
         int64_t ns = rate > 0 ? (int64_t)count * 1000000000 / rate : 0;
         const struct timespec pause = {ns / 1000000000, ns % 1000000000};
 
-        if (!replay_some(ledger, queue, c->records + i, count, replayed, err))
+        if (!replay_some(ledger, queue, c->records + i, count, dry_run, replayed, err))
             return false;
         if (ns > 0 && i + count < c->len)
             nanosleep(&pause, NULL);
@@ -127,18 +128,19 @@ static int say(const struct invocation *in, const struct choosing *c, int64_t re
     struct error err;
 
     if (in->json)
-        print_json(json_pack("{s:I,s:I,s:I,s:b}", "chosen", (json_int_t)c->len, "replayed", (json_int_t)replayed, "unsettled", (json_int_t)c->unsettled,
+        print_json(json_pack("{s:I,s:I,s:I,s:b}", "chosen", (json_int_t)c->len, "replayed", (json_int_t)(dry_run ? 0 : replayed), "unsettled", (json_int_t)c->unsettled,
                              "dry_run", dry_run));
-    else if (dry_run)
-        printf("would be replayed: %zu (nothing was changed)\n", c->len);
+    else if (dry_run && (replayed > 0 || c->len == 0))
+        printf("would be replayed: %lld of %zu (nothing was changed)\n", (long long)replayed, c->len);
     else if (replayed > 0 || c->len == 0)
         printf("replayed: %lld of %zu%s\n", (long long)replayed, c->len, c->len == 0 ? " (no record is meant)" : "");
     if (c->unsettled > 0 && !in->json)
         fprintf(stderr, "stream2sqs replay: of %zu, the queue's own message is not settled yet%s\n", c->unsettled,
                 c->skip_unsettled ? ": skipped" : ", so that they come twice (--skip-unsettled leaves them)");
-    if (dry_run || replayed > 0 || c->len == 0)
+    if (replayed > 0 || c->len == 0)
         return 0;
-    error_set(&err, ERROR_NOT_FOUND, "none of the %zu records was replayed: their stream does not feed the queue \"%s\"", c->len, c->queue);
+    error_set(&err, ERROR_NOT_FOUND, "none of the %zu records %s: their stream does not feed the queue \"%s\"", c->len,
+              dry_run ? "would be replayed" : "was replayed", c->queue);
     return in->json ? error_exit_status(err.code) : invocation_fail(in, &err);
 }
 
@@ -166,7 +168,7 @@ static int replay(const struct invocation *in, struct selection *selection)
     question_blooms(r.db, look_at_page, &c);
     ledger = memory_strdup(r.config.ledger);
     reading_close(&r);
-    status = dry_run || replay_all(ledger, queue, &c, rate, &replayed, &err) ? say(in, &c, replayed, dry_run) : invocation_fail(in, &err);
+    status = replay_all(ledger, queue, &c, dry_run ? 0 : rate, dry_run, &replayed, &err) ? say(in, &c, replayed, dry_run) : invocation_fail(in, &err);
     free(c.records);
     free(ledger);
     return status;

@@ -72,6 +72,16 @@ static void print_overview(FILE *out)
           "the ledger failed, 75 ledger in use, 77 credentials, 78 configuration; audit: 1 whole but for named gaps, 2 it does not add up\n", out);
 }
 
+/* For a program that reads what --json prints. */
+static void print_error(enum error_code code, const char *text)
+{
+    json_t *document = json_pack("{s:{s:s,s:s}}", "error", "code", error_name(code), "message", text);
+
+    json_dumpf(document, stdout, JSON_COMPACT); /* NULL, of what is not UTF-8: nothing */
+    putchar('\n');
+    json_decref(document);
+}
+
 static const struct command *find_command(const char *name)
 {
     for (const struct command *const *c = commands; *c; c++)
@@ -80,7 +90,15 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-static int unknown_command(const char *name)
+static bool has_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+static int unknown_command(const char *name, bool json)
 {
     const char *names[32];
     size_t count = 0;
@@ -91,9 +109,12 @@ static int unknown_command(const char *name)
         names[count++] = (*c)->name;
     names[count] = NULL;
     nearest = nearest_name(name, names);
+    buffer_append_text(&shown, "there is no command \"");
     text_append_printable(&shown, slice_text(name));
-    fprintf(stderr, "stream2sqs: there is no command \"%s\"%s%s%s; `stream2sqs help` lists them\n", shown.ptr, nearest ? " (nearest: " : "",
-            nearest ? nearest : "", nearest ? ")" : "");
+    buffer_printf(&shown, "\"%s%s%s; `stream2sqs help` lists them", nearest ? " (nearest: " : "", nearest ? nearest : "", nearest ? ")" : "");
+    if (json)
+        print_error(ERROR_USAGE, shown.ptr);
+    fprintf(stderr, "stream2sqs: %s\n", shown.ptr);
     buffer_fini(&shown);
     return error_exit_status(ERROR_USAGE);
 }
@@ -148,9 +169,12 @@ static int bad_flag(const struct invocation *in, const char *name, const char *w
     char nearest[64];
     bool near = what == NULL && nearest_flag(in->command, name, nearest) != NULL;
 
+    buffer_append_text(&shown, "--");
     text_append_printable(&shown, slice_text(name));
-    fprintf(stderr, "stream2sqs %s: --%s %s%s%s%s; see `stream2sqs help %s`\n", in->command->name, shown.ptr, what ? what : "is no flag of this command",
-            near ? " (nearest: --" : "", near ? nearest : "", near ? ")" : "", in->command->name);
+    buffer_printf(&shown, " %s%s%s%s", what ? what : "is no flag of this command", near ? " (nearest: --" : "", near ? nearest : "", near ? ")" : "");
+    if (in->json)
+        print_error(ERROR_USAGE, shown.ptr);
+    fprintf(stderr, "stream2sqs %s: %s; see `stream2sqs help %s`\n", in->command->name, shown.ptr, in->command->name);
     buffer_fini(&shown);
     return error_exit_status(ERROR_USAGE);
 }
@@ -165,6 +189,8 @@ static int file_flag(struct invocation *in, const char *name, const char *value)
             return bad_flag(in, name, "wants auto, always or never");
         in->color = value;
     } else if (strcmp(name, "config") == 0) {
+        if (in->line.config_file)
+            return bad_flag(in, name, "is given twice");
         in->line.config_file = value;
     } else if (find_flag(in->command->flags, name)) {
         in->own[in->own_count++] = (struct config_flag){name, value ? value : ""};
@@ -226,10 +252,19 @@ static int read_arguments(struct invocation *in, int argc, char **argv)
     return 0;
 }
 
+/* What was not written was not done: a full disk, a pipe that nobody reads. */
+static int end_output(const char *name, int status)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != 0)
+        return status;
+    fprintf(stderr, "stream2sqs %s: standard output cannot be written\n", name);
+    return error_exit_status(ERROR_SYSTEM);
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     size_t most = (size_t)argc + 1;
-    struct invocation in = {.command = c, .color = "auto"};
+    struct invocation in = {.command = c, .color = "auto", .json = has_json(argc, argv)}; /* a mistake in the flags before it is said so, too */
     int status;
 
     in.arguments = memory_zeroed(most, sizeof(*in.arguments));
@@ -245,8 +280,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     } else if (status < 0) {
         status = 0;
     }
-    if (fflush(stdout) != 0 && status == 0)
-        status = error_exit_status(ERROR_SYSTEM);
+    status = end_output(c->name, status);
     free(in.arguments);
     free(in.own);
     free(in.line.flags);
@@ -264,15 +298,15 @@ int command_main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         c = argc > 2 ? find_command(argv[2]) : NULL;
         if (argc > 2 && c == NULL)
-            return unknown_command(argv[2]);
+            return unknown_command(argv[2], has_json(argc, argv));
         if (c)
             print_help(stdout, c);
         else
             print_overview(stdout);
-        return 0;
+        return end_output("help", 0);
     }
     c = find_command(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
-    return c ? run_command(c, argc - 2, argv + 2) : unknown_command(argv[1]);
+    return c ? run_command(c, argc - 2, argv + 2) : unknown_command(argv[1], has_json(argc, argv));
 }
 
 /* ---- for the commands ---- */
@@ -332,13 +366,8 @@ int invocation_fail(const struct invocation *in, const struct error *err)
 {
     struct buffer text = {0};
 
-    if (in->json) {
-        json_t *document = json_pack("{s:{s:s,s:s}}", "error", "code", error_name(err->code), "message", err->text);
-
-        json_dumpf(document, stdout, JSON_COMPACT);
-        putchar('\n');
-        json_decref(document);
-    }
+    if (in->json)
+        print_error(err->code, err->text);
     text_append_printable(&text, slice_text(err->text));
     fprintf(stderr, "stream2sqs %s: %s\n", in->command->name, text.ptr);
     buffer_fini(&text);
@@ -347,6 +376,8 @@ int invocation_fail(const struct invocation *in, const struct error *err)
 
 int invocation_usage(const struct invocation *in, const char *what)
 {
+    if (in->json)
+        print_error(ERROR_USAGE, what);
     fprintf(stderr, "stream2sqs %s: %s\nusage: stream2sqs %s [flags] %s; more: stream2sqs help %s\n", in->command->name, what, in->command->name,
             in->command->arguments, in->command->name);
     return error_exit_status(ERROR_USAGE);

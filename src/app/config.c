@@ -83,12 +83,16 @@ const char *nearest_name(const char *written, const char *const *candidates)
 
 const char *option_nearest(enum option_scope scope, const char *written)
 {
-    const char *names[sizeof(options) / sizeof(options[0]) + 1];
+    const char *names[sizeof(options) / sizeof(options[0]) + 3];
     size_t count = 0;
 
     for (size_t i = 0; i < option_count; i++)
         if (options[i].scope == scope)
             names[count++] = options[i].name;
+    if (scope != SCOPE_QUEUE)
+        names[count++] = "queues"; /* lists */
+    if (scope == SCOPE_TOP)
+        names[count++] = "pipelines";
     names[count] = NULL;
     return nearest_name(written, names);
 }
@@ -152,14 +156,15 @@ static void append_amount(struct buffer *out, int64_t value, const struct unit *
 static void set_amount(struct loading *l, const struct option *o, void *owner, const char *text, const char *where)
 {
     const struct unit *units = o->type == OPTION_DURATION ? durations : o->type == OPTION_SIZE ? sizes : counts;
-    const char *example = o->type == OPTION_DURATION ? ", such as 500ms, 30s, 5m, 12h, 7d" : o->type == OPTION_SIZE ? ", such as 64MiB, 10GiB" : "";
+    const char *example = o->type == OPTION_DURATION ? ", with its unit (ms, s, m, h, d)" : o->type == OPTION_SIZE ? ", such as 64MiB, 10GiB" : "";
     int64_t value;
     struct buffer range = {0};
 
     if (!parse_amount(text, units, &value) || value < o->least || value > o->most) {
         append_amount(&range, o->least, units);
-        buffer_append_text(&range, " to ");
-        append_amount(&range, o->most, units);
+        buffer_append_text(&range, o->most < INT64_MAX / 4 ? " to " : " or more");
+        if (o->most < INT64_MAX / 4)
+            append_amount(&range, o->most, units);
         config_problem(l, where, "%s is \"%s\": wanted %s%s", o->name, text, range.ptr, example);
         buffer_fini(&range);
         return;
@@ -437,8 +442,10 @@ struct config_pipeline *config_pipeline_add(struct loading *l, const char *where
 
 void config_pipeline_feed(struct loading *l, struct config_pipeline *p, const char *queue)
 {
-    if (queue == NULL) /* said already */
+    if (queue == NULL) { /* said already */
+        p->queue_refused = true;
         return;
+    }
     for (size_t i = 0; i < p->queue_count; i++) {
         if (strcmp(p->queues[i], queue) == 0) {
             config_problem(l, p->where, "the queue \"%s\" is named twice for one stream", queue);
@@ -567,6 +574,23 @@ static void set_flags(struct loading *l, const struct command_line *line, enum o
     }
 }
 
+/* Of two streams, or two filters, the first would be passed over without a word, and its records never read. Of other options the last one counts, as scripts
+ * expect that add to a command. */
+static void check_repeated(struct loading *l, const struct command_line *line)
+{
+    size_t streams = 0;
+    size_t filters = 0;
+
+    for (size_t i = 0; i < line->flag_count; i++) {
+        streams += strcmp(line->flags[i].name, "stream") == 0;
+        filters += strcmp(line->flags[i].name, "filter") == 0;
+    }
+    if (streams > 1)
+        config_problem(l, "flags", "--stream is given twice: several streams are pipelines of a configuration file (--config)");
+    if (filters > 1)
+        config_problem(l, "flags", "--filter is given twice: one filter may have several patterns, {\"Filters\": [...]}");
+}
+
 static const char *flag_queue(struct loading *l, const struct command_line *line, const char *name)
 {
     struct config_queue q = {.name = memory_strdup(name), .where = memory_strdup("--queue")};
@@ -691,8 +715,10 @@ static void check_pipelines(struct loading *l)
             config_problem(l, p->where, "a pipeline without a stream");
         else if (strncmp(p->stream, "kinesis:", 8) == 0 || strncmp(p->stream, "arn:aws:kinesis", 15) == 0)
             config_problem(l, p->where, "stream \"%s\": Kinesis is not built yet; DynamoDB Streams is", p->stream);
+        else if (strncmp(p->stream, "arn:", 4) == 0 && strstr(p->stream, "/stream/") == NULL)
+            config_problem(l, p->where, "stream \"%s\" is no stream's ARN: say the table's name, or the ARN of its stream (with /stream/)", p->stream);
         check_role(l, p->where, p->role_arn, p->external_id);
-        if (p->queue_count == 0)
+        if (p->queue_count == 0 && !p->queue_refused)
             config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one", p->stream ? p->stream : "");
         for (size_t k = 0; k < i && p->stream; k++)
             if (text_equal(p->stream, config->pipelines[k].stream))
@@ -846,6 +872,7 @@ bool config_load(struct config *config, const struct command_line *line, const c
     load_environment(&l, lookup);
     set_flags(&l, line, SCOPE_TOP, config);
     load_pipeline_flags(&l, line);
+    check_repeated(&l, line);
     check(&l);
     return problems->len == 0;
 }

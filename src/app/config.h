@@ -59,6 +59,7 @@ struct config_pipeline {
     int64_t idle_poll_ms;
     const char **queues; /* names: each is one of config.queues */
     size_t queue_count;
+    bool queue_refused; /* one was named, and refused */
     char *where;
 };
 

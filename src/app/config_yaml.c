@@ -247,8 +247,10 @@ static bool pipeline_list(struct walk *w, const char *name, yaml_node_t *value)
 
     if (strcmp(name, "queues") != 0)
         return false;
-    if (!wanted(w->yaml, value, YAML_SEQUENCE_NODE, name))
+    if (!wanted(w->yaml, value, YAML_SEQUENCE_NODE, name)) {
+        config->pipelines[config->pipeline_count - 1].queue_refused = true;
         return true;
+    }
     for (yaml_node_item_t *item = value->data.sequence.items.start; item < value->data.sequence.items.top; item++) {
         const char *queue = read_queue(w->yaml, node_at(w->yaml, *item));
 
@@ -299,7 +301,7 @@ static bool read_text(struct loading *l, const char *path, struct buffer *out)
     while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0 && out->len <= FILE_MAX)
         buffer_append(out, slice_from(chunk, n));
     if (ferror(file))
-        config_problem(l, path, "cannot read the configuration: %s", strerror(EIO));
+        config_problem(l, path, "cannot read the configuration: %s", strerror(errno));
     else if (out->len > FILE_MAX)
         config_problem(l, path, "is longer than 1 MiB: is it the right file?");
     n = (size_t)ferror(file);
@@ -307,13 +309,35 @@ static bool read_text(struct loading *l, const char *path, struct buffer *out)
     return n == 0 && out->len <= FILE_MAX;
 }
 
-static void report_syntax(struct yaml *y, const yaml_parser_t *parser)
+static void report_syntax(struct yaml *y, const yaml_parser_t *parser, struct slice text)
 {
     char where[300];
 
     snprintf(where, sizeof(where), "%.280s:%zu", y->path, parser->problem_mark.line + 1);
+    if (parser->problem_mark.index < text.len && text.ptr[parser->problem_mark.index] == '\t') {
+        config_problem(y->loading, where, "a tab: YAML is indented by spaces");
+        return;
+    }
     config_problem(y->loading, where, "no YAML: %s%s%s", parser->problem ? parser->problem : "unreadable", parser->context ? " " : "",
             parser->context ? parser->context : "");
+}
+
+/* What follows a "---" would be passed over in silence. */
+static void refuse_more(struct yaml *y, yaml_parser_t *parser, struct slice text)
+{
+    yaml_node_t *root;
+    char where[300];
+
+    if (!yaml_parser_load(parser, &y->document)) {
+        report_syntax(y, parser, text);
+        return;
+    }
+    root = yaml_document_get_root_node(&y->document);
+    if (root) {
+        where_is(y, root, where);
+        config_problem(y->loading, where, "a second document: a configuration is one");
+    }
+    yaml_document_delete(&y->document);
 }
 
 void config_read_yaml(struct loading *l, const char *path)
@@ -330,7 +354,7 @@ void config_read_yaml(struct loading *l, const char *path)
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
     if (!yaml_parser_load(&parser, &y.document)) {
-        report_syntax(&y, &parser);
+        report_syntax(&y, &parser, buffer_slice(&text));
     } else {
         root = yaml_document_get_root_node(&y.document);
         if (root == NULL)
@@ -338,6 +362,7 @@ void config_read_yaml(struct loading *l, const char *path)
         else if (wanted(&y, root, YAML_MAPPING_NODE, "the configuration"))
             walk_mapping(&w, root);
         yaml_document_delete(&y.document);
+        refuse_more(&y, &parser, buffer_slice(&text));
     }
     yaml_parser_delete(&parser);
     buffer_fini(&text);

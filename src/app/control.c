@@ -9,6 +9,7 @@
 #include "serve/operations.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -51,15 +52,29 @@ static CURLcode post(const char *socket_path, const char *operation, const char 
     return result;
 }
 
+/* An error of SQS, by its type. */
+static enum error_code code_of_sqs(const char *type)
+{
+    const char *name = strchr(type, '#') ? strchr(type, '#') + 1 : type;
+
+    if (strcmp(name, "QueueDoesNotExist") == 0)
+        return ERROR_NOT_FOUND;
+    if (strcmp(name, "PurgeQueueInProgress") == 0 || strcmp(name, "QueueDeletedRecently") == 0) /* in 60 seconds it can be done */
+        return ERROR_UNAVAILABLE;
+    return ERROR_INPUT;
+}
+
 /* A text; of SQS's operations, a JSON document with the text in it. */
 static void refused(long status, struct slice body, struct error *err)
 {
     json_t *document = json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL);
     const char *text = json_string_value(json_object_get(document, "message"));
+    const char *type = json_string_value(json_object_get(document, "__type"));
     enum error_code code = status >= 500   ? ERROR_LEDGER_FULL
                            : status == 413 ? ERROR_TOO_LARGE
                            : status == 422 ? ERROR_CONFIG
                            : status == 409 ? ERROR_UNAVAILABLE
+                           : type          ? code_of_sqs(type)
                                            : ERROR_NOT_FOUND;
 
     if (text)
@@ -128,6 +143,15 @@ static bool change_ledger(const char *ledger, const char *operation, json_t *req
     return good;
 }
 
+static bool may_not_ask(const char *ledger)
+{
+    char *path = config_control_path(ledger);
+    bool refused = access(path, W_OK) != 0 && errno == EACCES;
+
+    free(path);
+    return refused;
+}
+
 bool control_call(const char *ledger, const char *operation, json_t *request, json_t **answer, struct error *err)
 {
     char *text = json_dumps(request, JSON_COMPACT);
@@ -135,6 +159,8 @@ bool control_call(const char *ledger, const char *operation, json_t *request, js
     bool good = ask_daemon(ledger, operation, text, answer, &runs, err);
 
     free(text);
+    if (!runs && may_not_ask(ledger))
+        return error_set(err, ERROR_SYSTEM, "this user may not ask the stream2sqs that runs on %s: %s", ledger, strerror(EACCES));
     if (!runs && (strncmp(operation, "sqs/", 4) == 0 || strcmp(operation, "reload") == 0))
         return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (status, records, trace and dead need none)", ledger);
     if (!runs && strcmp(operation, "status") != 0)

@@ -395,7 +395,7 @@ static bool load_keys(struct daemon *d, struct error *err)
         return access_keys_read(d->keys, d->keys_path, err);
     if (!config_loopback(d->config->listen))
         return error_set(err, ERROR_CONFIG, "an endpoint beyond loopback wants --access-keys-file");
-    if (!access_keys_read_or_make(d->keys, d->keys_path, &made, err))
+    if (!access_keys_read_or_make(d->keys, d->keys_path, d->config->ledger, &made, err))
         return false;
     if (made)
         access_keys_watch_init(&d->keys_watch, d->keys_path); /* what we wrote ourselves is no news */

@@ -262,6 +262,16 @@ static void add_fault(void *context, const struct fault_row *row)
     json_object_set_new(context, "cause", json_slice(row->text));
 }
 
+/* The usual reason: nothing failed but its consumers, and the ledger has no more to say of that. */
+static void add_too_often(json_t *out, int64_t receives)
+{
+    char cause[80];
+
+    snprintf(cause, sizeof(cause), "received %lld times, and not deleted", (long long)receives);
+    json_object_set_new(out, "code", json_string("received_too_often"));
+    json_object_set_new(out, "cause", json_string(cause));
+}
+
 static void add_remote_id(json_t *out, struct slice stored)
 {
     struct buffer text = {0};
@@ -307,6 +317,8 @@ json_t *reading_message(const struct reading *r, int64_t id)
     char message_id[MESSAGE_ID_TEXT];
     json_t *steps;
     json_t *out;
+    enum message_state state;
+    int64_t receives;
     int64_t copy;
 
     if (!ledger_message_find(r->db, id, &row))
@@ -320,8 +332,12 @@ json_t *reading_message(const struct reading *r, int64_t id)
     if (was_stored(row.history))
         add_object(r, out, reading_queue(r, QUEUE_OF_MESSAGE(id)), message_id);
     copy = row.moved_to;
+    state = row.state;
+    receives = row.receive_count;
     ledger_message_end(r->db);
     ledger_fault(r->db, id, add_fault, out);
+    if (state == MESSAGE_DEAD && json_object_get(out, "code") == NULL)
+        add_too_often(out, receives);
     if (copy)
         json_object_set_new(out, "dead_letter_queue", json_string(reading_queue(r, QUEUE_OF_MESSAGE(copy))));
     add_copies(r, steps, copy);

@@ -1312,6 +1312,28 @@ static bool replay_one(struct bridge *b, struct queue *q, int64_t record, struct
     return true;
 }
 
+static bool may_replay(struct bridge *b, const struct queue *q, int64_t record)
+{
+    struct stored_page page;
+    int64_t shard = 0;
+
+    return question_record(b->db, record, note_record_shard, &shard) && shard != 0 && question_page(b->db, record, &page) &&
+           (ledger_tally_replayed(b->db, shard, q->id, 0) == 1 || shard_feeds(b, shard, q));
+}
+
+bool bridge_replayable(struct bridge *b, struct slice queue_name, const int64_t *records, size_t count, int64_t *replayable)
+{
+    struct desk *desk = service_find(&b->service, queue_name);
+
+    *replayable = 0;
+    if (desk == NULL)
+        return false;
+    database_begin(b->db);
+    for (size_t i = 0; i < count; i++)
+        *replayable += may_replay(b, desk->queue, records[i]);
+    return true;
+}
+
 bool bridge_replay(struct bridge *b, struct slice queue_name, const int64_t *records, size_t count, int64_t *replayed, struct instant now)
 {
     struct desk *desk = service_find(&b->service, queue_name);

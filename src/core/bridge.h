@@ -112,6 +112,8 @@ bool bridge_move_dead_one(struct bridge *b, struct slice queue_name, struct slic
 /* Gives records to a queue again, as new deliveries that say so (attribute stream2sqs.replayed), in the order given. false: there is no such queue. Those that
  * are not in the ledger any more, or whose stream does not feed the queue, are passed over: *replayed says how many were not. */
 bool bridge_replay(struct bridge *b, struct slice queue_name, const int64_t *records, size_t count, int64_t *replayed, struct instant now);
+/* How many of them that would be; nothing is changed. */
+bool bridge_replayable(struct bridge *b, struct slice queue_name, const int64_t *records, size_t count, int64_t *replayable);
 int bridge_acknowledge_gaps(struct bridge *b, struct instant now);
 
 struct bridge_counts {

@@ -39,7 +39,9 @@ static const char *replay(struct bridge *b, json_t *request, struct instant now,
 
     json_array_foreach(records, i, id)
         ids[i] = json_integer_value(id);
-    found = slice_present(queue) && bridge_replay(b, queue, ids, json_array_size(records), &replayed, now);
+    found = slice_present(queue) && (json_is_true(json_object_get(request, "dry_run"))
+                                         ? bridge_replayable(b, queue, ids, json_array_size(records), &replayed)
+                                         : bridge_replay(b, queue, ids, json_array_size(records), &replayed, now));
     free(ids);
     *answer = json_pack("{s:I,s:I}", "replayed", (json_int_t)replayed, "passed_over", (json_int_t)((int64_t)json_array_size(records) - replayed));
     return found ? NULL : "there is no such queue in this ledger";

@@ -97,8 +97,10 @@ static bool open_failed(struct database *db, int rc, struct error *err)
                          "%s is damaged, or no ledger (%s). It was left as it is. Restore a copy, or name a new ledger with --ledger: "
                          "the stream still has the last 24 hours",
                          db->path, sqlite3_errmsg(db->handle));
+    if (rc == SQLITE_CANTOPEN && db->handle && sqlite3_system_errno(db->handle) == EACCES)
+        return error_set(err, ERROR_SYSTEM, "cannot open the ledger %s: %s (which user runs stream2sqs on it?)", db->path, strerror(EACCES));
     if (rc == SQLITE_CANTOPEN)
-        return error_set(err, ERROR_NOT_FOUND, "cannot open the ledger %s: %s", db->path,
+        return error_set(err, ERROR_NOT_FOUND, "cannot open the ledger %s: %s (--ledger or --config say which; `stream2sqs run` makes it)", db->path,
                          db->handle && sqlite3_system_errno(db->handle) ? strerror(sqlite3_system_errno(db->handle)) : "no such ledger here");
     if (rc == SQLITE_FULL)
         code = ERROR_LEDGER_FULL;

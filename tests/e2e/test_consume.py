@@ -47,7 +47,7 @@ class Consume:
         self.out = directory / f"consume{number}.out"
         self.errors = directory / f"consume{number}.err"
         with open(self.out, "wb") as out, open(self.errors, "wb") as err:
-            self.process = subprocess.Popen([str(BINARY), "consume", "--ledger", str(ledger), *map(str, arguments)], env=self.env, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([str(BINARY), "consume", *(["--ledger", str(ledger)] if ledger else []), *map(str, arguments)], cwd=directory, env=self.env, stdin=subprocess.DEVNULL,
                                             stdout=out if stdout is None else stdout, stderr=err)
 
     def end(self, want=HANDLED, seconds=40):
@@ -80,7 +80,7 @@ def consume(tmp_path):
     made = []
 
     def start(server, *arguments, **more):
-        made.append(Consume(tmp_path, server.ledger if server else tmp_path / "no.db", *arguments, **more))
+        made.append(Consume(tmp_path, server.ledger if server else None, *arguments, **more))
         return made[-1]
 
     yield start
@@ -397,6 +397,20 @@ def test_other_servers(consume, peers, peer):
     assert sorted(consume(None, far.name, "--max", 2, env={**env, "AWS_ENDPOINT_URL_SQS": address}).end().lines()) == ['"a"', '"b"']
     send(far.sqs, far.url, "c")
     assert consume(None, far.url, "--endpoint-url", address, "--max", 1, env=env).end().lines() == ['"c"']
+
+
+def test_a_bridge_that_is_down_is_not_another_server(consume, server, sqs, peers, tmp_path):
+    """AWS_ENDPOINT_URL, for the stream's sake, must not lead to a queue of the same name elsewhere."""
+    far = Far(peers["fauxqs"].port)
+    send(far.sqs, far.url, "theirs")
+    env = {"AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": KEY["aws_secret_access_key"],
+           "AWS_ENDPOINT_URL": f"http://127.0.0.1:{peers['fauxqs'].port}"}
+    server.stop()
+    assert "no stream2sqs runs on" in consume(server, far.name, "--until-empty", env=env).end(UNAVAILABLE).said()
+    for named in (["--ledger", tmp_path / "no.db"], ["--config", tmp_path / "c.yaml"]):
+        (tmp_path / "c.yaml").write_text("ledger: no.db\n")
+        assert "no stream2sqs runs on" in consume(None, far.name, "--until-empty", *named, env=env).end(UNAVAILABLE).said()
+    assert [m["Body"] for m in far.drain()] == ["theirs"]
 
 
 def test_a_key_is_chosen_that_may(consume, make_bridge, tmp_path):

@@ -86,7 +86,7 @@ def test_queues_are_made_and_deleted_by_hand(make_bridge):
     assert "--yes" in bridge.command("queue", "delete", "jobs.fifo", check=64)[2]
     bridge.command("queue", "delete", "jobs.fifo", "--yes", check=0)
     assert "there is no queue" in bridge.command("queue", "show", "jobs.fifo", check=66)[2]
-    assert "configuration" in bridge.command("queue", "delete", "q", "--yes", check=66)[2]
+    assert "configuration" in bridge.command("queue", "delete", "q", "--yes", check=65)[2]
     assert bridge.stop() == 0
 
 
@@ -163,3 +163,74 @@ def test_tables_have_times_as_json_has_them_and_streams_by_their_tables(table, m
     at = bridge.json("records")["records"][-1]["read_at"]
     assert bridge.json("replay", "q", "--since", at, "--dry-run")["chosen"] >= 1
     assert "is no time" in bridge.command("replay", "q", "--since", at.replace("Z", "4Z"), "--dry-run", check=64)[2]
+
+
+def test_a_mistake_in_the_command_line_is_json_too(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None)
+    for arguments, says in ((["runn"], "no command"), (["status", "--bogus"], "--bogus is no flag"), (["trace"], "name one record"),
+                            (["replay"], "name the queue"), (["trace", "--config", "a", "--config", "b", "x"], "--config is given twice")):
+        done = subprocess.run([str(BINARY), *arguments, "--json"], capture_output=True, text=True, check=False, env=bridge.env)
+        error = json.loads(done.stdout)["error"]
+        assert (done.returncode, error["code"]) == (64, "usage") and says in error["message"] and says in done.stderr
+
+
+def test_what_cannot_be_written_is_an_error(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    for arguments in (["status"], ["queue"], ["help", "run"], ["man"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(BINARY), *arguments, *(["--ledger", bridge.ledger] if arguments[0] in ("status", "queue") else [])],
+                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 71 and "standard output cannot be written" in done.stderr, arguments
+
+
+def test_what_a_queue_refuses_has_its_own_status(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    bridge.command("queue", "create", "bad.name", check=65)
+    bridge.command("queue", "purge", "q", "--yes", check=0)
+    assert "60 seconds" in bridge.command("queue", "purge", "q", "--yes", check=69)[2]
+    bridge.command("queue", "show", "nope", check=66)
+    assert bridge.json("queue", "receive", "q") == {"messages": []}
+
+
+def test_why_a_message_died_is_told_to_programs(table, make_bridge):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", "1").start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    wait_until("it is read", lambda: queues(bridge)["q"]["queued"] == 1, 30)
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+    wait_until("it dies", lambda: not sqs.receive_message(QueueUrl=url).get("Messages") and bridge.json("dead", "list")["dead"], 30)
+    message = bridge.json("dead", "list")["dead"][0]["message"]
+    assert (message["code"], message["cause"]) == ("received_too_often", "received 1 times, and not deleted")
+    assert len(bridge.json("dead", "redrive", "q", "--code", "received_too_often", "--dry-run")["dead"]) == 1
+    assert bridge.json("trace", "a")["records"][0]["messages"][0]["code"] == "received_too_often"
+    bridge.command("dead", "redrive", "q", "--code", "received_too_often", check=0)
+    assert "code" not in bridge.json("trace", "a")["records"][0]["messages"][0]
+
+
+def test_what_a_filter_kept_out_is_replayed(table, make_bridge):
+    table.put("a", "b", "c")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--queue", "other", "--filter", '{"eventName": ["REMOVE"]}').start()
+    wait_until("all is read", lambda: sum(s["records_read"] for s in bridge.json("status")["shards"]) == 3, 30)
+    for times in (1, 2):
+        assert bridge.json("replay", "q", "--all", "--dry-run") == {"chosen": 3, "replayed": 0, "unsettled": 3 * (times > 1), "dry_run": True}
+        assert bridge.json("replay", "q", "--all")["replayed"] == 3
+        assert queues(bridge)["q"]["queued"] == 3 * times
+    bridge.command("queue", "create", "fed-by-none", check=0)
+    for more in ([], ["--dry-run"]):
+        assert "their stream does not feed the queue" in bridge.command("replay", "fed-by-none", "--all", *more, check=66)[2]
+    assert bridge.stop() == 0
+    assert bridge.json("replay", "q", "--key", "b")["replayed"] == 1  # on the ledger itself
+    bridge.command("audit", check=0)
+
+
+def test_several_streams_by_flags_are_refused(make_bridge):
+    bridge = make_bridge(endpoint=None)
+    said = bridge.command("check", "--offline", "--stream", "a", "--queue", "p", "--stream", "b", "--queue", "q", check=78)[2]
+    assert "--stream is given twice: several streams are pipelines of a configuration file" in said
+
+
+def test_a_policy_of_a_role_that_nobody_named(make_bridge):
+    bridge = make_bridge(endpoint=None)
+    said = bridge.command("policy", "--stream", "t", "--queue", "q", "--of-role", "arn:aws:iam::1:role/x", check=66)[2]
+    assert 'the configuration has no role "arn:aws:iam::1:role/x"' in said

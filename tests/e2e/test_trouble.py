@@ -81,7 +81,7 @@ def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):
     assert done.returncode == 78
     assert f'{config}:1: unknown option "ledgr" (nearest: ledger)' in done.stderr
     assert f'{config}:6: unknown option "visibilty_timeout" (nearest: visibility_timeout)' in done.stderr
-    assert f'{config}:7: visibility_timeout is "30": wanted 0 to 12h, such as' in done.stderr
+    assert f'{config}:7: visibility_timeout is "30": wanted 0 to 12h, with its unit' in done.stderr
 
 
 @pytest.mark.parametrize("flags, env, said", [

@@ -56,8 +56,20 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"- a\n- b\n", "c.yaml:1: the configuration is a list: wanted a mapping (name: value)\n"},
         {"", "c.yaml: is empty: say {} if that is meant\n"},
         {"a: b: c\n", "c.yaml:1: no YAML: mapping values are not allowed in this context\n"},
-        {"keep_settled: 7\n", "c.yaml:1: keep_settled is \"7\": wanted 1m to 3650d, such as 500ms, 30s, 5m, 12h, 7d\n"},
-        {"keep_settled: 99999999999999999999d\n", "c.yaml:1: keep_settled is \"99999999999999999999d\": wanted 1m to 3650d, such as 500ms, 30s, 5m, 12h, 7d\n"},
+        {"queues:\n\t- a\n", "c.yaml:2: a tab: YAML is indented by spaces\n"},
+        {"ledger: a.db\n---\npipelines:\n  - stream: t\n    queues: [q]\n", "c.yaml:3: a second document: a configuration is one\n"},
+        {"ledger: a.db\n---\n: [\n", "c.yaml:3: no YAML: did not find expected key while parsing a block mapping\n"},
+        {"ledger: a.db\n...\n", ""},
+        {"pipelines:\n  - stream: t\n    queus: [q]\n",
+         "c.yaml:3: unknown option \"queus\" (nearest: queues)\nc.yaml:2: the stream \"t\" feeds no queue: name one\n"},
+        {"pipelines:\n  - stream: t\n    queues: q\n", "c.yaml:3: queues is a single value: wanted a list (lines that begin with -)\n"},
+        {"pipelines:\n  - stream: t\n    queues: [a.b]\n",
+         "c.yaml:3: queue \"a.b\": a name has 1 to 80 letters, digits, hyphens and underscores (and .fifo, counted)\n"},
+        {"pipelines:\n  - stream: arn:aws:dynamodb:eu-west-1:1:table/t\n    queues: [q]\n",
+         "c.yaml:2: stream \"arn:aws:dynamodb:eu-west-1:1:table/t\" is no stream's ARN: say the table's name, or the ARN of its stream (with /stream/)\n"},
+        {"ledger_budget: 10GB\n", "c.yaml:1: ledger_budget is \"10GB\": wanted 0 or more, such as 64MiB, 10GiB\n"},
+        {"keep_settled: 7\n", "c.yaml:1: keep_settled is \"7\": wanted 1m to 3650d, with its unit (ms, s, m, h, d)\n"},
+        {"keep_settled: 99999999999999999999d\n", "c.yaml:1: keep_settled is \"99999999999999999999d\": wanted 1m to 3650d, with its unit (ms, s, m, h, d)\n"},
         {"cache_size: 16MB\n", "c.yaml:1: cache_size is \"16MB\": wanted 1MiB to 64GiB, such as 64MiB, 10GiB\n"},
         {"max_connections: -1\n", "c.yaml:1: max_connections is \"-1\": wanted 1 to 100000\n"},
         {"log_level: loud\n", "c.yaml:1: log_level is \"loud\": wanted one of debug|info|warning|error\n"},
@@ -102,6 +114,22 @@ static void every_mistake_is_told_with_its_place(void **state)
         config_fini(&config);
         buffer_fini(&problems);
     }
+}
+
+static void a_flag_that_is_given_twice_is_a_mistake(void **state)
+{
+    struct config_flag flags[] = {{"stream", "a"}, {"queue", "p"}, {"stream", "b"}, {"queue", "q"}, {"log-level", "info"}, {"log-level", "debug"},
+                                  {"filter", "{}"}, {"filter", "{}"}};
+    struct buffer problems = {0};
+    struct config config;
+
+    load(state, "", flags, COUNT_OF(flags), &config, &problems);
+    assert_non_null(strstr(problems.ptr, "flags: --stream is given twice: several streams are pipelines of a configuration file (--config)\n"
+                                         "flags: --filter is given twice: one filter may have several patterns, {\"Filters\": [...]}\n"));
+    assert_int_equal(config.log_level, 0); /* debug: of the process's own, the last one */
+    assert_null(strstr(problems.ptr, "--queue"));
+    config_fini(&config);
+    buffer_fini(&problems);
 }
 
 static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state)
@@ -282,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_directory(every_mistake_is_told_with_its_place),
+        with_directory(a_flag_that_is_given_twice_is_a_mistake),
         with_directory(a_flag_wins_over_the_environment_and_that_over_the_file),
         with_directory(flags_alone_make_one_pipeline),
         cmocka_unit_test(the_example_is_good_and_says_the_defaults),
