@@ -4,8 +4,6 @@
 #include "aws/profile.h"
 #include "base/log.h"
 
-#include <unistd.h>
-
 static bool load_again(void *context, struct config *config, struct buffer *problems)
 {
     struct invocation *in = context;
@@ -13,15 +11,15 @@ static bool load_again(void *context, struct config *config, struct buffer *prob
     return config_load(config, &in->line, environment_lookup, problems);
 }
 
-static void say_warnings(const struct config *config)
+static void say_warnings(const struct invocation *in, const struct config *config)
 {
     struct buffer warnings = {0};
 
-    config_environment_warnings(environ, &warnings);
+    invocation_warnings(in, config, &warnings);
     for (struct slice rest = buffer_slice(&warnings); rest.len > 0;) {
         struct slice line = slice_from(rest.ptr, slice_index(rest, '\n'));
 
-        log_warning("a name that is passed over", LOG_FIELDS(LOG_SLICE("warning", line)));
+        log_warning("something is passed over", LOG_FIELDS(LOG_SLICE("warning", line)));
         rest = slice_after(rest, line.len + 1);
     }
     buffer_fini(&warnings);
@@ -39,7 +37,7 @@ static int run(struct invocation *in)
     if (!invocation_load(in, &config))
         return error_exit_status(ERROR_CONFIG);
     log_init(2, (enum log_format)config.log_format, (enum log_level)config.log_level);
-    say_warnings(&config);
+    say_warnings(in, &config);
     if (!daemon_run(&config, &reload, &err))
         status = invocation_fail(in, &err);
     config_fini(&config);

@@ -349,13 +349,20 @@ bool invocation_load(const struct invocation *in, struct config *config)
     return good;
 }
 
+void invocation_warnings(const struct invocation *in, const struct config *config, struct buffer *out)
+{
+    config_environment_warnings(environ, out);
+    if (in->line.config_file == NULL && in->command->takes_options && config->pipeline_count == 0 && config->queue_count == 0 && access("stream2sqs.yaml", F_OK) == 0)
+        buffer_append_text(out, "stream2sqs.yaml is here, and is not read: --config stream2sqs.yaml would\n");
+}
+
 bool invocation_config(const struct invocation *in, struct config *config)
 {
     struct buffer warnings = {0};
 
     if (!invocation_load(in, config))
         return false;
-    config_environment_warnings(environ, &warnings);
+    invocation_warnings(in, config, &warnings);
     if (warnings.len > 0)
         fputs(warnings.ptr, stderr);
     buffer_fini(&warnings);

@@ -47,6 +47,8 @@ const char *invocation_flag(const struct invocation *in, const char *name, size_
 bool invocation_number(const struct invocation *in, const char *name, int64_t least, int64_t most, int64_t *value);
 /* Loads the configuration of a command, and says its warnings; false: it was said what is wrong, exit with 78. */
 bool invocation_config(const struct invocation *in, struct config *config);
+/* Appends lines: names in the environment that are no options, a stream2sqs.yaml in this directory that nobody named. */
+void invocation_warnings(const struct invocation *in, const struct config *config, struct buffer *out);
 /* The same for one that has a log for warnings (config_environment_warnings). */
 bool invocation_load(const struct invocation *in, struct config *config);
 /* Says the error on standard error (or as JSON on standard output with --json), and returns its exit status. */

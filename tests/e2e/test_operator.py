@@ -99,9 +99,20 @@ def test_check_looks_at_files_and_filters(make_bridge, tmp_path):
     assert done.returncode == 78 and said["good"] is False
     assert [p.split(":")[0] for p in said["problems"]] == ["access_keys_file", "tls_certificate, tls_key", "ledger"]
     assert [w.split("names ")[1] for w in said["warnings"]] == ["evntName, which no record has", "dynamodb.NewImag, which no record has"]
+    patterns = [{"eventName": ["CREATE", "INSERT"]}, {"dynamodb": {"NewImage": {"status": ["PAID"]}}}, {"dynamodb": {"Keys": {"n": {"N": [{"numeric": [">", 1]}]}}}},
+                {"dynamodb": {"OldImage": {"m": {"M": {"a": {"T": ["x"]}}}}}}, {"dynamodb": {"NewImage": {"gone": [{"exists": False}], "l": {"L": {"S": ["x"]}}}}}]
+    config.write_text(json.dumps({"pipelines": [{"stream": "t", "queues": [{"name": "q", "filter": {"Filters": [{"Pattern": json.dumps(p)} for p in patterns]}}]}]}))
+    done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = [w.split("its filter ")[1] for w in json.loads(done.stdout)["warnings"]]
+    assert done.returncode == 0 and [w.split(":")[0] for w in said] == [
+        'wants the eventName "CREATE"', "compares dynamodb.NewImage.status, which is no text but has its type below it",
+        "has a numeric range on dynamodb.Keys.n.N, which is a text in a record", "names dynamodb.OldImage.m.M.a.T"]
     config.write_text("pipelines: [{stream: t, queues: [{name: q, filter: {eventName: [INSERT]}}]}]\n")
     done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"good": True, "problems": [], "warnings": []})
+    config.rename(tmp_path / "stream2sqs.yaml")
+    done = subprocess.run([str(BINARY), "check", "--offline"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "stream2sqs.yaml is here, and is not read" in done.stderr
 
 
 def test_the_exit_statuses_are_those_that_are_told(make_bridge):
