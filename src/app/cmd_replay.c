@@ -128,8 +128,8 @@ static int say(const struct invocation *in, const struct choosing *c, int64_t re
     struct error err;
 
     if (in->json)
-        print_json(json_pack("{s:I,s:I,s:I,s:b}", "chosen", (json_int_t)c->len, "replayed", (json_int_t)(dry_run ? 0 : replayed), "unsettled", (json_int_t)c->unsettled,
-                             "dry_run", dry_run));
+        print_json(json_pack("{s:I,s:I,s:I,s:b}", "chosen", (json_int_t)c->len, "replayed", (json_int_t)(dry_run ? 0 : replayed), "unsettled",
+                             (json_int_t)c->unsettled, "dry_run", dry_run));
     else if (dry_run && (replayed > 0 || c->len == 0))
         printf("would be replayed: %lld of %zu (nothing was changed)\n", (long long)replayed, c->len);
     else if (replayed > 0 || c->len == 0)

@@ -351,8 +351,10 @@ bool invocation_load(const struct invocation *in, struct config *config)
 
 void invocation_warnings(const struct invocation *in, const struct config *config, struct buffer *out)
 {
+    bool nothing = in->line.config_file == NULL && config->pipeline_count == 0 && config->queue_count == 0;
+
     config_environment_warnings(environ, out);
-    if (in->line.config_file == NULL && in->command->takes_options && config->pipeline_count == 0 && config->queue_count == 0 && access("stream2sqs.yaml", F_OK) == 0)
+    if (nothing && in->command->takes_options && access("stream2sqs.yaml", F_OK) == 0)
         buffer_append_text(out, "stream2sqs.yaml is here, and is not read: --config stream2sqs.yaml would\n");
 }
 
