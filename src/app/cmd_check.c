@@ -79,7 +79,8 @@ static void look_at_event_names(json_t *wanted, const char *queue, struct buffer
 
     json_array_foreach(wanted, i, one)
         if (json_is_string(one) && !is_one_of(event_names, json_string_value(one)))
-            buffer_printf(warnings, "queue \"%s\": its filter wants the eventName \"%s\": records have INSERT, MODIFY and REMOVE\n", queue, json_string_value(one));
+            buffer_printf(warnings, "queue \"%s\": its filter wants the eventName \"%s\": records have INSERT, MODIFY and REMOVE\n", queue,
+                          json_string_value(one));
 }
 
 static bool has_operator(json_t *wanted, const char *name)
