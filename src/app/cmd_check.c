@@ -4,6 +4,7 @@
 #include "app/output.h"
 #include "app/reach.h"
 #include "aws/credentials.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "io/http_server.h"
 #include "io/tls_files.h"
@@ -227,6 +228,7 @@ static int run(struct invocation *in)
     struct config config;
     int status = error_exit_status(ERROR_CONFIG);
 
+    log_init(STDERR_FILENO, LOG_FORMAT_AUTO, LOG_ERROR); /* what is wrong is in the answer */
     if (config_load(&config, &in->line, environment_lookup, &problems)) {
         bool good = files_good(&config, &problems);
 
