@@ -55,7 +55,7 @@ static int print_first_words(const struct command *c, bool print)
 /* "auto|text|json": a choice of words. */
 static bool is_choice(const char *takes)
 {
-    return takes && strchr(takes, '|') && takes[strspn(takes, "abcdefghijklmnopqrstuvwxyz0123456789|")] == '\0';
+    return takes && strchr(takes, '|') && takes[strspn(takes, "abcdefghijklmnopqrstuvwxyz0123456789_|")] == '\0';
 }
 
 static void print_choice(const char *takes)
@@ -281,7 +281,8 @@ static int run_man(struct invocation *in)
             man_flag(NULL, &(struct option_text){.flag = f->name, .takes = f->takes, .help = f->help});
     }
     puts(".SH OPTIONS\nEach is a flag, and a name of the configuration file (with _ for \\-); those that concern no stream and no queue are also environment "
-         "variables: STREAM2SQS_LEDGER and so on. [reload]: a reload takes up a change; [new]: only for a stream or queue that is new to the ledger; "
+         "variables: STREAM2SQS_LEDGER and so on. [reload]: a reload takes up a change; [new]: only for a stream that the ledger does not know, or a "
+         "queue that no stream has fed; "
          "[restart]: it does not.");
     config_options(man_flag, NULL);
     puts(".SH EXIT STATUS\n0: done. 64: usage. 65: bad data, or a damaged ledger. 66: not found. 69: a server does not answer. 70: the ledger is of a newer "

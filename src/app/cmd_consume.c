@@ -405,6 +405,7 @@ static int consume(const struct invocation *in, const struct config *config, con
         error_set(&err, ERROR_SYSTEM, "timerfd_create: %s", strerror(errno));
         return invocation_fail(in, &err);
     }
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is of that body's file in memory, too: an error, not our end */
     status = find_queue(in, config, profile, &own, o, &err) ? run_consumer(in, c, o) : invocation_fail(in, &err);
     own_queue_fini(&own);
     close(stop_fd);

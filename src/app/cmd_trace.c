@@ -50,6 +50,7 @@ static void by_prefix(struct search *s)
         return;
     note(s, row.record, "message id");
     ledger_message_end(s->reading->db);
+    fprintf(stderr, "stream2sqs trace: found by the beginning of a message id\n");
 }
 
 static void note_sequence(void *context, int64_t record)

@@ -54,8 +54,8 @@ static void print_help(FILE *out, const struct command *c)
     print_flags(out, global_flags);
     if (c->takes_options) {
         fputs("\noptions (as flags, as names of the configuration file, and the first ones also as STREAM2SQS_<NAME>).\n"
-              "[reload]: `stream2sqs reload` takes up a change; [new]: only for a stream or queue that is new to the ledger; [restart]: it does not, and "
-              "says so.\n",
+              "[reload]: `stream2sqs reload` takes up a change; [new]: only for a stream that the ledger does not know, or a queue that no stream\n"
+              "has fed; [restart]: it does not, and says so.\n",
               out);
         config_options(print_option, out);
     }
@@ -75,11 +75,15 @@ static void print_overview(FILE *out)
 /* For a program that reads what --json prints. */
 static void print_error(enum error_code code, const char *text)
 {
-    json_t *document = json_pack("{s:{s:s,s:s}}", "error", "code", error_name(code), "message", text);
+    struct buffer shown = {0};
+    json_t *document;
 
-    json_dumpf(document, stdout, JSON_COMPACT); /* NULL, of what is not UTF-8: nothing */
+    text_append_printable(&shown, slice_text(text)); /* what was given on a command line need not be UTF-8 */
+    document = json_pack("{s:{s:s,s:s}}", "error", "code", error_name(code), "message", shown.ptr ? shown.ptr : "");
+    json_dumpf(document, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(document);
+    buffer_fini(&shown);
 }
 
 static const struct command *find_command(const char *name)
@@ -341,6 +345,8 @@ bool invocation_load(const struct invocation *in, struct config *config)
     struct buffer problems = {0};
     bool good = config_load(config, &in->line, environment_lookup, &problems);
 
+    if (!good && in->json)
+        print_error(ERROR_CONFIG, problems.ptr);
     if (!good)
         fprintf(stderr, "%s", problems.ptr);
     buffer_fini(&problems);

@@ -485,10 +485,21 @@ static void load_environment(struct loading *l, const char *(*lookup)(const char
     }
 }
 
-/* What Kubernetes (and Docker's links before it) says of a service of our name: STREAM2SQS_SERVICE_HOST, STREAM2SQS_PORT_9324_TCP_ADDR. */
+/* What Kubernetes (and Docker's links before it) says of services whose names begin with ours: STREAM2SQS_SERVICE_HOST, STREAM2SQS_ADMIN_PORT_9325_TCP_ADDR. */
 static bool of_a_service(const char *name)
 {
-    return strncmp(name, "service_", 8) == 0 || strcmp(name, "port") == 0 || strncmp(name, "port_", 5) == 0;
+    static const char *const parts[] = {"_service_host", "_service_port", "_port"};
+
+    if (strncmp(name, "service_", 8) == 0 || strcmp(name, "port") == 0 || strncmp(name, "port_", 5) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        const char *at = strstr(name, parts[i]);
+        const char *rest = at ? at + strlen(parts[i]) : "x";
+
+        if (*rest == '\0' || *rest == '_')
+            return true;
+    }
+    return false;
 }
 
 static void warn_of_variable(struct slice variable, const char *option_name, struct buffer *out)
@@ -497,7 +508,7 @@ static void warn_of_variable(struct slice variable, const char *option_name, str
     char name[NAME_MAX_BYTES];
 
     text_append_printable(out, variable);
-    if (option_find(SCOPE_PIPELINE, slice_text(option_name)) || option_find(SCOPE_QUEUE, slice_text(option_name))) {
+    if (strcmp(option_name, "queue") == 0 || option_find(SCOPE_PIPELINE, slice_text(option_name)) || option_find(SCOPE_QUEUE, slice_text(option_name))) {
         buffer_append_text(out, " in the environment is not looked at: what is of a stream or queue is said by flags or in the file\n");
         return;
     }

@@ -125,7 +125,8 @@ void config_options(void (*each)(void *context, const struct option_text *option
 /* The name of `candidates` (NULL-terminated) that is nearest to what was written; NULL: none is near. */
 const char *nearest_name(const char *written, const char *const *candidates);
 
-/* Of every option, what a reload does with a value that has changed: takes it up, does so only for a stream or queue that is new to the ledger, or does not. */
+/* Of every option, what a reload does with a value that has changed: takes it up, does so only for a stream that the ledger does not know or a
+ * queue that no stream has fed, or does not. */
 enum option_reload { AT_RELOAD, AT_NEW, AT_RESTART };
 /* Appends the names of options that differ, and cannot change while the process runs; nothing: none do. */
 void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out);

@@ -4,7 +4,8 @@
  *
  * X(scope, name, type, at a reload, owner, field, least, most, default, values or unit, help)
  *
- * At a reload: RELOAD, it is taken up; NEW, for a stream or queue that is new to the ledger; RESTART, not, and a reload that meets it changed says so.
+ * At a reload: RELOAD, it is taken up; NEW, for a stream that the ledger does not know, a queue that no stream has fed; RESTART, not, and a reload that meets
+ * it changed says so.
  */
 #ifndef S2Q_APP_CONFIG_TABLE_H
 #define S2Q_APP_CONFIG_TABLE_H

@@ -345,7 +345,7 @@ json_t *reading_message(const struct reading *r, int64_t id)
     return out;
 }
 
-#define PREFIX_LEAST 4
+#define PREFIX_LEAST 8 /* fewer are too often a key, or another message's */
 
 /* Could a message id begin so? Asked first: for a key that no record has, nobody should wait for all messages to be looked at. */
 static bool begins_id(struct slice prefix)

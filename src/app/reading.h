@@ -41,7 +41,7 @@ json_t *reading_record(const struct reading *r, const struct stored_record *reco
 /* {"message_id","queue","state","receive_count","visible_at","steps":[{"at","what","queue"}]}; a dead message's steps in its dead-letter queue are among
  * them. "payload_object": where in S3 its payload is, by the configuration that the command was given. NULL: there is no such message. */
 json_t *reading_message(const struct reading *r, int64_t id);
-/* Does the id of that message begin with these characters (four at least)? */
+/* Does the id of that message begin with these characters (eight at least)? */
 bool reading_message_begins(const struct reading *r, int64_t id, struct slice prefix);
 /* How many messages' ids begin so: 0, 1 (*id), or more. Looks at every message of the ledger. */
 size_t reading_message_by_prefix(const struct reading *r, struct slice prefix, int64_t *id);

@@ -18,6 +18,19 @@ static const char *read_parts(const char *text, struct tm *tm, int *part_ms)
     return end + 4;
 }
 
+/* strptime takes February's 30th, and blanks for digits: another time than what was meant. */
+static bool is_written_so(const char *text, struct tm tm)
+{
+    time_t seconds = timegm(&tm);
+    char day[32];
+    char second[32];
+
+    gmtime_r(&seconds, &tm);
+    strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    strftime(second, sizeof(second), "T%H:%M:%S", &tm);
+    return strncmp(text, day, strlen(day)) == 0 && (strlen(text) == strlen(day) || strncmp(text + strlen(day), second, strlen(second)) == 0);
+}
+
 /* "2026-01-31T12:00:00Z", the same with milliseconds, a date alone, or a time ago: 90s, 15m, 2h, 7d. */
 static bool read_time(const char *text, int64_t *ms, struct error *err)
 {
@@ -35,7 +48,7 @@ static bool read_time(const char *text, int64_t *ms, struct error *err)
         end = read_parts(text, &tm, &part_ms);
     if (end == NULL || *end != '\0')
         end = strptime(text, "%Y-%m-%d", &tm);
-    if (end && *end == '\0') {
+    if (end && *end == '\0' && is_written_so(text, tm)) {
         *ms = (int64_t)timegm(&tm) * 1000 + part_ms;
         return true;
     }

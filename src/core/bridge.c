@@ -235,9 +235,9 @@ static void make_queue(struct bridge *b, const struct bridge_options *options, c
 
     if (!known)
         desk = service_make_queue(&b->service, SLICE(""), slice_text(o->name), now);
-    if (o->from == FROM_NOW || (known && (desk->queue->backfill_at != 0 || !has_source(options, o->name) || was_fed(b, desk->queue))))
+    if (o->from == FROM_NOW || !has_source(options, o->name) || (known && was_fed(b, desk->queue)))
         return;
-    if (known)
+    if (known && desk->queue->backfill_at == 0)
         log_info("a queue that was there before is fed by a stream now, and begins as its option `from` says", LOG_FIELDS(LOG_TEXT("queue", o->name)));
     backfill_begin(desk->queue, b->db, o->from == FROM_STREAM ? now.wall_ms - STREAM_RETENTION_MS : 0);
 }
@@ -1112,7 +1112,7 @@ static void fill_queues(struct bridge *b, struct instant now)
     for (size_t i = 0; i < b->service.desk_count && b->room && !b->draining; i++) { /* also beyond the budget: pruning waits for it */
         struct desk *desk = b->service.desks[i];
 
-        if (desk->queue->backfill_at == 0 || !desk->configured)
+        if (desk->queue->backfill_at == 0 || !desk->configured || !has_source(b->options, desk->queue->name)) /* what nobody feeds it now is not passed over */
             continue;
         database_begin(b->db);
         b->changed = true;

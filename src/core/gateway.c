@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/gateway.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/planted.h"
 #include "codec/sqs_client_wire.h"
@@ -21,6 +22,7 @@ struct forwarded {
     uint64_t token;
     struct exchange *exchange; /* NULL: its client has gone, or it has none */
     enum sqs_action action;
+    char *url;                 /* of a receive: whose messages it brings */
     size_t count;              /* of entries that went out */
     size_t entries[SQS_BATCH_MAX]; /* their places in the request */
     int64_t rows[SQS_BATCH_MAX];   /* their messages; 0: somebody else's */
@@ -47,6 +49,7 @@ void gateway_fini(struct gateway *g)
         struct forwarded *f = g->first;
 
         g->first = f->next;
+        free(f->url);
         free(f);
     }
     g->count = 0;
@@ -249,8 +252,10 @@ bool gateway_forward(struct gateway *g, struct exchange *x, struct desk *desk, c
         return false;
     }
     *call = (struct target_call){.token = f->token, .queue = desk->place, .action = sqs_action_name(action), .body = body, .timeout_ms = CALL_TIMEOUT_MS};
-    if (action == SQS_ACTION_RECEIVE_MESSAGE)
+    if (action == SQS_ACTION_RECEIVE_MESSAGE) {
+        f->url = memory_strdup(queue_url);
         call->timeout_ms = x->request.wait_s * INT64_C(1000) + CALL_TIMEOUT_MS + LONG_POLL_EXTRA_MS;
+    }
     return true;
 }
 
@@ -493,6 +498,19 @@ static void received(struct gateway *g, struct exchange *x, const struct desk *d
         not_now(x, "The answer of the queue's server was malformed or cut.");
 }
 
+/* Messages of another server that nobody took, and that it will show again only when their visibility ends. */
+static void say_hidden(const struct desk *desk, const char *why)
+{
+    log_warning("messages that nobody took stay hidden for their visibility timeout", LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("cause", why)));
+}
+
+static bool is_still_at(const struct desk *desk, const char *url)
+{
+    const char *now = desk->pump ? pump_url(desk->pump) : NULL;
+
+    return url && now && strcmp(url, now) == 0;
+}
+
 /* Nobody takes these messages: others may have them at once. */
 static bool give_back(struct gateway *g, const struct desk *desk, const char *queue_url, const struct target_answer *answer, struct target_call *next)
 {
@@ -501,8 +519,13 @@ static bool give_back(struct gateway *g, const struct desk *desk, const char *qu
     struct scanner j;
     size_t count = 0;
 
-    if (queue_url == NULL || !find_messages(&j, answer->body))
+    if (!find_messages(&j, answer->body))
         return false;
+    if (!is_still_at(desk, queue_url)) { /* its handles are nobody else's affair */
+        if (scan_element(&j))
+            say_hidden(desk, "a reload took the queue out, or moved it, while they came");
+        return false;
+    }
     buffer_append_text(&body, "{\"QueueUrl\":");
     json_append_string(&body, slice_text(queue_url));
     buffer_append_text(&body, ",\"Entries\":[");
@@ -590,6 +613,8 @@ static void answered(struct gateway *g, struct exchange *x, struct desk *desk, c
     if (!good) {
         if (x)
             pass_on_error(g, x, answer);
+        else if (f->action == SQS_ACTION_CHANGE_MESSAGE_VISIBILITY_BATCH && f->count == 0) /* of no consumer's: see give_back */
+            say_hidden(desk, "the queue's server did not take them back");
         return;
     }
     switch (f->action) {
@@ -624,7 +649,8 @@ struct exchange *gateway_answer(struct gateway *g, struct desk *desk, const stru
     x = f->exchange;
     answered(g, x, desk, f, answer, now);
     if (x == NULL && f->action == SQS_ACTION_RECEIVE_MESSAGE && answer->status == 200 && !PLANTED(GATEWAY_HIDES))
-        *follows = give_back(g, desk, desk->pump ? pump_url(desk->pump) : NULL, answer, next);
+        *follows = give_back(g, desk, f->url, answer, next);
+    free(f->url);
     free(f);
     return x;
 }

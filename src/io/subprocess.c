@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define ERROR_TEXT_MAX 2048
+#define NOEXEC_SEAL 0x0008U /* MFD_NOEXEC_SEAL of Linux 6.3: what strangers wrote is no program */
 
 extern char **environ;
 
@@ -255,31 +256,42 @@ static bool open_pipe(struct ends *e)
     return fcntl(e->ours, F_SETFL, O_NONBLOCK) == 0;
 }
 
-/* A file in memory that has all of it. By a pipe, a program whose parent is killed in the middle would take a part for the whole. */
-static int open_input(struct slice text)
+/* A file in memory that has all of it; *fd is -1 if there is none. By a pipe, a program whose parent is killed would take a part for the whole. */
+static bool hold_input(struct slice text, int *fd, struct error *err)
 {
-    int fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const size_t len = text.len;
     ssize_t n = 1;
 
-    while (fd >= 0 && text.len > 0 && n > 0) {
-        n = write(fd, text.ptr, text.len);
+    *fd = -1;
+    if (!slice_present(text))
+        return true;
+    *fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING | NOEXEC_SEAL);
+    if (*fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+        *fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    while (*fd >= 0 && text.len > 0 && n > 0) {
+        n = write(*fd, text.ptr, text.len);
         text = slice_after(text, n > 0 ? (size_t)n : 0);
     }
-    if (fd >= 0 && n > 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0 && lseek(fd, 0, SEEK_SET) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    if (*fd >= 0 && n > 0 && fcntl(*fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0 && lseek(*fd, 0, SEEK_SET) == 0)
+        return true;
+    error_set(err, ERROR_SYSTEM, "cannot hold %zu bytes of a program's input: %s", len, strerror(errno));
+    if (*fd >= 0)
+        close(*fd);
+    return false;
 }
 
 static bool begin(struct subprocess *s, const struct subprocess_options *options, struct error *err)
 {
-    int input = slice_present(options->input) ? open_input(options->input) : -1;
     struct ends output = ENDS_NONE;
     struct ends error_text = ENDS_NONE;
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    bool good = timer >= 0 && (!slice_present(options->input) || input >= 0) && (options->inherit || (open_pipe(&output) && open_pipe(&error_text)));
+    int timer;
+    int input;
+    bool good;
 
+    if (!hold_input(options->input, &input, err))
+        return false;
+    timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    good = timer >= 0 && (options->inherit || (open_pipe(&output) && open_pipe(&error_text)));
     good = good ? spawn(s, options, input, output.its, error_text.its, err)
                 : error_set(err, ERROR_SYSTEM, "cannot run \"%s\": %s", options->argv[0], strerror(errno));
     if (good) {

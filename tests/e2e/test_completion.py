@@ -12,7 +12,7 @@ import pytest
 from rig import BINARY
 
 CASES = {"stream2sqs tr": "trace", "stream2sqs dead sh": "show", "stream2sqs run --target em": "embedded", "stream2sqs help com": "completion",
-         "stream2sqs run --ledger-b": "--ledger-budget", "stream2sqs completion fi": "fish", "stream2sqs run --config my": "my.yaml"}
+         "stream2sqs run --ledger-b": "--ledger-budget", "stream2sqs completion fi": "fish", "stream2sqs run --start trim": "trim_horizon", "stream2sqs run --config my": "my.yaml"}
 
 
 @pytest.fixture

@@ -70,8 +70,11 @@ def test_a_start_that_is_refused_leaves_no_ledger_and_no_keys(make_bridge, tmp_p
 def test_who_starts_twice_is_told_of_the_process_not_of_the_port(bridge, make_bridge):
     other = make_bridge("--queue", "q")
     other.port = bridge.port
+    reserve = bridge.ledger.with_name(bridge.ledger.name + "-reserve")
+    wait_until("the running one has its reserve", reserve.exists)
     status, log = run_once(other)
     assert status == 75 and f"in use by stream2sqs run (pid {bridge.server.process.pid})" in log
+    assert reserve.exists()  # it is not the other's to remove
 
 
 def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):

@@ -258,7 +258,8 @@ static void names_in_the_environment_that_are_no_options_are_warned_of(void **st
 {
     static char *environment[] = {
         "HOME=/root", "STREAM2SQS_LEDGER=x", "STREAM2SQS_LEDGR=x", "STREAM2SQS_VISIBILITY_TIMEOUT=3s", "STREAM2SQS_WHOLLY_OTHER", "STREAM2SQSX=1",
-        "STREAM2SQS_ledger=x", "STREAM2SQS_PORT=tcp://10.0.0.1:9324", "STREAM2SQS_PORT_9324_TCP_ADDR=10.0.0.1", "STREAM2SQS_SERVICE_PORT_SQS=9324", NULL};
+        "STREAM2SQS_ledger=x", "STREAM2SQS_PORT=tcp://10.0.0.1:9324", "STREAM2SQS_PORT_9324_TCP_ADDR=10.0.0.1", "STREAM2SQS_SERVICE_PORT_SQS=9324",
+        "STREAM2SQS_ADMIN_PORT_9325_TCP_ADDR=10.0.0.1", "STREAM2SQS_ADMIN_PORT=tcp://10.0.0.1:9325", "STREAM2SQS_METRICS_SERVICE_HOST=10.0.0.1", "STREAM2SQS_QUEUE=q", NULL};
     struct buffer warnings = {0};
 
     (void)state;
@@ -266,7 +267,8 @@ static void names_in_the_environment_that_are_no_options_are_warned_of(void **st
     assert_string_equal(warnings.ptr, "STREAM2SQS_LEDGR in the environment is no option (nearest: STREAM2SQS_LEDGER)\n"
                                       "STREAM2SQS_VISIBILITY_TIMEOUT in the environment is not looked at: what is of a stream or queue is said by flags or in the file\n"
                                       "STREAM2SQS_WHOLLY_OTHER in the environment is no option\n"
-                                      "STREAM2SQS_ledger in the environment is no option (nearest: STREAM2SQS_LEDGER)\n");
+                                      "STREAM2SQS_ledger in the environment is no option (nearest: STREAM2SQS_LEDGER)\n"
+                                      "STREAM2SQS_QUEUE in the environment is not looked at: what is of a stream or queue is said by flags or in the file\n");
     buffer_fini(&warnings);
 }
 

@@ -9,6 +9,7 @@
 #include "store/questions.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ONLY_INSERT "{\"Filters\":[{\"Pattern\":\"{\\\"eventName\\\":[\\\"INSERT\\\"]}\"}]}"
 
@@ -322,6 +323,72 @@ static void it_does_so_at_a_reload_too(void **state)
     end(&w);
 }
 
+/* `stream` is what the stream itself still has: a day. */
+static void from_stream_is_the_last_day(void **state)
+{
+    static const struct bridge_queue of_stream[] = {{.name = "fresh", .visibility_timeout_ms = 30000, .from = FROM_STREAM}};
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge *b;
+
+    options.queues = of_stream;
+    w.now.wall_ms += INT64_C(23) * 3600 * 1000;
+    database_begin(w.db);
+    store(&w, "ii");
+    ledger_shard_save(w.db, &w.shard);
+    assert_int_equal(database_commit(w.db), DATABASE_OK);
+    w.now.wall_ms += INT64_C(2) * 3600 * 1000;
+    b = bridge_new(w.db, &options, w.now, NULL);
+    assert_non_null(b);
+    commits(b, &w, 5);
+    assert_int_equal(given_to(b), 2);
+    bridge_free(b);
+    end(&w);
+}
+
+/* It stands in `queues:` at first, for a while: that passes over nothing of what its pipeline will owe it. */
+static void a_queue_that_waits_for_its_pipeline_loses_nothing(void **state)
+{
+    for (int by_reload = 0; by_reload < 2; by_reload++) {
+        struct world w;
+        struct bridge_options options;
+        struct bridge_options waiting;
+        struct bridge *b;
+        char page[601] = "";
+
+        memset(page, 'i', 600);
+        options = six_records(&w, state);
+        database_begin(w.db);
+        for (int i = 0; i < 3; i++)
+            store(&w, page);
+        ledger_shard_save(w.db, &w.shard);
+        assert_int_equal(database_commit(w.db), DATABASE_OK);
+        waiting = options;
+        waiting.source_count = 0;
+        b = bridge_new(w.db, &waiting, w.now, NULL);
+        assert_non_null(b);
+        commits(b, &w, 3);
+        if (by_reload) {
+            assert_true(bridge_reconfigure(b, &options, w.now, NULL));
+            commits(b, &w, 1);
+            assert_true(bridge_reconfigure(b, &waiting, w.now, NULL)); /* out again in the middle */
+            commits(b, &w, 5);
+            assert_true(bridge_reconfigure(b, &options, w.now, NULL));
+        } else {
+            bridge_free(b);
+            b = bridge_new(w.db, &options, w.now, NULL);
+            assert_non_null(b);
+        }
+        commits(b, &w, 10);
+        assert_int_equal(given_to(b), 1806);
+        bridge_free(b);
+        end(&w);
+        unlink(temporary_path(state, "l.db"));
+        unlink(temporary_path(state, "l.db-wal"));
+        unlink(temporary_path(state, "l.db-shm"));
+    }
+}
+
 struct taken {
     int64_t ids[5];
     size_t count;
@@ -411,6 +478,8 @@ int main(void)
         with_directory(what_a_filter_kept_out_altogether_can_be_replayed),
         with_directory(a_queue_that_a_client_made_begins_as_its_pipeline_says),
         with_directory(it_does_so_at_a_reload_too),
+        with_directory(from_stream_is_the_last_day),
+        with_directory(a_queue_that_waits_for_its_pipeline_loses_nothing),
         with_directory(what_was_settled_and_pruned_is_not_given_again),
         with_directory(pruning_waits_for_the_backfill),
     };

@@ -482,6 +482,25 @@ static void answers_of_the_place_before_settle_nothing(void **state)
     world_free(w);
 }
 
+/* Its handles are of another server than the one that the queue is at now: nobody there is to see them. */
+static void what_comes_after_the_queue_was_moved_is_not_given_to_the_new_server(void **state)
+{
+    struct world *w = world_new();
+    struct bridge_options next;
+    struct target_call old;
+
+    (void)state;
+    ask(w, "ReceiveMessage", "{" URL ",\"WaitTimeSeconds\":20}");
+    bridge_forget(w->bridge, &w->exchange);
+    old = keep_call(w, "ReceiveMessage");
+    reconfigure(w, &next, queues_elsewhere, 1);
+    answer(w, "GetQueueAttributes", 200, "{\"Attributes\":{}}");
+    answer_late(w, &old, "{\"Messages\":[{\"MessageId\":\"far-1\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}");
+    for (size_t i = 0; i < w->call_count; i++)
+        assert_string_not_equal(w->calls[i].action, "ChangeMessageVisibilityBatch");
+    world_free(w);
+}
+
 static void the_url_of_the_name_before_is_not_used(void **state)
 {
     struct world *w = world_new();
@@ -615,6 +634,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_dead_letter_that_was_deleted_by_an_old_handle_is_left),
         cmocka_unit_test(ids_that_others_make_up_do_no_harm),
         cmocka_unit_test(answers_of_the_place_before_settle_nothing),
+        cmocka_unit_test(what_comes_after_the_queue_was_moved_is_not_given_to_the_new_server),
         cmocka_unit_test(the_url_of_the_name_before_is_not_used),
         cmocka_unit_test(a_reader_of_dead_letters_whose_queue_is_the_same_goes_on),
         cmocka_unit_test(a_consumer_is_answered_though_its_queue_has_left_the_configuration),

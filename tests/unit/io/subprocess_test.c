@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -177,6 +178,35 @@ static void input_is_whole_and_need_not_be_read(void **state)
     free(large);
 }
 
+static size_t descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* A consumer starts one for each message. */
+static void no_descriptor_stays_open(void **state)
+{
+    const size_t before = descriptors();
+    char *const nowhere[] = {(char *)(uintptr_t) "/nowhere/at/all", NULL};
+    struct error err;
+    struct loop *loop;
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        assert_true(run_given("exit 0", SLICE("x"), NULL).exited);
+    loop = loop_new(&err);
+    assert_null(subprocess_new(loop, &(struct subprocess_options){.argv = nowhere, .input = SLICE("x"), .timeout_ms = 1000}, on_done, NULL, &err));
+    loop_free(loop);
+    assert_int_equal(descriptors(), before);
+}
+
 static void output_may_be_ours(void **state)
 {
     static const char *const words[] = {"sh", "-c", "echo out; echo err >&2; sleep 60 & exit 7", NULL}; /* the child is not waited for */
@@ -276,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_long_complaint_is_cut_not_refused),
         cmocka_unit_test(a_program_that_is_not_there_is_told),
         cmocka_unit_test(input_is_whole_and_need_not_be_read),
+        cmocka_unit_test(no_descriptor_stays_open),
         cmocka_unit_test(output_may_be_ours),
         cmocka_unit_test(grace_comes_before_the_end),
         cmocka_unit_test(it_may_be_told_to_end),
