@@ -227,6 +227,12 @@ static bool has_source(const struct bridge_options *options, const char *queue)
     return false;
 }
 
+/* Is it being given what `from` promised? Not while nothing feeds it: then nothing of it is passed over, and nothing waits for it. */
+static bool is_filling(const struct bridge *b, const struct desk *desk)
+{
+    return desk->queue->backfill_at != 0 && desk->configured && has_source(b->options, desk->queue->name);
+}
+
 /* A queue of the configuration that is not there yet; or, when a client or an earlier configuration has made it, that no stream has fed yet. */
 static void make_queue(struct bridge *b, const struct bridge_options *options, const struct bridge_queue *o, struct instant now)
 {
@@ -1026,7 +1032,7 @@ static int64_t first_owed_record(const struct bridge *b)
     for (size_t i = 0; i < b->service.desk_count; i++) {
         const struct desk *desk = b->service.desks[i];
 
-        if (desk->configured && desk->queue->backfill_at != 0)
+        if (is_filling(b, desk))
             first = earlier(first, desk->queue->backfill_at);
     }
     return first;
@@ -1112,7 +1118,7 @@ static void fill_queues(struct bridge *b, struct instant now)
     for (size_t i = 0; i < b->service.desk_count && b->room && !b->draining; i++) { /* also beyond the budget: pruning waits for it */
         struct desk *desk = b->service.desks[i];
 
-        if (desk->queue->backfill_at == 0 || !desk->configured || !has_source(b->options, desk->queue->name)) /* what nobody feeds it now is not passed over */
+        if (!is_filling(b, desk))
             continue;
         database_begin(b->db);
         b->changed = true;

@@ -467,6 +467,31 @@ static void pruning_waits_for_the_backfill(void **state)
     end(&w);
 }
 
+/* But one that nothing feeds any more holds up nothing. */
+static void pruning_waits_for_no_queue_that_is_not_fed(void **state)
+{
+    struct world w;
+    struct bridge_options options = six_records(&w, state);
+    struct bridge_options waiting;
+    struct stored_page page;
+    struct bridge *b;
+
+    options.budget_bytes = 1000;
+    waiting = options;
+    waiting.source_count = 0;
+    b = bridge_new(w.db, &options, w.now, NULL);
+    assert_non_null(b);
+    bridge_set_room(b, false);
+    commits(b, &w, 1);
+    assert_true(fresh_of(b)->backfill_at != 0);
+    assert_true(bridge_reconfigure(b, &waiting, w.now, NULL));
+    commits(b, &w, 5);
+    assert_true(question_first_page(w.db, &page));
+    assert_int_equal(page.id, 4); /* the newest page stays in any case */
+    bridge_free(b);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +507,7 @@ int main(void)
         with_directory(a_queue_that_waits_for_its_pipeline_loses_nothing),
         with_directory(what_was_settled_and_pruned_is_not_given_again),
         with_directory(pruning_waits_for_the_backfill),
+        with_directory(pruning_waits_for_no_queue_that_is_not_fed),
     };
 
     return cmocka_run_group_tests_name("backfill", tests, digests_setup, digests_teardown);
