@@ -250,6 +250,21 @@ static void a_replay_before_the_backfill_is_done_adds_up(void **state)
     end(&w);
 }
 
+struct told {
+    int messages;
+    enum no_message why;
+};
+
+static void note_told(void *context, int64_t queue, int64_t message, enum no_message why)
+{
+    struct told *told = context;
+
+    if (queue != 2)
+        return;
+    told->messages += message != 0;
+    told->why = message ? told->why : why;
+}
+
 /* What a filter kept out can be replayed, also when it has kept out all that there was: such a page has used no message's id. */
 static void what_a_filter_kept_out_altogether_can_be_replayed(void **state)
 {
@@ -274,6 +289,13 @@ static void what_a_filter_kept_out_altogether_can_be_replayed(void **state)
         assert_int_equal(replayed, 3);
         commits(b, &w, 1);
         assert_int_equal(given_to(b), 3 * times);
+    }
+    for (int64_t record = 1; record <= 3; record++) { /* the third one was not replayed: it is still known why the queue has it not */
+        struct told told = {.why = NO_MESSAGE_PRUNED};
+
+        question_messages(w.db, 1, record, note_told, &told);
+        assert_int_equal(told.messages, record == 3 ? 0 : 2);
+        assert_true(record != 3 || told.why == NO_MESSAGE_FILTERED);
     }
     bridge_free(b);
     end(&w);
