@@ -170,10 +170,10 @@ static json_t *policy(const struct config *config, const char *role, const char 
 static bool has_role(const struct config *config, const char *role)
 {
     for (size_t i = 0; i < config->pipeline_count; i++)
-        if (config->pipelines[i].role_arn && strcmp(config->pipelines[i].role_arn, role) == 0)
+        if (used_in(config->pipelines[i].role_arn, role))
             return true;
     for (size_t i = 0; i < config->queue_count; i++)
-        if (config->queues[i].role_arn && strcmp(config->queues[i].role_arn, role) == 0)
+        if (used_in(config->queues[i].role_arn, role))
             return true;
     return false;
 }

@@ -7,25 +7,22 @@
 
 #include <stdlib.h>
 
-/* Record ids that match, each once, with what of them did. */
+/* Record ids that match, each once. */
 struct search {
     const struct reading *reading;
     struct slice what;
     int64_t *found;
-    const char **by;
     size_t len;
     size_t beginning; /* messages whose ids begin with `what` */
 };
 
-static void note(struct search *s, int64_t record, const char *by)
+static void note(struct search *s, int64_t record)
 {
     for (size_t i = 0; i < s->len; i++)
         if (s->found[i] == record)
             return;
     s->found = memory_resize(s->found, (s->len + 1) * sizeof(*s->found));
-    s->by = memory_resize(s->by, (s->len + 1) * sizeof(*s->by));
-    s->found[s->len] = record;
-    s->by[s->len++] = by;
+    s->found[s->len++] = record;
 }
 
 static void by_message_id(struct search *s)
@@ -35,7 +32,7 @@ static void by_message_id(struct search *s)
 
     if (!message_id_decode(&s->reading->identity, s->what, &id) || !ledger_message_find(s->reading->db, id, &row))
         return;
-    note(s, row.record, "message id");
+    note(s, row.record);
     ledger_message_end(s->reading->db);
 }
 
@@ -48,14 +45,14 @@ static void by_prefix(struct search *s)
     s->beginning = reading_message_by_prefix(s->reading, s->what, &id);
     if (s->beginning != 1 || !ledger_message_find(s->reading->db, id, &row))
         return;
-    note(s, row.record, "message id");
+    note(s, row.record);
     ledger_message_end(s->reading->db);
     fprintf(stderr, "stream2sqs trace: found by the beginning of a message id\n");
 }
 
 static void note_sequence(void *context, int64_t record)
 {
-    note(context, record, "sequence number");
+    note(context, record);
 }
 
 static void by_sequence_number(struct search *s)
@@ -73,14 +70,14 @@ static void look_at_record(void *context, const struct stored_record *record)
     json_t *typed;
 
     if (slice_is(s->what, text_of(members, "event_id")))
-        note(s, record->id, "event id");
+        note(s, record->id);
     json_object_foreach(json_object_get(members, "keys"), name, typed) {
         const char *type;
         json_t *value;
 
         json_object_foreach(typed, type, value)
             if (json_is_string(value) && slice_equal(s->what, slice_from(json_string_value(value), json_string_length(value))))
-                note(s, record->id, "key");
+                note(s, record->id);
     }
     json_decref(members);
 }
@@ -288,7 +285,6 @@ static int run(struct invocation *in)
     else
         print_all(in, &r, &s, (size_t)limit);
     free(s.found);
-    free(s.by);
     reading_close(&r);
     return status;
 }
@@ -303,7 +299,7 @@ const struct command cmd_trace = {
     .name = "trace",
     .arguments = "KEY|SEQUENCE-NUMBER|EVENT-ID|MESSAGE-ID",
     .summary = "tell a record's life: read, enqueued, received, deleted, dead, with times",
-    .help = "Finds records by a value of their item's key, by sequence number, event id or message id (its first characters do, if no other begins so),\n"
+    .help = "Finds records by a value of their item's key, by sequence number, event id or message id (its first eight characters do),\n"
             "and tells their lives in order.\n\n"
             "  stream2sqs trace order-1042",
     .flags = flags,

@@ -651,28 +651,27 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
 
 /* ---- what must hold between options ---- */
 
-char *config_access_keys_path(const struct config *c)
+static char *beside(const char *file, const char *suffix)
 {
     struct buffer path = {0};
 
-    buffer_printf(&path, "%s%s", c->access_keys_file ? c->access_keys_file : c->ledger, c->access_keys_file ? "" : ".keys");
+    buffer_printf(&path, "%s%s", file, suffix);
     return buffer_take(&path);
+}
+
+char *config_access_keys_path(const struct config *c)
+{
+    return c->access_keys_file ? memory_strdup(c->access_keys_file) : beside(c->ledger, ".keys");
 }
 
 char *config_addresses_path(const struct config *c)
 {
-    struct buffer path = {0};
-
-    buffer_printf(&path, "%s.addresses", c->ledger);
-    return buffer_take(&path);
+    return beside(c->ledger, ".addresses");
 }
 
 char *config_control_path(const char *ledger)
 {
-    struct buffer path = {0};
-
-    buffer_printf(&path, "%s-control", ledger);
-    return buffer_take(&path);
+    return beside(ledger, "-control");
 }
 
 bool config_loopback(const char *address)

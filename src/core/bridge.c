@@ -192,32 +192,6 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
     }
 }
 
-struct fed_before {
-    int64_t queue;
-    bool fed;
-};
-
-static void note_fed(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered, int64_t replayed)
-{
-    struct fed_before *f = context;
-
-    (void)shard;
-    (void)since_records;
-    (void)assigned;
-    (void)filtered;
-    (void)replayed;
-    f->fed = f->fed || queue == f->queue;
-}
-
-/* Tallies stay for good: without one, no stream has ever given the queue anything, or kept anything from it. */
-static bool was_fed(struct bridge *b, const struct queue *q)
-{
-    struct fed_before f = {q->id, false};
-
-    question_tally(b->db, note_fed, &f);
-    return f.fed;
-}
-
 static bool has_source(const struct bridge_options *options, const char *queue)
 {
     for (size_t i = 0; i < options->source_count; i++)
@@ -241,7 +215,7 @@ static void make_queue(struct bridge *b, const struct bridge_options *options, c
 
     if (!known)
         desk = service_make_queue(&b->service, SLICE(""), slice_text(o->name), now);
-    if (o->from == FROM_NOW || !has_source(options, o->name) || (known && was_fed(b, desk->queue)))
+    if (o->from == FROM_NOW || !has_source(options, o->name) || (known && question_queue_fed(b->db, desk->queue->id)))
         return;
     if (known && desk->queue->backfill_at == 0)
         log_info("a queue that was there before is fed by a stream now, and begins as its option `from` says", LOG_FIELDS(LOG_TEXT("queue", o->name)));
@@ -1303,13 +1277,20 @@ static bool subscribe(struct bridge *b, const struct queue *q, int64_t shard)
     return s.fed;
 }
 
+/* A stream's record that the ledger still has. */
+static bool find_record(struct bridge *b, int64_t record, int64_t *shard, struct stored_page *page)
+{
+    *shard = 0;
+    return question_record(b->db, record, note_record_shard, shard) && *shard != 0 && question_page(b->db, record, page);
+}
+
 static bool replay_one(struct bridge *b, struct queue *q, int64_t record, struct instant now)
 {
     struct stored_page page;
     int64_t first_message = q->next_message;
-    int64_t shard = 0;
+    int64_t shard;
 
-    if (!question_record(b->db, record, note_record_shard, &shard) || shard == 0 || !question_page(b->db, record, &page))
+    if (!find_record(b, record, &shard, &page))
         return false;
     if (ledger_tally_replayed(b->db, shard, q->id, 1) != 1 && (!subscribe(b, q, shard) || ledger_tally_replayed(b->db, shard, q->id, 1) != 1))
         return false;
@@ -1321,10 +1302,9 @@ static bool replay_one(struct bridge *b, struct queue *q, int64_t record, struct
 static bool may_replay(struct bridge *b, const struct queue *q, int64_t record)
 {
     struct stored_page page;
-    int64_t shard = 0;
+    int64_t shard;
 
-    return question_record(b->db, record, note_record_shard, &shard) && shard != 0 && question_page(b->db, record, &page) &&
-           (ledger_tally_replayed(b->db, shard, q->id, 0) == 1 || shard_feeds(b, shard, q));
+    return find_record(b, record, &shard, &page) && (ledger_tally_replayed(b->db, shard, q->id, 0) == 1 || shard_feeds(b, shard, q));
 }
 
 bool bridge_replayable(struct bridge *b, struct slice queue_name, const int64_t *records, size_t count, int64_t *replayable)

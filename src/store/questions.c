@@ -178,6 +178,17 @@ void question_message_ids(struct database *db, void (*each)(void *context, int64
         each(context, column_i64(db, S(MESSAGE_IDS), 0));
 }
 
+bool question_queue_fed(struct database *db, int64_t queue)
+{
+    bool fed;
+
+    bind_i64(db, S(TALLY_OF_QUEUE), 1, queue);
+    fed = database_row(db, S(TALLY_OF_QUEUE));
+    if (fed)
+        database_reset(db, S(TALLY_OF_QUEUE));
+    return fed;
+}
+
 /* ---- audit ---- */
 
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,

@@ -56,6 +56,9 @@ void question_messages(struct database *db, int64_t page, int64_t record,
 /* The ids of all messages, in order. */
 void question_message_ids(struct database *db, void (*each)(void *context, int64_t id), void *context);
 
+/* Has a stream ever given the queue anything, or its filter kept anything out? Tallies, which tell it, are never pruned. */
+bool question_queue_fed(struct database *db, int64_t queue);
+
 /* audit */
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
                                                int64_t replayed),
