@@ -47,11 +47,14 @@ enum patience {
 
 static const unsigned patience_factors[PATIENCE_COUNT] = {[FOR_A_REQUEST] = 2, [FOR_THE_REST] = 1, [FOR_ITS_READING] = 5}; /* of request_timeout_s */
 #define GOODBYE_MS 100
+#define GREETING_RUNS 2     /* of MHD_run that bring nothing, while somebody greets */
+#define GREETING_WAIT_MS 10
 
 struct peer {
     struct http_server *server;
     int fd;
     enum patience patience;
+    bool greets;    /* over TLS, and has not asked for anything yet */
     int64_t due_ms; /* monotonic */
     struct peer *next; /* of those with the same patience */
     struct peer *previous;
@@ -95,6 +98,8 @@ struct http_server {
     } patient[PATIENCE_COUNT];
     int64_t now_ms; /* at the last look */
     uint64_t turn;  /* counts http_server_prepare: what was handed over in an earlier turn has been through a commit */
+    size_t greeting; /* connections that do */
+    uint64_t steps;  /* counts what MHD called us for */
     bool must_run; /* MHD has something to do that no descriptor tells: connections were resumed, or a place became free */
     char *unix_path;
     uint16_t port;
@@ -129,20 +134,29 @@ static void peer_wait(struct peer *p, enum patience patience)
     s->patient[patience].last = p;
 }
 
+static void peer_greeted(struct peer *p)
+{
+    p->server->greeting -= p->greets;
+    p->greets = false;
+}
+
 static void peer_noted(void *context, struct MHD_Connection *connection, void **tag, enum MHD_ConnectionNotificationCode why)
 {
     struct http_server *s = context;
     struct peer *p = *tag;
 
+    s->steps++;
     if (why == MHD_CONNECTION_NOTIFY_STARTED) {
         p = memory_zeroed(1, sizeof(*p));
-        *p = (struct peer){.server = s, .patience = PATIENCE_COUNT,
+        *p = (struct peer){.server = s, .patience = PATIENCE_COUNT, .greets = s->options.tls != NULL,
                            .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd};
         peer_wait(p, FOR_A_REQUEST);
+        s->greeting += p->greets;
         s->counts.connections_total++;
         *tag = p;
     } else if (p) {
         s->must_run = true; /* if there was no place for more, one can be accepted now */
+        peer_greeted(p);
         peer_unlist(p);
         free(p);
         *tag = NULL;
@@ -195,6 +209,8 @@ static void *exchange_new(void *context, const char *uri, struct MHD_Connection 
     x->uri_at = uri;
     x->uri = memory_strdup(uri);
     x->watch.fd = -1;
+    x->server->steps++;
+    peer_greeted(x->peer);
     peer_wait(x->peer, FOR_THE_REST);
     return x;
 }
@@ -409,10 +425,11 @@ static enum MHD_Result access_handler(void *context, struct MHD_Connection *conn
                                       const char *data, size_t *len, void **tag)
 {
     struct http_exchange *x = *tag;
+    struct http_server *s = context;
 
-    (void)context;
     (void)connection;
     (void)url;
+    s->steps++;
     if (x == NULL || x->server->handlers.request == NULL) /* a start that failed closes the door on who knocked meanwhile */
         return MHD_NO;
     if (!x->begun)
@@ -665,10 +682,19 @@ static void watch_open(struct http_server *s)
     }
 }
 
+/* libmicrohttpd takes a connection whose TLS greeting has begun for one that can be read, until the greeting is over, though nothing has come: who begins one
+ * and stops must not keep us from all others. What does come wakes the loop. */
+static bool runs_in_vain(struct http_server *s, uint64_t before, int *vain)
+{
+    *vain = s->steps == before ? *vain + 1 : 0;
+    return s->greeting > 0 && *vain >= GREETING_RUNS;
+}
+
 int64_t http_server_prepare(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
     int64_t late_ms;
+    int vain = 0;
 
     s->now_ms = clock_now().mono_ms;
     s->turn++;
@@ -679,9 +705,15 @@ int64_t http_server_prepare(struct http_server *s)
     }
     watch_open(s);
     while (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
+        uint64_t before = s->steps;
+
         MHD_run(s->daemon); /* something is ready that its edge-triggered epoll will not tell of again */
         if (s->open && !s->open->watched)
             return 0; /* requests came: they are to be committed first */
+        if (runs_in_vain(s, before, &vain)) {
+            timeout_ms = GREETING_WAIT_MS;
+            break;
+        }
     }
     if (s->must_run)
         return 0;

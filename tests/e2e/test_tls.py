@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS for the endpoint: an SDK with a private CA, other versions and plain HTTP refused, the certificate changed while it runs."""
 
+import os
+import pathlib
 import signal
 import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -34,6 +37,11 @@ def client(bridge, ca):
                         config=Config(retries={"max_attempts": 1}, read_timeout=30))
 
 
+def cpu_seconds(bridge):
+    fields = pathlib.Path(f"/proc/{bridge.server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def shown(bridge):
     return ssl.get_server_certificate(("127.0.0.1", bridge.port))
 
@@ -58,6 +66,22 @@ def test_an_sdk_comes_by_tls(secure):
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": str(k), "ReceiptHandle": m["ReceiptHandle"]} for k, m in enumerate(messages)])
         seen += len(messages)
+
+
+def test_who_begins_a_greeting_and_stops_holds_up_nobody(secure):
+    """libmicrohttpd takes such a connection for ready all the time: one of them kept the whole process busy, and from all others, for a minute."""
+    bridge, certificate, _ = secure
+    half = [socket.create_connection(("127.0.0.1", bridge.port)) for _ in range(20)]
+    for i, connection in enumerate(half):
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[:i % 3 * 5 + 1])
+    assert bridge.admin("/healthz")[0] == 200
+    sqs = client(bridge, certificate)
+    url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    before, began = cpu_seconds(bridge), time.monotonic()
+    assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=3)
+    assert cpu_seconds(bridge) - before < 0.5 * (time.monotonic() - began)
+    for connection in half:
+        connection.close()
 
 
 def test_what_is_not_tls_1_2_or_later_is_refused(secure):
