@@ -22,6 +22,7 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define CONNECTIONS_PER_HOST 64
 #define POOL_MAX 64
+#define CA_CACHE_S 300L
 /* Kept for reuse. Else libcurl keeps four for each call that is under way, and closes connections (and their TLS) when many answers come together. */
 #define CONNECTIONS_KEPT 256
 
@@ -242,28 +243,45 @@ static size_t on_body(char *data, size_t one, size_t len, void *context)
     return len;
 }
 
+/* Of a Date header; 0: not one. */
+static int64_t date_ms(struct slice value)
+{
+    char text[64];
+    time_t at;
+
+    if (value.len >= sizeof(text))
+        return 0;
+    snprintf(text, sizeof(text), "%.*s", SLICE_ARG(value));
+    at = curl_getdate(text, NULL);
+    return at > 0 ? (int64_t)at * 1000 : 0;
+}
+
+static bool is_region(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!((s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '-'))
+            return false;
+    return true;
+}
+
 static size_t on_header(char *data, size_t one, size_t len, void *context)
 {
     struct request *r = context;
     struct slice line = slice_from(data, len);
     size_t colon = slice_index(line, ':');
     struct slice value = slice_trim(slice_after(line, colon + 1));
-    char text[64];
 
     (void)one;
-    snprintf(text, sizeof(text), "%.*s", value.len > 60 ? 60 : (int)value.len, value.ptr);
     if (colon == 11 && strncasecmp(data, "x-amz-crc32", 11) == 0) {
         uint64_t crc;
 
         r->answer.has_crc32 = slice_to_u64(value, &crc) && crc <= UINT32_MAX;
         r->answer.crc32 = r->answer.has_crc32 ? (uint32_t)crc : 0;
     } else if (colon == 19 && strncasecmp(data, "x-amz-bucket-region", 19) == 0) {
-        if (value.len < sizeof(r->answer.bucket_region) && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == value.len)
-            snprintf(r->answer.bucket_region, sizeof(r->answer.bucket_region), "%.32s", text);
+        if (value.len < sizeof(r->answer.bucket_region) && is_region(value))
+            snprintf(r->answer.bucket_region, sizeof(r->answer.bucket_region), "%.*s", SLICE_ARG(value));
     } else if (colon == 4 && strncasecmp(data, "Date", 4) == 0) {
-        time_t at = curl_getdate(text, NULL);
-
-        r->answer.server_date_ms = at > 0 ? (int64_t)at * 1000 : 0;
+        r->answer.server_date_ms = date_ms(value);
     }
     return len;
 }
@@ -291,6 +309,25 @@ static void set_once(struct http_client *c, struct request *r)
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
 }
 
+/* libcurl keeps the certificates that it has read only when they come from a file alone, without a directory beside it; the system's take 17 ms of CPU to read,
+ * at each new connection otherwise. And who names a bundle means no others. A bundle may be replaced: it is read again after a while. */
+static void set_trust(const struct http_client *c, CURL *e)
+{
+    const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
+
+    if (c->ca_bundle) {
+        curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_bundle);
+        curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, c->ca_bundle);
+    }
+    if (c->ca_bundle || (built->cainfo && access(built->cainfo, R_OK) == 0)) {
+        curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
+    }
+#if CURL_AT_LEAST_VERSION(7, 87, 0)
+    curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
+#endif
+}
+
 static struct request *request_take(struct http_client *c)
 {
     struct request *r = c->idle;
@@ -305,6 +342,7 @@ static struct request *request_take(struct http_client *c)
         if (r->easy == NULL)
             panic("curl_easy_init failed");
         set_once(c, r);
+        set_trust(c, r->easy);
     }
     r->previous = NULL;
     r->next = c->active;
@@ -381,7 +419,7 @@ static void set_method(struct request *r, const char *method)
     curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, method); /* NULL: POST */
 }
 
-static void set_route(struct http_client *c, struct request *r, const struct http_call *call)
+static void set_route(struct request *r, const struct http_call *call)
 {
     bool direct = call->local_only || strncasecmp(call->url, "https://", 8) != 0;
 
@@ -391,10 +429,6 @@ static void set_route(struct http_client *c, struct request *r, const struct htt
     curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, call->local_only ? 1L : 0L); /* a kept connection was judged by nobody */
     curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(call->connect_timeout_ms ? call->connect_timeout_ms : CONNECT_TIMEOUT_MS));
     curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
-    if (c->ca_bundle) {
-        curl_easy_setopt(r->easy, CURLOPT_CAINFO, c->ca_bundle);
-        curl_easy_setopt(r->easy, CURLOPT_PROXY_CAINFO, c->ca_bundle);
-    }
 }
 
 void http_client_start(struct http_client *c, const struct http_call *call)
@@ -420,7 +454,7 @@ void http_client_start(struct http_client *c, const struct http_call *call)
         r->headers = curl_slist_append(r->headers, "Content-Type:"); /* none, instead of libcurl's own */
     curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
     set_method(r, call->method);
-    set_route(c, r, call);
+    set_route(r, call);
     c->starting = true;
     if (curl_multi_add_handle(c->multi, r->easy) != CURLM_OK)
         panic("curl_multi_add_handle failed");
