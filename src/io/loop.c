@@ -42,23 +42,27 @@ void loop_watch(struct loop *l, struct watch *w, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = w};
 
-    if (epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &event) == 0)
+    if (w->watched && epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &event) == 0)
         return;
-    if (errno != ENOENT || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &event) != 0)
+    if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &event) != 0)
         panic("cannot watch descriptor %d: %s", w->fd, strerror(errno));
+    w->watched = true;
 }
 
 void loop_unwatch(struct loop *l, struct watch *w)
 {
-    epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL); /* not watched: then there is nothing to remove */
+    if (w->watched)
+        epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL); /* closed already: then there is nothing to remove */
+    w->watched = false;
     for (int i = l->at; i < l->count; i++)
         if (l->events[i].data.ptr == w)
             l->events[i].data.ptr = NULL;
 }
 
-void loop_wait(struct loop *l, int64_t timeout_ms)
+int loop_wait(struct loop *l, int64_t timeout_ms)
 {
     int timeout = timeout_ms < 0 ? -1 : timeout_ms > 60000 ? 60000 : (int)timeout_ms;
+    int got;
 
     l->count = epoll_wait(l->epoll_fd, l->events, EVENTS_AT_ONCE, timeout);
     if (l->count < 0 && errno != EINTR)
@@ -70,5 +74,7 @@ void loop_wait(struct loop *l, int64_t timeout_ms)
         if (w)
             w->ready(w, event->events);
     }
+    got = l->count > 0 ? l->count : 0;
     l->count = l->at = 0;
+    return got;
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -17,6 +18,7 @@ struct watch {
     int fd;
     void (*ready)(struct watch *w, uint32_t events);
     void *context;
+    bool watched; /* the loop's */
 };
 
 struct loop *loop_new(struct error *err);
@@ -25,7 +27,8 @@ void loop_free(struct loop *l);
 void loop_watch(struct loop *l, struct watch *w, uint32_t events);
 /* Removes it; safe inside any callback: no event that was already collected reaches it afterwards. */
 void loop_unwatch(struct loop *l, struct watch *w);
-/* Waits at most `timeout_ms` (-1: for ever; 0: does not wait; more than a minute counts as a minute) and runs the callbacks of what is ready. */
-void loop_wait(struct loop *l, int64_t timeout_ms);
+/* Waits at most `timeout_ms` (-1: for ever; 0: does not wait; more than a minute counts as a minute) and runs the callbacks of what is ready. Returns how many
+ * descriptors were. */
+int loop_wait(struct loop *l, int64_t timeout_ms);
 
 #endif
