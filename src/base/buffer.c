@@ -73,17 +73,22 @@ void buffer_append_i64(struct buffer *b, int64_t value)
 void buffer_printf(struct buffer *b, const char *format, ...)
 {
     va_list arguments;
+    size_t room;
     int n;
 
+    buffer_reserve(b, 1);
+    room = b->cap - b->len;
     va_start(arguments, format);
-    n = vsnprintf(NULL, 0, format, arguments);
+    n = vsnprintf(b->ptr + b->len, room, format, arguments);
     va_end(arguments);
     if (n < 0)
         panic("bad format \"%s\"", format);
-    buffer_reserve(b, (size_t)n);
-    va_start(arguments, format);
-    vsnprintf(b->ptr + b->len, (size_t)n + 1, format, arguments);
-    va_end(arguments);
+    if ((size_t)n >= room) {
+        buffer_reserve(b, (size_t)n);
+        va_start(arguments, format);
+        vsnprintf(b->ptr + b->len, (size_t)n + 1, format, arguments);
+        va_end(arguments);
+    }
     b->len += (size_t)n;
 }
 

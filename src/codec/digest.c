@@ -15,7 +15,8 @@ static _Thread_local struct {
     EVP_MD_CTX *md5_state;
 } digests;
 
-static uint32_t crc_table[8][256]; /* of all threads */
+#define CRC_STEP 16 /* bytes at once */
+static uint32_t crc_table[CRC_STEP][256]; /* of all threads */
 static pthread_once_t crc_once = PTHREAD_ONCE_INIT;
 
 /* crc[k][b]: the CRC of byte b followed by k zero bytes. */
@@ -29,7 +30,7 @@ static void make_crc_table(void)
         crc_table[0][b] = c;
     }
     for (uint32_t b = 0; b < 256; b++)
-        for (int k = 1; k < 8; k++)
+        for (int k = 1; k < CRC_STEP; k++)
             crc_table[k][b] = (crc_table[k - 1][b] >> 8) ^ crc_table[0][crc_table[k - 1][b] & 0xff];
 }
 
@@ -148,11 +149,12 @@ uint32_t crc32_of(struct slice data)
     uint32_t c = UINT32_MAX;
 
     pthread_once(&crc_once, make_crc_table);
-    for (; len >= 8; len -= 8, p += 8) {
+    for (; len >= CRC_STEP; len -= CRC_STEP, p += CRC_STEP) {
         uint32_t low = c ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
 
-        c = crc_table[7][low & 0xff] ^ crc_table[6][(low >> 8) & 0xff] ^ crc_table[5][(low >> 16) & 0xff] ^ crc_table[4][low >> 24] ^
-            crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
+        c = crc_table[15][low & 0xff] ^ crc_table[14][(low >> 8) & 0xff] ^ crc_table[13][(low >> 16) & 0xff] ^ crc_table[12][low >> 24] ^
+            crc_table[11][p[4]] ^ crc_table[10][p[5]] ^ crc_table[9][p[6]] ^ crc_table[8][p[7]] ^ crc_table[7][p[8]] ^ crc_table[6][p[9]] ^
+            crc_table[5][p[10]] ^ crc_table[4][p[11]] ^ crc_table[3][p[12]] ^ crc_table[2][p[13]] ^ crc_table[1][p[14]] ^ crc_table[0][p[15]];
     }
     while (len-- > 0)
         c = crc_table[0][(c ^ *p++) & 0xff] ^ (c >> 8);

@@ -196,6 +196,55 @@ void sigv4_derive_key(struct slice secret, struct slice date, struct slice regio
     hmac_sha256(slice_from((const char *)key, SHA256_BYTES), SLICE("aws4_request"), key);
 }
 
+static void wipe(struct buffer *b)
+{
+    if (b->ptr)
+        explicit_bzero(b->ptr, b->cap);
+    buffer_fini(b);
+}
+
+static void forget(struct signing_key *s)
+{
+    if (s->of.ptr)
+        hmac_key_fini(&s->key);
+    wipe(&s->of);
+}
+
+void signing_keys_fini(struct signing_keys *k)
+{
+    for (size_t i = 0; i < SIGNING_KEYS_KEPT; i++)
+        forget(&k->kept[i]);
+    wipe(&k->wanted);
+    *k = (struct signing_keys){0};
+}
+
+/* Borrowed until the next call. */
+static const struct hmac_key *signing_keys_get(struct signing_keys *k, struct slice secret, struct slice date, struct slice region, struct slice service)
+{
+    const struct slice parts[] = {secret, date, region, service};
+    unsigned char key[SHA256_BYTES];
+    struct signing_key *s;
+
+    buffer_reset(&k->wanted);
+    buffer_reserve(&k->wanted, secret.len + date.len + region.len + service.len + 4); /* growing would leave copies behind */
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        buffer_append(&k->wanted, parts[i]);
+        buffer_append_byte(&k->wanted, '\0');
+    }
+    for (size_t i = 0; i < SIGNING_KEYS_KEPT; i++)
+        if (k->kept[i].of.ptr && slice_equal(buffer_slice(&k->kept[i].of), buffer_slice(&k->wanted)))
+            return &k->kept[i].key;
+    s = &k->kept[k->next];
+    k->next = (k->next + 1) % SIGNING_KEYS_KEPT;
+    forget(s);
+    s->of = k->wanted;
+    k->wanted = (struct buffer){0};
+    sigv4_derive_key(secret, date, region, service, key);
+    hmac_key_init(&s->key, slice_from((const char *)key, sizeof(key)));
+    explicit_bzero(key, sizeof(key));
+    return &s->key;
+}
+
 /* All headers' names, lower-case, sorted, each once, joined by ';'. */
 static void append_signed_headers(struct buffer *out, const struct sigv4_request *request)
 {
@@ -227,13 +276,12 @@ static void append_signed_headers(struct buffer *out, const struct sigv4_request
 }
 
 void sigv4_sign(struct buffer *out, const struct sigv4_request *request, const struct sigv4_keys *keys, struct slice region,
-                struct slice service, int64_t now_ms)
+                struct slice service, int64_t now_ms, struct signing_keys *kept)
 {
     struct buffer headers = {0};
     struct buffer canonical = {0};
     struct buffer scope = {0};
     struct buffer to_sign = {0};
-    unsigned char key[SHA256_BYTES];
     unsigned char signature[SHA256_BYTES];
     char hex[2 * SHA256_BYTES + 1];
     char stamp[17];
@@ -243,11 +291,9 @@ void sigv4_sign(struct buffer *out, const struct sigv4_request *request, const s
     append_signed_headers(&headers, request);
     sigv4_canonical_request(&canonical, request, buffer_slice(&headers));
     sigv4_string_to_sign(&to_sign, slice_text(stamp), buffer_slice(&scope), buffer_slice(&canonical));
-    sigv4_derive_key(keys->secret, slice_from(stamp, 8), region, service, key);
-    hmac_sha256(slice_from((const char *)key, sizeof(key)), buffer_slice(&to_sign), signature);
+    hmac_key_sign(signing_keys_get(kept, keys->secret, slice_from(stamp, 8), region, service), buffer_slice(&to_sign), signature);
     hex_encode(signature, sizeof(signature), hex);
     buffer_printf(out, ALGORITHM " Credential=%.*s/%s, SignedHeaders=%s, Signature=%s", SLICE_ARG(keys->access_key_id), scope.ptr, headers.ptr, hex);
-    explicit_bzero(key, sizeof(key));
     buffer_fini(&headers);
     buffer_fini(&canonical);
     buffer_fini(&scope);

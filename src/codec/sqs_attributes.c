@@ -171,8 +171,12 @@ static void append_length(struct buffer *out, struct slice s)
 void sqs_attributes_md5(struct sqs_attribute *attributes, size_t count, char hex[33])
 {
     struct buffer text = {0};
+    size_t bytes = 0;
 
     qsort(attributes, count, sizeof(*attributes), compare_attributes);
+    for (size_t i = 0; i < count; i++)
+        bytes += attributes[i].name.len + attributes[i].type.len + attributes[i].value.len + 13; /* three lengths and the kind */
+    buffer_reserve(&text, bytes);
     for (size_t i = 0; i < count; i++) {
         append_length(&text, attributes[i].name);
         append_length(&text, attributes[i].type);

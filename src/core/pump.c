@@ -65,6 +65,7 @@ struct pump {
     struct offload offload;    /* of messages that are too large */
     struct pump_counts counts;
     struct composed composed;  /* scratch */
+    size_t request_bytes;      /* of the last batch: room for the next one */
 };
 
 /* ---- making and loading ---- */
@@ -315,7 +316,8 @@ static enum adding add_message(struct pump *p, struct batch *batch, struct buffe
     return ADDED;
 }
 
-static enum adding add(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, size_t *bytes, struct instant now)
+static enum adding add(struct pump *p, struct batch *batch, struct buffer *request, struct parcel *parcel, struct message_walk *walk, size_t *bytes,
+                       struct instant now)
 {
     struct message_row row;
     struct outgoing o;
@@ -323,21 +325,19 @@ static enum adding add(struct pump *p, struct batch *batch, struct buffer *reque
     enum adding outcome = NOT_SENT;
     bool to_store = false;
 
-    if (!ledger_message_find(p->db, parcel->id, &row)) {
+    if (!ledger_walk_find(p->db, walk, parcel->id, &row)) {
         parcels_settle(&p->parcels, parcel);
         return NOT_SENT;
     }
     if (row.state == MESSAGE_PENDING && !queue_hold(p->queue, p->db, &row, now)) {
         if (compose_to_fit(p, &row, parcel->stored, &o, &to_store, &err))
             outcome = add_message(p, batch, request, parcel, &o, bytes);
-        ledger_message_end(p->db);
         if (to_store)
             offload_add(&p->offload, parcel);
         if (err.text[0])
             park(p, parcel, slice_text(error_name(err.code)), slice_text(err.text), now);
         return outcome;
     }
-    ledger_message_end(p->db);
     parcels_settle(&p->parcels, parcel);
     return NOT_SENT;
 }
@@ -345,17 +345,21 @@ static enum adding add(struct pump *p, struct batch *batch, struct buffer *reque
 static struct batch *fill(struct pump *p, struct buffer *request, struct instant now)
 {
     struct batch *batch = memory_zeroed(1, sizeof(*batch));
+    struct message_walk walk = {0};
     struct parcel *parcel;
     size_t bytes = 0;
 
+    buffer_reserve(request, p->request_bytes);
     sqs_send_begin(request, slice_text(p->url));
     while (batch->count < SQS_BATCH_MAX && (parcel = parcels_take(&p->parcels)) != NULL) {
-        if (add(p, batch, request, parcel, &bytes, now) != NO_ROOM)
+        if (add(p, batch, request, parcel, &walk, &bytes, now) != NO_ROOM)
             continue;
         parcels_put_back(&p->parcels, parcel);
         break;
     }
+    ledger_walk_end(p->db, &walk);
     sqs_send_end(request);
+    p->request_bytes = request->len;
     if (batch->count > 0)
         return batch;
     free(batch);

@@ -207,6 +207,7 @@ struct database *database_open(const char *path, const struct database_options *
 {
     struct database *db = memory_zeroed(1, sizeof(*db));
 
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nobody asks for them, and they lock a mutex at each allocation; only counts before the first use */
     db->path = memory_strdup(path);
     db->writer = !options->read_only;
     db->lock_fd = -1;

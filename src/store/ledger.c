@@ -889,6 +889,30 @@ void ledger_message_end(struct database *db)
     database_reset(db, S(MESSAGE_ONE));
 }
 
+bool ledger_walk_find(struct database *db, struct message_walk *walk, int64_t id, struct message_row *row)
+{
+    if (walk->next != id) {
+        ledger_walk_end(db, walk);
+        bind_i64(db, S(MESSAGE_ONWARD), 1, id);
+    }
+    walk->next = 0;
+    if (!database_row(db, S(MESSAGE_ONWARD)))
+        return false;
+    walk->next = id + 1;
+    read_message(db, S(MESSAGE_ONWARD), row);
+    if (row->id == id)
+        return true;
+    ledger_walk_end(db, walk);
+    return false;
+}
+
+void ledger_walk_end(struct database *db, struct message_walk *walk)
+{
+    if (walk->next != 0)
+        database_reset(db, S(MESSAGE_ONWARD));
+    walk->next = 0;
+}
+
 int64_t ledger_message_sent_ms(struct database *db, int64_t id)
 {
     enum step_kind kind;

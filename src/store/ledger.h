@@ -291,6 +291,13 @@ void ledger_fresh_end(struct database *db);
 /* One message; true: *row is filled in until ledger_message_end, which must follow. */
 bool ledger_message_find(struct database *db, int64_t id, struct message_row *row);
 void ledger_message_end(struct database *db);
+/* The same for many, quicker where their ids follow each other. A zeroed walk begins it, ledger_walk_end ends it; a row's slices are valid until the next of
+ * these two calls. Only one walk at a time. */
+struct message_walk {
+    int64_t next; /* the id of the row that is to come; 0: no statement is open */
+};
+bool ledger_walk_find(struct database *db, struct message_walk *walk, int64_t id, struct message_row *row);
+void ledger_walk_end(struct database *db, struct message_walk *walk);
 /* When a message was enqueued; 0: there is no such message. May be asked while ledger_message_find's row is open. */
 int64_t ledger_message_sent_ms(struct database *db, int64_t id);
 /* Dead and parked messages of a queue (copies aside), in order. */

@@ -125,6 +125,7 @@
     X(MESSAGE_FRESH, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record "                             \
                             "WHERE m.id>=?1 AND m.id<?2 AND m.state=2 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")                   \
     X(MESSAGE_ONE, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record WHERE m.id=?1")                 \
+    X(MESSAGE_ONWARD, false, "SELECT " RECORD_COLUMNS " FROM message m CROSS JOIN record r ON r.id=m.record WHERE m.id>=?1 ORDER BY m.id") \
     X(MESSAGE_SENT, false, "SELECT substr(history,1,8) FROM message WHERE id=?1")                                                        \
     X(MESSAGE_ORIGIN, false, "SELECT origin,receive_count FROM message WHERE id=?1")                                                     \
     X(MESSAGE_PENDING, false, "SELECT m.id,r.key_hash FROM message m CROSS JOIN record r ON r.id=m.record "                              \

@@ -25,6 +25,8 @@ struct sent {
     struct slice region; /* that the verifier wants; absent: any */
 };
 
+static struct signing_keys signing_keys; /* of all that is signed here */
+
 static void add(struct sent *s, const char *name, struct slice value)
 {
     s->headers[s->request.header_count++] = (struct header){slice_text(name), value};
@@ -39,7 +41,7 @@ static void sign(struct sent *s, const struct sigv4_keys *keys, const char *regi
     add(s, "Host", SLICE("127.0.0.1:9324"));
     add(s, "X-Amz-Target", SLICE("AmazonSQS.ReceiveMessage"));
     add(s, "X-Amz-Date", slice_from(s->stamp, 16));
-    sigv4_sign(&s->authorization, &s->request, keys, slice_text(region), slice_text(service), at_ms);
+    sigv4_sign(&s->authorization, &s->request, keys, slice_text(region), slice_text(service), at_ms, &signing_keys);
     add(s, "Authorization", buffer_slice(&s->authorization));
 }
 
@@ -154,7 +156,7 @@ static void unsigned_payload(struct sent *s)
     s->request.header_count--;
     add(s, "X-Amz-Content-Sha256", SLICE("UNSIGNED-PAYLOAD"));
     buffer_reset(&s->authorization);
-    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS);
+    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS, &signing_keys);
     add(s, "Authorization", buffer_slice(&s->authorization));
 }
 
@@ -206,7 +208,7 @@ static void streaming(struct sent *s)
     s->request.header_count--;
     add(s, "X-Amz-Content-Sha256", SLICE("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
     buffer_reset(&s->authorization);
-    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS);
+    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS, &signing_keys);
     add(s, "Authorization", buffer_slice(&s->authorization));
 }
 
@@ -435,6 +437,34 @@ static void measure(struct keyring *ring, bool fresh, int64_t medians[2])
     medians[1] = median(ns[1]);
 }
 
+/* More than are kept, and each again when it has gone: no key is taken for another's. */
+static void signing_keys_that_are_kept_are_told_apart(void **state)
+{
+    const struct sigv4_keys keys[] = {{SLICE("AKIDONE"), SLICE("secret"), {NULL, 0}}, {SLICE("AKIDTWO"), SLICE("another"), {NULL, 0}}};
+    static const char *const regions[] = {"eu-west-1", "us-east-1", "eu-central-1"};
+    struct keyring *ring = keyring_new();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        keyring_add(ring, keys[i].access_key_id, keys[i].secret);
+    for (int round = 0; round < 40; round++) {
+        const struct sigv4_keys *by = &keys[round % 2];
+        const char *region = regions[round / 4 % 3];
+        int64_t at_ms = NOW_MS + round % 5 / 4 * INT64_C(86400000); /* now and then of the next day */
+        struct buffer text = {0};
+        const struct access_key *key;
+        struct sent s;
+
+        sign(&s, by, region, "sqs", at_ms);
+        if (sigv4_verify(ring, &s.request, slice_text(region), SLICE("sqs"), at_ms, &key, &text) != SIGV4_OK)
+            fail_msg("round %d: %s", round, text.ptr);
+        assert_true(slice_equal(access_key_id(key), by->access_key_id));
+        buffer_fini(&s.authorization);
+        buffer_fini(&text);
+    }
+    keyring_free(ring);
+}
+
 static void an_unknown_key_takes_as_long_as_a_known_one(void **state)
 {
     struct keyring *ring;
@@ -457,6 +487,12 @@ static void an_unknown_key_takes_as_long_as_a_known_one(void **state)
     keyring_free(ring);
 }
 
+static int signing_keys_teardown(void **state)
+{
+    signing_keys_fini(&signing_keys);
+    return digests_teardown(state);
+}
+
 /* usage: sigv4_verify_test [--bug NAME] */
 int main(int argc, char **argv)
 {
@@ -467,6 +503,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(keys_and_services_of_others_are_refused),
         cmocka_unit_test(every_changed_byte_of_an_authorization_is_refused),
         cmocka_unit_test(a_later_secret_of_a_key_counts),
+        cmocka_unit_test(signing_keys_that_are_kept_are_told_apart),
         cmocka_unit_test(an_unknown_key_takes_as_long_as_a_known_one),
     };
 
@@ -477,5 +514,5 @@ int main(int argc, char **argv)
     (void)argc;
     (void)argv;
 
-    return cmocka_run_group_tests_name("sigv4_verify", tests, digests_setup, digests_teardown);
+    return cmocka_run_group_tests_name("sigv4_verify", tests, digests_setup, signing_keys_teardown);
 }
