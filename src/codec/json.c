@@ -76,9 +76,9 @@ static bool expect(struct scanner *j, enum scan_kind kind, const char *error)
 #define ESCAPED_MAX 6 /* bytes of an escape: \u001f */
 #define PIECE 1024
 
-/* Of the eight bytes at p, how many come before one that needs a closer look: '"', '\\', a control character, and, if so asked, what is not ASCII? A borrow
- * spoils only what is behind one that was found. */
-static inline size_t plain_of_eight(const char *p, bool ascii)
+/* Of the eight bytes at p, how many come before one that needs a closer look ('"', '\\', a control character, not ASCII)? A borrow spoils only what is
+ * behind one that was found. */
+static size_t plain_of_eight(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t highs = UINT64_C(0x8080808080808080);
@@ -91,10 +91,7 @@ static inline size_t plain_of_eight(const char *p, bool ascii)
     w = le64toh(w); /* the first byte is the lowest */
     quote = w ^ (ones * '"');
     backslash = w ^ (ones * '\\');
-    if (ascii)
-        found = (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & highs;
-    else
-        found = (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & highs;
+    found = (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & highs;
     return found ? (size_t)__builtin_ctzll(found) / 8 : 8;
 }
 
@@ -146,7 +143,7 @@ struct slice scan_string(struct scanner *j)
     begin = p = j->at + 1;
     for (;;) {
         for (size_t n = 8; n == 8 && j->end - p >= 8; p += n)
-            n = plain_of_eight(p, true);
+            n = plain_of_eight(p);
         if (p == j->end) {
             scan_reject(j, "a string does not end");
             return SLICE_NONE;
@@ -474,7 +471,7 @@ static char *escape_one(char *to, unsigned char c)
 }
 
 /* A piece at a time, with room for the worst: DynamoDB's records have a quote every few bytes, so that each one's own look at the buffer would cost more than
- * its escape. Eight bytes are copied at once, and those from the first that needs a closer look on are written over. */
+ * its escape. */
 void json_append_escaped(struct buffer *out, struct slice s)
 {
     while (s.len > 0) {
@@ -485,19 +482,15 @@ void json_append_escaped(struct buffer *out, struct slice s)
         buffer_reserve(out, (size_t)(end - p) * ESCAPED_MAX);
         to = out->ptr + out->len;
         while (p < end) {
-            if (end - p >= 8) {
-                size_t plain = plain_of_eight(p, true);
-
+            if (end - p >= 8 && plain_of_eight(p) == 8) {
                 memcpy(to, p, 8);
-                to += plain;
-                p += plain;
-                if (plain == 8)
-                    continue;
-            }
-            if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\')
+                to += 8;
+                p += 8;
+            } else if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\') {
                 to = escape_one(to, (unsigned char)*p++);
-            else
+            } else {
                 *to++ = *p++;
+            }
         }
         out->len = (size_t)(to - out->ptr);
         out->ptr[out->len] = '\0';

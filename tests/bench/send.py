@@ -70,7 +70,14 @@ class World:
             raise
         self.env = {"AWS_ENDPOINT_URL": self.aws, "AWS_ENDPOINT_URL_SQS": self.sqs}
         if tls:
-            self.env["AWS_CA_BUNDLE"] = str(certificate)
+            self.env["AWS_CA_BUNDLE"] = str(self.bundle(certificate))
+
+    def bundle(self, certificate):
+        """The system's authorities beside ours: reading them is part of what a connection to AWS costs."""
+        system = pathlib.Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
+        path = self.directory / "bundle.pem"
+        path.write_bytes((system.read_bytes() if system.exists() else b"") + certificate.read_bytes())
+        return path
 
     def close(self):
         self.null.stdin.close()
