@@ -208,6 +208,7 @@ def new_directory(name):
     path = DIRECTORY / name
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
+    os.sync()  # what was measured before has nothing more to write
     return path
 
 
@@ -435,9 +436,9 @@ def measure_rounds(results, plan):
         note(f"round {turn + 1} of {plan['rounds']}: limit, capture, life")
         for engine in ([], ["--raw"]):
             add_limit(results, f"limit{' raw' if engine else ''}", limit(new_directory("limit") / "ledger.db", "--records", plan["limit"], "--repeat", 1, *engine))
-        results.add("capture", capture(new_directory("capture"), plan["capture"]))
         results.add("life", life(new_directory("life"), plan["life"]))
         results.add("life, single deletes", life(new_directory("life"), plan["single"], "single"))
+        results.add("capture", capture(new_directory("capture"), plan["capture"]))  # writes the most: what comes right after it is slower for a while
         results.add("sent life", own_peer(new_directory("life"), plan["peer"]))
         for connections in CONNECTIONS:
             for what, sample in endpoint(new_directory("endpoint"), plan["endpoint"] // (4 if connections == 1 else 1), connections).items():
