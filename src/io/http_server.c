@@ -48,6 +48,7 @@ enum patience {
 static const unsigned patience_factors[PATIENCE_COUNT] = {[FOR_A_REQUEST] = 2, [FOR_THE_REST] = 1, [FOR_ITS_READING] = 5}; /* of request_timeout_s */
 #define GOODBYE_MS 100
 #define GREETING_RUNS 2     /* of MHD_run that bring nothing, while somebody greets */
+#define ANSWER_RUNS 64      /* and while answers leave: each takes 16 KiB of one, and tells nobody */
 #define GREETING_WAIT_MS 10
 
 struct peer {
@@ -100,6 +101,7 @@ struct http_server {
     uint64_t turn;  /* counts http_server_prepare: what was handed over in an earlier turn has been through a commit */
     size_t greeting; /* connections that do */
     uint64_t steps;  /* counts what MHD called us for */
+    size_t answering; /* answers that have not left */
     bool must_run; /* MHD has something to do that no descriptor tells: connections were resumed, or a place became free */
     char *unix_path;
     uint16_t port;
@@ -268,6 +270,7 @@ static void exchange_done(void *context, struct MHD_Connection *connection, void
         x->state = DEAD;
         x->server->handlers.gone(x->server->handlers.context, x);
     }
+    x->server->answering -= x->state == ANSWERED;
     if (x->response)
         MHD_destroy_response(x->response);
     x->server->memory -= x->answer_bytes;
@@ -307,6 +310,7 @@ static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const ch
     enum MHD_Result result;
 
     x->server->counts.refused++;
+    x->server->answering++;
     x->state = ANSWERED;
     MHD_add_response_header(response, "Connection", "close");
     MHD_add_response_header(response, "Content-Type", "text/plain");
@@ -481,6 +485,7 @@ void http_reply(struct http_exchange *x, const struct http_reply *reply, struct 
         add_header(x->response, reply->headers[i].name, reply->headers[i].value);
     x->status = reply->status;
     open_remove(x);
+    x->server->answering++;
     x->state = ANSWERED;
     peer_wait(x->peer, FOR_ITS_READING);
     resume(x);
@@ -687,7 +692,7 @@ static void watch_open(struct http_server *s)
 static bool runs_in_vain(struct http_server *s, uint64_t before, int *vain)
 {
     *vain = s->steps == before ? *vain + 1 : 0;
-    return s->greeting > 0 && *vain >= GREETING_RUNS;
+    return s->greeting > 0 && *vain >= (s->answering > 0 ? ANSWER_RUNS : GREETING_RUNS);
 }
 
 int64_t http_server_prepare(struct http_server *s)
