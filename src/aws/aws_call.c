@@ -2,6 +2,7 @@
 #include "aws/aws_call.h"
 
 #include "base/log.h"
+#include "codec/sigv4.h"
 #include "codec/stream_wire.h"
 #include "core/stream_call.h"
 
@@ -10,20 +11,15 @@
 #define SKEW_MAX_MS (24 * 3600 * INT64_C(1000))
 #define SKEW_LEAST_MS 1000
 
-void aws_signer_fini(struct aws_signer *s)
-{
-    signing_keys_fini(&s->keys);
-}
-
-void aws_signer_learn_error(struct aws_signer *signer, struct slice error_name, const struct http_answer *answer, int64_t now_wall_ms)
+void clock_skew_learn_error(struct clock_skew *skew, struct slice error_name, const struct http_answer *answer, int64_t now_wall_ms)
 {
     int64_t ms = answer->server_date_ms - now_wall_ms;
 
     if (answer->server_date_ms == 0 || verdict_judge(error_name, answer->status) != VERDICT_SKEWED)
         return;
-    if (llabs(ms) < SKEW_LEAST_MS || llabs(ms) > SKEW_MAX_MS || llabs(ms - signer->skew_ms) < SKEW_LEAST_MS)
+    if (llabs(ms) < SKEW_LEAST_MS || llabs(ms) > SKEW_MAX_MS || llabs(ms - skew->ms) < SKEW_LEAST_MS)
         return;
-    signer->skew_ms = ms;
+    skew->ms = ms;
     log_warning("this machine's clock differs from AWS's: signing with theirs", LOG_FIELDS(LOG_INT("skew_ms", ms)));
 }
 
@@ -38,14 +34,14 @@ static bool refuses_keys(struct slice error_name)
     return false;
 }
 
-void aws_call_learn(const struct http_answer *answer, struct aws_signer *signer, int64_t now_wall_ms)
+void aws_call_learn(const struct http_answer *answer, struct clock_skew *skew, int64_t now_wall_ms)
 {
     struct slice name;
     struct slice message;
 
     if (answer->status == 0 || answer->status == 200 || !aws_error_decode(answer->body, &name, &message))
         return;
-    aws_signer_learn_error(signer, name, answer, now_wall_ms);
+    clock_skew_learn_error(skew, name, answer, now_wall_ms);
     if (answer->tag && refuses_keys(name))
         credential_provider_refused(answer->tag);
 }
@@ -108,11 +104,11 @@ static void hash_payload(struct slice body, char hex[2 * SHA256_BYTES + 1])
     hex_encode(digest, sizeof(digest), hex);
 }
 
-void aws_call_start(struct http_client *http, const struct aws_call *call, struct aws_signer *signer, int64_t now_wall_ms)
+void aws_call_start(struct http_client *http, const struct aws_call *call, const struct clock_skew *skew, int64_t now_wall_ms)
 {
     const struct credentials *credentials = call->credentials;
     struct sigv4_keys keys = {slice_text(credentials->access_key_id), slice_text(credentials->secret), slice_text(credentials->session_token)};
-    int64_t at_ms = now_wall_ms + signer->skew_ms;
+    int64_t at_ms = now_wall_ms + skew->ms;
     struct buffer authorization = {0};
     struct headers h = {.count = 0};
     char stamp[17];
@@ -132,12 +128,12 @@ void aws_call_start(struct http_client *http, const struct aws_call *call, struc
     add(&h, "X-Amz-Security-Token", slice_text(credentials->session_token));
     request.headers = h.signed_part;
     request.header_count = h.count;
-    sigv4_sign(&authorization, &request, &keys, slice_text(call->region), slice_text(call->service), at_ms, &signer->keys);
+    sigv4_sign(&authorization, &request, &keys, slice_text(call->region), slice_text(call->service), at_ms);
     start(http, call, &h, buffer_slice(&authorization));
     buffer_fini(&authorization);
 }
 
-void aws_call_start_as(struct http_client *http, struct aws_call *call, struct credential_provider *provider, struct aws_signer *signer,
+void aws_call_start_as(struct http_client *http, struct aws_call *call, struct credential_provider *provider, const struct clock_skew *skew,
                        int64_t now_wall_ms)
 {
     const char *why;
@@ -145,7 +141,7 @@ void aws_call_start_as(struct http_client *http, struct aws_call *call, struct c
     call->credentials = credential_provider_get(provider, &why);
     call->tag = provider;
     if (call->credentials)
-        aws_call_start(http, call, signer, now_wall_ms);
+        aws_call_start(http, call, skew, now_wall_ms);
     else
         http_client_withhold(http, call->token, why);
 }

@@ -9,15 +9,11 @@
 #define S2Q_AWS_AWS_CALL_H
 
 #include "aws/credential_provider.h"
-#include "codec/sigv4.h"
 #include "io/http_client.h"
 
-/* What whoever calls keeps from one call to the next. Zeroed: nothing yet. */
-struct aws_signer {
-    int64_t skew_ms;          /* AWS's clock - ours */
-    struct signing_keys keys; /* derived before */
+struct clock_skew {
+    int64_t ms; /* AWS's clock - ours */
 };
-void aws_signer_fini(struct aws_signer *s);
 
 struct aws_call {
     const char *url;
@@ -37,13 +33,13 @@ struct aws_call {
     void *tag;                /* see http_call; aws_call_start_as sets it */
 };
 
-void aws_call_start(struct http_client *http, const struct aws_call *call, struct aws_signer *signer, int64_t now_wall_ms);
+void aws_call_start(struct http_client *http, const struct aws_call *call, const struct clock_skew *skew, int64_t now_wall_ms);
 /* In the name of a provider, whatever `credentials` says; while it has none, the call is withheld (see http_client_withhold), with the provider's words. */
-void aws_call_start_as(struct http_client *http, struct aws_call *call, struct credential_provider *provider, struct aws_signer *signer,
+void aws_call_start_as(struct http_client *http, struct aws_call *call, struct credential_provider *provider, const struct clock_skew *skew,
                        int64_t now_wall_ms);
 /* After each answer to such a call, if it is in JSON: learns the skew, and tells the provider of credentials that were refused. */
-void aws_call_learn(const struct http_answer *answer, struct aws_signer *signer, int64_t now_wall_ms);
+void aws_call_learn(const struct http_answer *answer, struct clock_skew *skew, int64_t now_wall_ms);
 /* After an answer that is an error of this name, whatever it is written in. */
-void aws_signer_learn_error(struct aws_signer *signer, struct slice error_name, const struct http_answer *answer, int64_t now_wall_ms);
+void clock_skew_learn_error(struct clock_skew *skew, struct slice error_name, const struct http_answer *answer, int64_t now_wall_ms);
 
 #endif

@@ -187,7 +187,7 @@ static void role_begin(struct fetch *f, const struct credentials *base)
     call.url = endpoint.url;
     call.host = endpoint.host;
     call.body = buffer_slice(&body);
-    aws_call_start(f->tools->http, &call, &f->tools->signer, f->tools->clock().wall_ms);
+    aws_call_start(f->tools->http, &call, &f->tools->skew, f->tools->clock().wall_ms);
     wipe(&body);
     endpoint_fini(&endpoint);
 }
@@ -221,7 +221,7 @@ static void sts_fail(struct fetch *f, const struct http_answer *answer)
     struct buffer words = {0};
 
     if (xml_error_decode(answer->body, &code, &message, NULL)) {
-        aws_signer_learn_error(&f->tools->signer, buffer_slice(&code), answer, f->tools->clock().wall_ms);
+        clock_skew_learn_error(&f->tools->skew, buffer_slice(&code), answer, f->tools->clock().wall_ms);
         append_words(&words, buffer_slice(&code));
         buffer_append_text(&words, ": ");
         append_words(&words, buffer_slice(&message));

@@ -26,7 +26,7 @@ struct fetch_tools {
     const char *region; /* where STS is asked */
     const char *(*lookup)(const char *);
     struct instant (*clock)(void);
-    struct aws_signer signer;
+    struct clock_skew skew;
 };
 
 struct fetch {

@@ -324,7 +324,6 @@ void credential_set_free(struct credential_set *set)
     if (set == NULL)
         return;
     http_client_free(set->tools.http);
-    aws_signer_fini(&set->tools.signer);
     while ((p = set->first) != NULL) {
         set->first = p->next;
         provider_free(p);

@@ -12,7 +12,7 @@
 
 struct sqs_client {
     struct http_client *http;
-    struct aws_signer signer;
+    struct clock_skew skew;
     void (*answered)(void *context, const struct target_answer *answer);
     void *context;
 };
@@ -23,7 +23,7 @@ static void done(void *context, const struct http_answer *answer)
     struct target_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
                                 .unsent = answer->unsent, .withheld = answer->withheld, .bucket_region = answer->bucket_region};
 
-    aws_call_learn(answer, &c->signer, clock_now().wall_ms);
+    aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);
 }
 
@@ -48,7 +48,6 @@ void sqs_client_free(struct sqs_client *c)
     if (c == NULL)
         return;
     http_client_free(c->http);
-    aws_signer_fini(&c->signer);
     free(c);
 }
 
@@ -61,7 +60,7 @@ static void put_object(struct sqs_client *c, const struct sqs_destination *to, s
 
     buffer_printf(&url, "%s%s", to->bucket->url, strchr(call->object + 1, '/')); /* the object is "/bucket/key", and the endpoint is the bucket's already */
     aws.url = url.ptr;
-    aws_call_start_as(c->http, &aws, to->credentials, &c->signer, now_wall_ms);
+    aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
     buffer_fini(&url);
     target_call_fini(call);
 }
@@ -78,6 +77,6 @@ void sqs_client_start(struct sqs_client *c, const struct sqs_destination *to, st
         return;
     }
     snprintf(target, sizeof(target), "AmazonSQS.%s", call->action);
-    aws_call_start_as(c->http, &aws, to->credentials, &c->signer, now_wall_ms);
+    aws_call_start_as(c->http, &aws, to->credentials, &c->skew, now_wall_ms);
     target_call_fini(call);
 }

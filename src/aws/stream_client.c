@@ -13,7 +13,7 @@
 struct stream_client {
     struct stream_client_options options;
     struct http_client *http;
-    struct aws_signer signer;
+    struct clock_skew skew;
     void (*answered)(void *context, const struct stream_answer *answer);
     void *context;
 };
@@ -24,7 +24,7 @@ static void done(void *context, const struct http_answer *answer)
     struct stream_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
                                 .withheld = answer->withheld, .has_crc32 = answer->has_crc32, .crc32 = answer->crc32};
 
-    aws_call_learn(answer, &c->signer, clock_now().wall_ms);
+    aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);
 }
 
@@ -50,7 +50,6 @@ void stream_client_free(struct stream_client *c)
     if (c == NULL)
         return;
     http_client_free(c->http);
-    aws_signer_fini(&c->signer);
     free(c);
 }
 
@@ -67,6 +66,6 @@ void stream_client_start(struct stream_client *c, struct stream_call *call, int6
                                  .service = aws_service_signing_name(AWS_DYNAMODB), .region = c->options.region,
                                  .body = buffer_slice(&call->body), .timeout_ms = CALL_TIMEOUT_MS, .answer_max = ANSWER_MAX, .token = call->token};
 
-    aws_call_start_as(c->http, &aws, c->options.credentials, &c->signer, now_wall_ms);
+    aws_call_start_as(c->http, &aws, c->options.credentials, &c->skew, now_wall_ms);
     buffer_fini(&call->body);
 }

@@ -40,7 +40,7 @@ static void start(struct calls *c, struct call *call, enum call_kind kind, struc
     call->used = true;
     call->kind = kind;
     call->started_ms = now.mono_ms;
-    aws_call_start_as(kind >= CALL_RECEIVE ? c->receiving : c->settling, &aws, c->settings->provider, &c->signer, now.wall_ms);
+    aws_call_start_as(kind >= CALL_RECEIVE ? c->receiving : c->settling, &aws, c->settings->provider, &c->skew, now.wall_ms);
     buffer_fini(body);
 }
 
@@ -242,7 +242,7 @@ static void answered(void *context, const struct http_answer *answer)
     struct call *call = &c->table[answer->token];
     struct instant now = clock_now();
 
-    aws_call_learn(answer, &c->signer, now.wall_ms);
+    aws_call_learn(answer, &c->skew, now.wall_ms);
     call->used = false;
     if (call->kind == CALL_RECEIVE)
         received(c, call, answer, now.mono_ms);
@@ -388,7 +388,6 @@ void calls_fini(struct calls *c)
 {
     http_client_free(c->receiving);
     http_client_free(c->settling);
-    aws_signer_fini(&c->signer);
     buffer_fini(&c->queue_url);
     buffer_fini(&c->dead_letter_queue_url);
 }

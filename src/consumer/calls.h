@@ -42,7 +42,7 @@ struct calls {
     struct http_client *receiving;
     bool closing;                  /* no more receives */
     struct http_client *settling;
-    struct aws_signer signer;
+    struct clock_skew skew;
     struct buffer queue_url;              /* empty: to be asked for first */
     struct buffer dead_letter_queue_url;  /* empty: to be asked for, or there is none */
     struct call table[CALLS_MAX]; /* receives first */

@@ -1150,22 +1150,22 @@ static void sts_too_corrects_a_skewed_clock(void **state)
 static void what_a_service_refuses_is_fetched_again_but_not_at_every_refusal(void **state)
 {
     struct http_answer answer = {.status = 400, .body = SLICE("{\"__type\":\"com.amazon.coral.service#ExpiredTokenException\",\"message\":\"m\"}")};
-    struct aws_signer signer = {0};
+    struct clock_skew skew = {0};
     struct world w;
 
     world_init(&w, state);
     world_open(&w, ROLE_CONFIG, BASE_KEYS);
     settle(&w);
     answer.tag = w.provider;
-    aws_call_learn(&answer, &signer, now.wall_ms);
+    aws_call_learn(&answer, &skew, now.wall_ms);
     assert_true(credential_set_due(w.set) <= now.mono_ms);
     settle(&w);
     assert_key(&w, "KEY2");
-    aws_call_learn(&answer, &signer, now.wall_ms);
+    aws_call_learn(&answer, &skew, now.wall_ms);
     assert_true(credential_set_due(w.set) > now.mono_ms);
     now.mono_ms += 31000;
     answer.body = SLICE("{\"__type\":\"ThrottlingException\"}"); /* says nothing about keys */
-    aws_call_learn(&answer, &signer, now.wall_ms);
+    aws_call_learn(&answer, &skew, now.wall_ms);
     assert_true(credential_set_due(w.set) > now.mono_ms);
     credential_provider_refused(w.provider);
     settle(&w);

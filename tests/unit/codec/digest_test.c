@@ -27,6 +27,32 @@ static void digests_match_published_values(void **state)
     assert_int_equal(crc32_of(SLICE("")), 0);
 }
 
+/* By its definition (ISO 3309): bit by bit, the polynomial reflected. */
+static uint32_t crc32_by_bits(const unsigned char *p, size_t len)
+{
+    uint32_t c = UINT32_MAX;
+
+    for (; len > 0; len--) {
+        c ^= *p++;
+        for (int bit = 0; bit < 8; bit++)
+            c = c & 1 ? UINT32_C(0xedb88320) ^ (c >> 1) : c >> 1;
+    }
+    return ~c;
+}
+
+static void a_crc_is_right_for_every_length_and_alignment(void **state)
+{
+    unsigned char bytes[16 + 100];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i * i * 31 + i * 7 + 128);
+    for (size_t at = 0; at < 16; at++)
+        for (size_t len = 0; len <= 100; len++)
+            if (crc32_of(slice_from((const char *)bytes + at, len)) != crc32_by_bits(bytes + at, len))
+                fail_msg("%zu bytes from the %zuth on", len, at);
+}
+
 static void hmac_key_can_be_used_again(void **state)
 {
     struct hmac_key key;
@@ -97,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_match_published_values),
+        cmocka_unit_test(a_crc_is_right_for_every_length_and_alignment),
         cmocka_unit_test(hmac_key_can_be_used_again),
         cmocka_unit_test(blocks_turn_and_turn_back),
         cmocka_unit_test(base64_is_strict),
