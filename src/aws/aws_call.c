@@ -128,7 +128,7 @@ void aws_call_start(struct http_client *http, const struct aws_call *call, const
     add(&h, "X-Amz-Security-Token", slice_text(credentials->session_token));
     request.headers = h.signed_part;
     request.header_count = h.count;
-    sigv4_sign(&authorization, &request, &keys, slice_text(call->region), slice_text(call->service), at_ms);
+    sigv4_sign(&authorization, &request, &keys, slice_text(call->region), slice_text(call->service), at_ms, credentials->signing);
     start(http, call, &h, buffer_slice(&authorization));
     buffer_fini(&authorization);
 }

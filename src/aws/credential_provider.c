@@ -436,8 +436,7 @@ struct credential_provider *credential_provider_fixed(const struct credentials *
 {
     struct credential_provider *p = memory_zeroed(1, sizeof(*p));
 
-    p->current = (struct credentials){.access_key_id = memory_strdup(keys->access_key_id), .secret = memory_strdup(keys->secret),
-                                      .session_token = memory_strdup(keys->session_token)};
+    credentials_copy(&p->current, keys);
     p->generation = 1;
     return p;
 }

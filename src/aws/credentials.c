@@ -24,7 +24,15 @@ bool credentials_set(struct credentials *out, struct slice access_key_id, struct
     out->access_key_id = slice_dup(access_key_id);
     out->secret = slice_dup(secret);
     out->session_token = session_token.len > 0 ? slice_dup(session_token) : NULL;
+    out->signing = memory_zeroed(1, sizeof(*out->signing));
     return true;
+}
+
+void credentials_copy(struct credentials *out, const struct credentials *from)
+{
+    *out = (struct credentials){.access_key_id = memory_strdup(from->access_key_id), .secret = memory_strdup(from->secret),
+                                .session_token = memory_strdup(from->session_token), .expires_ms = from->expires_ms,
+                                .signing = memory_zeroed(1, sizeof(*out->signing))};
 }
 
 void secret_free(char *text)
@@ -39,6 +47,9 @@ void credentials_fini(struct credentials *c)
     free(c->access_key_id);
     secret_free(c->secret);
     secret_free(c->session_token);
+    if (c->signing)
+        signing_keys_fini(c->signing);
+    free(c->signing);
     *c = (struct credentials){0};
 }
 

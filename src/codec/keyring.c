@@ -6,21 +6,11 @@
 
 #include <stdlib.h>
 
-#define DERIVED_PER_KEY 4 /* a client names one region; more than these only cost themselves the derivation */
-#define SCOPE_TEXT 80
-
-/* A signing key of one date, region and service. */
-struct derived {
-    char scope[SCOPE_TEXT]; /* "" : unused */
-    struct hmac_key key;
-};
-
 struct access_key {
     struct slice id;     /* owned */
     struct slice secret; /* owned, wiped */
     struct access_key_limits limits; /* owned */
-    struct derived derived[DERIVED_PER_KEY];
-    unsigned next; /* the slot to be used again first */
+    struct signing_keys derived;
 };
 
 struct keyring {
@@ -55,15 +45,6 @@ struct keyring *keyring_new(void)
     return ring;
 }
 
-static void forget_derived(struct access_key *key)
-{
-    for (int i = 0; i < DERIVED_PER_KEY; i++) {
-        if (key->derived[i].scope[0])
-            hmac_key_fini(&key->derived[i].key);
-        key->derived[i].scope[0] = '\0';
-    }
-}
-
 static void wipe(struct slice s)
 {
     char *bytes = (char *)(uintptr_t)s.ptr;
@@ -86,7 +67,7 @@ void keyring_free(struct keyring *ring)
     if (ring == NULL)
         return;
     for (size_t i = 0; i < ring->len; i++) {
-        forget_derived(ring->keys[i]);
+        signing_keys_fini(&ring->keys[i]->derived);
         forget_limits(ring->keys[i]);
         wipe(ring->keys[i]->id);
         wipe(ring->keys[i]->secret);
@@ -113,7 +94,7 @@ void keyring_add_limited(struct keyring *ring, struct slice id, struct slice sec
     } else {
         wipe(key->secret);
         key->secret = keep(secret);
-        forget_derived(key);
+        signing_keys_fini(&key->derived);
         forget_limits(key);
     }
     key->limits = (struct access_key_limits){keep(limits->account), keep(limits->queues), keep(limits->actions)};
@@ -139,39 +120,14 @@ struct slice access_key_secret(const struct access_key *key)
     return key->secret;
 }
 
-static void derive(struct derived *d, struct slice secret, struct slice date, struct slice region, struct slice service)
-{
-    unsigned char key[SHA256_BYTES];
-
-    sigv4_derive_key(secret, date, region, service, key);
-    hmac_key_init(&d->key, slice_from((const char *)key, sizeof(key)));
-    explicit_bzero(key, sizeof(key));
-}
-
 const struct hmac_key *keyring_derive(struct keyring *ring, struct slice id, struct slice date, struct slice region, struct slice service,
                                       const struct access_key **found)
 {
     struct access_key *key = find(ring, id);
-    struct buffer scope = {0};
-    struct derived *d = NULL;
 
     *found = key;
     key = key ? key : ring->keys[0];
-    buffer_printf(&scope, "%.*s/%.*s/%.*s", SLICE_ARG(date), SLICE_ARG(region), SLICE_ARG(service));
-    if (scope.len >= SCOPE_TEXT)
-        panic("a scope of %zu bytes was not refused", scope.len);
-    for (int i = 0; i < DERIVED_PER_KEY && d == NULL; i++)
-        if (strcmp(key->derived[i].scope, scope.ptr) == 0)
-            d = &key->derived[i];
-    if (d == NULL) {
-        d = &key->derived[key->next++ % DERIVED_PER_KEY];
-        if (d->scope[0])
-            hmac_key_fini(&d->key);
-        memcpy(d->scope, scope.ptr, scope.len + 1);
-        derive(d, key->secret, date, region, service);
-    }
-    buffer_fini(&scope);
-    return &d->key;
+    return signing_keys_get(&key->derived, key->secret, date, region, service);
 }
 
 /* ---- what a key may be used for ---- */

@@ -196,49 +196,35 @@ void sigv4_derive_key(struct slice secret, struct slice date, struct slice regio
     hmac_sha256(slice_from((const char *)key, SHA256_BYTES), SLICE("aws4_request"), key);
 }
 
-static void wipe(struct buffer *b)
-{
-    if (b->ptr)
-        explicit_bzero(b->ptr, b->cap);
-    buffer_fini(b);
-}
-
-static void forget(struct signing_key *s)
-{
-    if (s->of.ptr)
-        hmac_key_fini(&s->key);
-    wipe(&s->of);
-}
-
 void signing_keys_fini(struct signing_keys *k)
 {
-    for (size_t i = 0; i < SIGNING_KEYS_KEPT; i++)
-        forget(&k->kept[i]);
-    wipe(&k->wanted);
+    for (int i = 0; i < SIGNING_KEYS_KEPT; i++) {
+        if (k->kept[i].scope)
+            hmac_key_fini(&k->kept[i].key);
+        free(k->kept[i].scope);
+    }
     *k = (struct signing_keys){0};
 }
 
-/* Borrowed until the next call. */
-static const struct hmac_key *signing_keys_get(struct signing_keys *k, struct slice secret, struct slice date, struct slice region, struct slice service)
+const struct hmac_key *signing_keys_get(struct signing_keys *k, struct slice secret, struct slice date, struct slice region, struct slice service)
 {
-    const struct slice parts[] = {secret, date, region, service};
     unsigned char key[SHA256_BYTES];
-    struct signing_key *s;
+    struct buffer scope = {0};
+    struct signing_key *s = NULL;
 
-    buffer_reset(&k->wanted);
-    buffer_reserve(&k->wanted, secret.len + date.len + region.len + service.len + 4); /* growing would leave copies behind */
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        buffer_append(&k->wanted, parts[i]);
-        buffer_append_byte(&k->wanted, '\0');
+    buffer_printf(&scope, "%.*s/%.*s/%.*s", SLICE_ARG(date), SLICE_ARG(region), SLICE_ARG(service));
+    for (int i = 0; i < SIGNING_KEYS_KEPT && s == NULL; i++)
+        if (text_equal(k->kept[i].scope, scope.ptr))
+            s = &k->kept[i];
+    if (s) {
+        buffer_fini(&scope);
+        return &s->key;
     }
-    for (size_t i = 0; i < SIGNING_KEYS_KEPT; i++)
-        if (k->kept[i].of.ptr && slice_equal(buffer_slice(&k->kept[i].of), buffer_slice(&k->wanted)))
-            return &k->kept[i].key;
-    s = &k->kept[k->next];
-    k->next = (k->next + 1) % SIGNING_KEYS_KEPT;
-    forget(s);
-    s->of = k->wanted;
-    k->wanted = (struct buffer){0};
+    s = &k->kept[k->next++ % SIGNING_KEYS_KEPT];
+    if (s->scope)
+        hmac_key_fini(&s->key);
+    free(s->scope);
+    s->scope = buffer_take(&scope);
     sigv4_derive_key(secret, date, region, service, key);
     hmac_key_init(&s->key, slice_from((const char *)key, sizeof(key)));
     explicit_bzero(key, sizeof(key));

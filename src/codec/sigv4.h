@@ -40,21 +40,23 @@ void sigv4_canonical_request(struct buffer *out, const struct sigv4_request *req
 /* Appends the string to sign. stamp: "20260131T123456Z"; scope: "20260131/eu-west-1/sqs/aws4_request". */
 void sigv4_string_to_sign(struct buffer *out, struct slice stamp, struct slice scope, struct slice canonical_request);
 
-/* The signing keys of late, for whoever signs often: deriving one costs four HMACs, more than all else of a small request's signature. Zeroed: none yet.
- * Holds secrets, and wipes them. */
-#define SIGNING_KEYS_KEPT 4
+/* The signing keys of one secret: deriving one costs four HMACs, more than all else of a small request's signature, so those of late are kept. Zeroed: none
+ * yet. They belong to the secret, and go with it. */
+#define SIGNING_KEYS_KEPT 4 /* who signs names one region; more than these only cost themselves the derivation */
 struct signing_keys {
     struct signing_key {
-        struct buffer of; /* secret, date, region, service */
+        char *scope; /* "20260131/eu-west-1/sqs"; NULL: unused */
         struct hmac_key key;
     } kept[SIGNING_KEYS_KEPT];
-    size_t next; /* the oldest one, which goes first */
-    struct buffer wanted;
+    unsigned next; /* the slot to be used again first */
 };
+/* The key of a date ("20260131"), region and service, ready to sign with. Borrowed until the next call. */
+const struct hmac_key *signing_keys_get(struct signing_keys *k, struct slice secret, struct slice date, struct slice region, struct slice service);
+/* Wipes them; *k is empty afterwards. */
 void signing_keys_fini(struct signing_keys *k);
 
 /* Signs: appends to `out` the value of the Authorization header. The request's headers must already hold host and x-amz-date (and
- * x-amz-security-token when there is one); every header given is signed. now_ms decides the scope's date. */
+ * x-amz-security-token when there is one); every header given is signed. now_ms decides the scope's date. `kept`: those of this secret. */
 void sigv4_sign(struct buffer *out, const struct sigv4_request *request, const struct sigv4_keys *keys, struct slice region,
                 struct slice service, int64_t now_ms, struct signing_keys *kept);
 /* Writes "20260131T123456Z" and its NUL. */

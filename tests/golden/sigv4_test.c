@@ -62,7 +62,7 @@ static void check(const char *name, const char *stage, struct buffer *found, str
     buffer_reset(found);
 }
 
-static struct signing_keys signing_keys; /* those of SQS and of S3, by turns */
+static struct signing_keys signing_keys; /* of the one secret: for SQS and S3, by turns */
 
 static void check_case(const char *name)
 {

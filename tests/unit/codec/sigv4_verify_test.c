@@ -25,14 +25,14 @@ struct sent {
     struct slice region; /* that the verifier wants; absent: any */
 };
 
-static struct signing_keys signing_keys; /* of all that is signed here */
+static struct signing_keys of_known; /* the signing keys of `known` */
 
 static void add(struct sent *s, const char *name, struct slice value)
 {
     s->headers[s->request.header_count++] = (struct header){slice_text(name), value};
 }
 
-static void sign(struct sent *s, const struct sigv4_keys *keys, const char *region, const char *service, int64_t at_ms)
+static void sign_with(struct sent *s, const struct sigv4_keys *keys, struct signing_keys *kept, const char *region, const char *service, int64_t at_ms)
 {
     *s = (struct sent){.now_ms = NOW_MS};
     s->request = (struct sigv4_request){.method = SLICE("POST"), .path = SLICE("/"), .query = SLICE(""), .body = SLICE("{\"QueueUrl\":\"q\"}"),
@@ -41,8 +41,16 @@ static void sign(struct sent *s, const struct sigv4_keys *keys, const char *regi
     add(s, "Host", SLICE("127.0.0.1:9324"));
     add(s, "X-Amz-Target", SLICE("AmazonSQS.ReceiveMessage"));
     add(s, "X-Amz-Date", slice_from(s->stamp, 16));
-    sigv4_sign(&s->authorization, &s->request, keys, slice_text(region), slice_text(service), at_ms, &signing_keys);
+    sigv4_sign(&s->authorization, &s->request, keys, slice_text(region), slice_text(service), at_ms, kept);
     add(s, "Authorization", buffer_slice(&s->authorization));
+}
+
+static void sign(struct sent *s, const struct sigv4_keys *keys, const char *region, const char *service, int64_t at_ms)
+{
+    struct signing_keys fresh = {0};
+
+    sign_with(s, keys, &fresh, region, service, at_ms);
+    signing_keys_fini(&fresh);
 }
 
 static enum sigv4_refusal verify(struct sent *s, struct buffer *text)
@@ -156,7 +164,7 @@ static void unsigned_payload(struct sent *s)
     s->request.header_count--;
     add(s, "X-Amz-Content-Sha256", SLICE("UNSIGNED-PAYLOAD"));
     buffer_reset(&s->authorization);
-    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS, &signing_keys);
+    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS, &of_known);
     add(s, "Authorization", buffer_slice(&s->authorization));
 }
 
@@ -208,7 +216,7 @@ static void streaming(struct sent *s)
     s->request.header_count--;
     add(s, "X-Amz-Content-Sha256", SLICE("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
     buffer_reset(&s->authorization);
-    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS, &signing_keys);
+    sigv4_sign(&s->authorization, &s->request, &known, SLICE("eu-west-1"), SLICE("sqs"), NOW_MS, &of_known);
     add(s, "Authorization", buffer_slice(&s->authorization));
 }
 
@@ -442,6 +450,7 @@ static void signing_keys_that_are_kept_are_told_apart(void **state)
 {
     const struct sigv4_keys keys[] = {{SLICE("AKIDONE"), SLICE("secret"), {NULL, 0}}, {SLICE("AKIDTWO"), SLICE("another"), {NULL, 0}}};
     static const char *const regions[] = {"eu-west-1", "us-east-1", "eu-central-1"};
+    struct signing_keys kept[2] = {{.next = 0}};
     struct keyring *ring = keyring_new();
 
     (void)state;
@@ -455,14 +464,45 @@ static void signing_keys_that_are_kept_are_told_apart(void **state)
         const struct access_key *key;
         struct sent s;
 
-        sign(&s, by, region, "sqs", at_ms);
+        sign_with(&s, by, &kept[round % 2], region, "sqs", at_ms);
         if (sigv4_verify(ring, &s.request, slice_text(region), SLICE("sqs"), at_ms, &key, &text) != SIGV4_OK)
             fail_msg("round %d: %s", round, text.ptr);
         assert_true(slice_equal(access_key_id(key), by->access_key_id));
         buffer_fini(&s.authorization);
         buffer_fini(&text);
     }
+    for (int i = 0; i < 2; i++)
+        signing_keys_fini(&kept[i]);
     keyring_free(ring);
+}
+
+/* Against the derivation itself, which the golden cases check: more scopes than are kept, each again when it has gone. */
+static void a_kept_signing_key_is_the_one_that_would_be_derived(void **state)
+{
+    static const char *const dates[] = {"20260131", "20260201"};
+    static const char *const regions[] = {"eu-west-1", "us-east-1", "eu-central-1"};
+    static const char *const services[] = {"sqs", "s3"};
+    struct slice secret = SLICE("secret");
+    struct signing_keys kept = {.next = 0};
+
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        int pick = round * 7 % 11 % 6; /* in an order of its own; now and then the same twice */
+        struct slice date = slice_text(dates[(pick + round / 50) % 2]);
+        struct slice region = slice_text(regions[pick / 2]);
+        struct slice service = slice_text(services[round / 3 % 2]);
+        unsigned char derived[SHA256_BYTES];
+        unsigned char want[SHA256_BYTES];
+        unsigned char found[SHA256_BYTES];
+
+        sigv4_derive_key(secret, date, region, service, derived);
+        hmac_sha256(slice_from((const char *)derived, sizeof(derived)), SLICE("text"), want);
+        hmac_key_sign(signing_keys_get(&kept, secret, date, region, service), SLICE("text"), found);
+        if (memcmp(want, found, sizeof(want)) != 0)
+            fail_msg("round %d: another key than that of %.*s/%.*s/%.*s", round, SLICE_ARG(date), SLICE_ARG(region), SLICE_ARG(service));
+    }
+    signing_keys_fini(&kept);
+    assert_null(kept.kept[0].scope);
 }
 
 static void an_unknown_key_takes_as_long_as_a_known_one(void **state)
@@ -489,7 +529,7 @@ static void an_unknown_key_takes_as_long_as_a_known_one(void **state)
 
 static int signing_keys_teardown(void **state)
 {
-    signing_keys_fini(&signing_keys);
+    signing_keys_fini(&of_known);
     return digests_teardown(state);
 }
 
@@ -504,6 +544,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_changed_byte_of_an_authorization_is_refused),
         cmocka_unit_test(a_later_secret_of_a_key_counts),
         cmocka_unit_test(signing_keys_that_are_kept_are_told_apart),
+        cmocka_unit_test(a_kept_signing_key_is_the_one_that_would_be_derived),
         cmocka_unit_test(an_unknown_key_takes_as_long_as_a_known_one),
     };
 
