@@ -47,8 +47,8 @@ enum patience {
 
 static const unsigned patience_factors[PATIENCE_COUNT] = {[FOR_A_REQUEST] = 2, [FOR_THE_REST] = 1, [FOR_ITS_READING] = 5}; /* of request_timeout_s */
 #define GOODBYE_MS 100
-#define GREETING_RUNS 2     /* of MHD_run that bring nothing, while somebody greets */
-#define ANSWER_RUNS 64      /* and while answers leave: each takes 16 KiB of one, and tells nobody */
+#define RUNS_AT_ONCE 64     /* of MHD_run: all else waits for them. Over TLS one may take in a byte, or send 16 KiB of an answer */
+#define GREETING_RUNS 2     /* that bring nothing, while somebody greets and no answer leaves (a part of one that does is told to nobody) */
 #define GREETING_WAIT_MS 10
 
 struct peer {
@@ -69,7 +69,6 @@ struct http_exchange {
     bool begun;     /* MHD has called for it */
     uint64_t turn;  /* when it was handed over */
     bool suspended;
-    bool watched;
     const char *uri_at; /* where it was received */
     char *uri;      /* as sent */
     struct buffer body;
@@ -217,13 +216,6 @@ static void *exchange_new(void *context, const char *uri, struct MHD_Connection 
     return x;
 }
 
-static void unwatch(struct http_exchange *x)
-{
-    if (x->watched)
-        loop_unwatch(x->server->loop, &x->watch);
-    x->watched = false;
-}
-
 static void open_remove(struct http_exchange *x)
 {
     struct http_server *s = x->server;
@@ -235,7 +227,7 @@ static void open_remove(struct http_exchange *x)
     if (x->next)
         x->next->previous = x->previous;
     s->open_count--;
-    unwatch(x);
+    loop_unwatch(s->loop, &x->watch);
 }
 
 static void open_add(struct http_exchange *x)
@@ -677,13 +669,12 @@ void http_server_serve(struct http_server *s, const struct http_handlers *handle
 /* Begins to watch the clients of requests that a commit has not answered. */
 static void watch_open(struct http_server *s)
 {
-    for (struct http_exchange *x = s->open; x && !x->watched; x = x->next) { /* newest first: those behind are watched already */
+    for (struct http_exchange *x = s->open; x && !x->watch.watched; x = x->next) { /* newest first: those behind are watched already */
         if (!x->suspended)
             continue;
         x->watch = (struct watch){.fd = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
                                   .ready = client_gone, .context = x};
         loop_watch(s->loop, &x->watch, EPOLLRDHUP);
-        x->watched = true;
     }
 }
 
@@ -692,7 +683,7 @@ static void watch_open(struct http_server *s)
 static bool runs_in_vain(struct http_server *s, uint64_t before, int *vain)
 {
     *vain = s->steps == before ? *vain + 1 : 0;
-    return s->greeting > 0 && *vain >= (s->answering > 0 ? ANSWER_RUNS : GREETING_RUNS);
+    return s->greeting > 0 && *vain >= (s->answering > 0 ? RUNS_AT_ONCE : GREETING_RUNS);
 }
 
 int64_t http_server_prepare(struct http_server *s)
@@ -709,11 +700,13 @@ int64_t http_server_prepare(struct http_server *s)
         MHD_run(s->daemon);
     }
     watch_open(s);
-    while (MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
+    for (int runs = 0; MHD_get_timeout(s->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0; runs++) {
         uint64_t before = s->steps;
 
+        if (runs == RUNS_AT_ONCE)
+            return 0;
         MHD_run(s->daemon); /* something is ready that its edge-triggered epoll will not tell of again */
-        if (s->open && !s->open->watched)
+        if (s->open && !s->open->watch.watched)
             return 0; /* requests came: they are to be committed first */
         if (runs_in_vain(s, before, &vain)) {
             timeout_ms = GREETING_WAIT_MS;

@@ -51,8 +51,9 @@ void loop_watch(struct loop *l, struct watch *w, uint32_t events)
 
 void loop_unwatch(struct loop *l, struct watch *w)
 {
-    if (w->watched)
-        epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL); /* closed already: then there is nothing to remove */
+    if (!w->watched)
+        return;
+    epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL); /* closed already: then there is nothing to remove */
     w->watched = false;
     for (int i = l->at; i < l->count; i++)
         if (l->events[i].data.ptr == w)

@@ -18,7 +18,7 @@ struct watch {
     int fd;
     void (*ready)(struct watch *w, uint32_t events);
     void *context;
-    bool watched; /* the loop's */
+    bool watched; /* by the loop, which sets it */
 };
 
 struct loop *loop_new(struct error *err);
