@@ -21,7 +21,7 @@ import time
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from rig import BUILD, REGION, Bridge, Server, free_port, wait_until  # noqa: E402
+from rig import BUILD, REGION, Bridge, Server, cpu_seconds, free_port, wait_until  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 DIRECTORY = BUILD / "bench"
@@ -29,7 +29,6 @@ PACKAGES = BUILD / "bench-packages"  # of peers; kept
 LIMIT = BUILD / "tests/bench/limit"
 SQS_LOAD = BUILD / "tests/bench/sqs_load"
 ARN = f"arn:aws:dynamodb:{REGION}:000000000000:table/bench/stream/2026-01-01T00:00:00.000"
-TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 SHARDS = 64  # the bridge reads a shard five times a second at most, as AWS asks for
 PAGE = 1000
 CONNECTIONS = (1, 4, 16, 64)
@@ -180,11 +179,6 @@ class FakeAws(socketserver.ThreadingTCPServer):
 
 # ---- measuring ----
 
-def cpu_us(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_US
-
-
 def memory_kib(pid, what):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(what + ":"):
@@ -197,7 +191,7 @@ class Mark:
 
     def __init__(self, pid):
         self.at = time.monotonic()
-        self.cpu_us = cpu_us(pid)
+        self.cpu_us = cpu_seconds(pid) * 1e6
 
     def since(self, earlier, count):
         seconds = self.at - earlier.at

@@ -20,11 +20,10 @@ import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from rig import BUILD, KEY, REGION, Bridge, wait_until  # noqa: E402
+from rig import BUILD, KEY, REGION, Bridge, cpu_seconds, wait_until  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 DIRECTORY = BUILD / "bench-send"
-TICK = os.sysconf("SC_CLK_TCK")
 UNVERIFIED = ssl._create_unverified_context()
 PLANS = {"quick": (1, 8_000, 4_000, 19_200), "normal": (3, 64_000, 8_000, 1_000_000), "full": (5, 64_000, 16_000, 1_000_000)}
 # name: shards, queues, TLS
@@ -32,11 +31,6 @@ RUNS = {"1 shard, 1 queue": (1, 1, False), "4 shards, 1 queue": (4, 1, False), "
         "16 shards, 1 queue, TLS": (16, 1, True), "16 shards, 4 queues": (16, 4, False), "16 shards, 4 queues, TLS": (16, 4, True)}
 PEERS = {"boto3 loop": [sys.executable, HERE / "peer_boto3.py"], "JavaScript loop": ["node", HERE / "peer_javascript.mjs"]}
 CAMEL = ["java", "-cp", f"{BUILD / 'camel'}:{BUILD / 'camel/lib/*'}", "CamelPeer"]
-
-
-def cpu_of(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def memory_kib(pid, field):
@@ -102,9 +96,9 @@ def ours(shards, queues, tls, records):
     try:
         bridge.start()
         pid = bridge.server.process.pid
-        began, cpu = time.monotonic(), cpu_of(pid)
+        began, cpu = time.monotonic(), cpu_seconds(pid)
         wait_until("all sent", lambda: time.sleep(0.02) or world.arrived() >= records * queues, 300, bridge.server.process)
-        seconds, used = time.monotonic() - began, cpu_of(pid) - cpu
+        seconds, used = time.monotonic() - began, cpu_seconds(pid) - cpu
         return {"per_second": records / seconds, "cpu_us": used / records * 1e6, "peak_kib": memory_kib(pid, "VmHWM")}
     finally:
         bridge.stop()

@@ -17,7 +17,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
-from rig import BINARY, REGION, Bridge, wait_until
+from rig import BINARY, REGION, Bridge, cpu_seconds, wait_until
 from test_tls import make_certificate
 
 KIB, MIB = 1024, 1024 * 1024
@@ -101,12 +101,6 @@ def bridge(make_bridge):
 def memory_kib(bridge):
     with open(f"/proc/{bridge.server.process.pid}/status") as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
-
-
-def cpu_s(bridge):
-    with open(f"/proc/{bridge.server.process.pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def open_connections(bridge):
@@ -418,9 +412,9 @@ def test_ten_thousand_idle_long_polls_are_cheap(make_bridge):
     with contextlib.ExitStack() as stack:
         sockets = connect_all(stack, bridge, count, poll)
         wait_until("all wait", lambda: f'requests_total{{operation="ReceiveMessage"}} {count}\n' in bridge.admin("/metrics")[1], 15)
-        began, used = time.monotonic(), cpu_s(bridge)
+        began, used = time.monotonic(), cpu_seconds(bridge.server.process.pid)
         time.sleep(4)  # this is what is measured
-        share = (cpu_s(bridge) - used) / (time.monotonic() - began)
+        share = (cpu_seconds(bridge.server.process.pid) - used) / (time.monotonic() - began)
         each = (memory_kib(bridge) - before) / count
         print(f"{count} idle long polls: {each:.1f} KiB each, {share:.1%} of a processor")
         assert SLOW or (each < 16 and share < 0.02)
@@ -559,11 +553,11 @@ def test_a_refusal_costs_little(shared):
     }
     before = memory_kib(shared)
     for what, request in costly.items():
-        used = cpu_s(shared)
+        used = cpu_seconds(shared.server.process.pid)
         for _ in range(20):
             status, heard = ask(request)
             assert status in (400, 403) and b"QueueUrl" not in heard, (what, heard)
-        used = cpu_s(shared) - used
+        used = cpu_seconds(shared.server.process.pid) - used
         print(f"20 refusals of {what}: {used:.2f} s")
         assert SLOW or used < 0.3, what
     assert SLOW or memory_kib(shared) - before < 10 * KIB

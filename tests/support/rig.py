@@ -37,6 +37,12 @@ def wait_until(what, condition, seconds=20.0, process=None):
         time.sleep(0.01)
 
 
+def cpu_seconds(pid):
+    """User's and system's, since the process began."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def answers(url):
     try:
         with urllib.request.urlopen(url, timeout=2):
