@@ -53,7 +53,7 @@ void http_client_free(struct http_client *c);
 void http_client_start(struct http_client *c, const struct http_call *call);
 /* A call that is not made: `done` is told why (copied), inside loop_wait. */
 void http_client_withhold(struct http_client *c, uint64_t token, const char *failure);
-/* The CA certificates to trust instead of the system's, for calls started from now on. NULL: the system's. Copied. */
+/* The CA certificates to trust instead of the system's; before the first call. NULL: the system's. Copied. */
 void http_client_set_ca_bundle(struct http_client *c, const char *path);
 /* Calls under way. */
 size_t http_client_active(const struct http_client *c);
