@@ -104,7 +104,7 @@ enum s2q_log_level { S2Q_LOG_DEBUG, S2Q_LOG_INFO, S2Q_LOG_WARNING, S2Q_LOG_ERROR
 /* S2Q_OPTIONS_INIT is every default but for handler, and queue_url or queue_name. Texts are copied by s2q_consumer_new. */
 struct s2q_options {
     size_t size; /* sizeof(struct s2q_options): a newer library knows an older caller by it */
-    const char *queue_url;         /* plain http only to loopback, here and in the next */
+    const char *queue_url;         /* plain http only to loopback, here and in the next, unless plain_http_beyond_loopback allows it */
     const char *endpoint_url;      /* the server, if queue_url does not say how to reach it (a VPC endpoint, a proxy); NULL: queue_url's */
     const char *region;            /* NULL: the URL's, if it is Amazon's own; AWS_REGION, AWS_DEFAULT_REGION, the profile's */
     const char *access_key_id;     /* NULL: environment, profile, container, instance, as the AWS command line */
@@ -131,8 +131,10 @@ struct s2q_options {
     /* It stops when everything is settled and the queue gave no message for so many seconds (20 at most); 0: it does not. Messages that are hidden, by this
      * consumer's failures or by others, are not waited for. */
     unsigned stop_when_empty_s;
+    int plain_http_beyond_loopback; /* not 0: a server on another machine may be reached without TLS: what is sent can be read on the way, and nothing says
+                                     * that the server is the one meant. Never Amazon's own */
 };
-#define S2Q_OPTIONS_INIT {sizeof(struct s2q_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define S2Q_OPTIONS_INIT {sizeof(struct s2q_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* What became of messages, each counted once for each time that the handler was called with it. done and dead_lettered messages that are not deleted may come
  * again. */

@@ -234,6 +234,7 @@ static int run(struct invocation *in)
 
         for (size_t i = 0; i < config.queue_count; i++)
             look_at_filter(&config.queues[i], &warnings);
+        config_duplicate_warnings(&config, &warnings);
         invocation_warnings(in, &config, &warnings);
         status = (offline || reach(&config, &problems)) && good ? 0 : status;
     }

@@ -354,7 +354,7 @@ static bool find_queue(const struct invocation *in, const struct config *config,
     o->endpoint_url = own->endpoint_url;
     o->region = o->region ? o->region : config->region ? config->region : region_find(profile, environment_lookup);
     o->region = o->region ? o->region : "us-east-1"; /* as the process does */
-    o->ca_bundle = environment_lookup("AWS_CA_BUNDLE") ? NULL : config->tls_certificate;
+    o->ca_bundle = environment_lookup("AWS_CA_BUNDLE") ? NULL : own->certificate;
     if (invocation_flag(in, "profile", 0)) /* whoever says it wants it */
         return true;
     if (!own_queue_find_key(own, config, err))
@@ -394,6 +394,7 @@ static int consume(const struct invocation *in, const struct config *config, con
     int status;
 
     o->region = invocation_flag(in, "region", 0); /* else the library finds it */
+    o->plain_http_beyond_loopback = config->plain_http_beyond_loopback;
     if (dead)
         *(strstr(dead, "://") ? &o->dead_letter_queue_url : &o->dead_letter_queue_name) = dead;
     c->give_up = dead != NULL;

@@ -476,7 +476,7 @@ static int print_moved(const struct moving *m, const char *done, size_t supersed
         print_json(out);
     } else {
         printf("%s: %lld%s\n", done, (long long)m->moved,
-               m->moved == 0 && json_array_size(m->not_dead) == 0 ? " (no dead message of this queue is meant)" : "");
+               m->moved == 0 && json_array_size(m->not_dead) == 0 ? " (no dead message of this queue matches)" : "");
         json_array_foreach(m->not_dead, i, id)
             printf("%s is not dead in this queue\n", json_string_value(id));
     }

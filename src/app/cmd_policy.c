@@ -182,7 +182,7 @@ static int print_policy(const struct invocation *in, const struct config *config
 {
     const char *role = invocation_flag(in, "of-role", 0);
     struct error err;
-    struct aws_profile *profile = aws_profile_load(config->profile, environment_lookup, &err);
+    struct aws_profile *profile = config_profile(config, &err);
     const char *region = config->region ? config->region : profile ? region_find(profile, environment_lookup) : NULL;
     json_t *document = NULL;
 

@@ -133,7 +133,8 @@ static int say(const struct invocation *in, const struct choosing *c, int64_t re
     else if (dry_run && (replayed > 0 || c->len == 0))
         printf("would be replayed: %lld of %zu (nothing was changed)\n", (long long)replayed, c->len);
     else if (replayed > 0 || c->len == 0)
-        printf("replayed: %lld of %zu%s\n", (long long)replayed, c->len, c->len == 0 ? " (no record is meant)" : "");
+        printf("replayed: %lld of %zu%s\n", (long long)replayed, c->len,
+               c->len == 0 ? " (no record of this queue matches: `stream2sqs trace KEY` says what the ledger has)" : "");
     if (c->unsettled > 0 && !in->json)
         fprintf(stderr, "stream2sqs replay: of %zu, the queue's own message is not settled yet%s\n", c->unsettled,
                 c->skip_unsettled ? ": skipped" : ", so that they come twice (--skip-unsettled leaves them)");

@@ -647,6 +647,9 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
     }
     if (queues == 0 && p == NULL)
         config_problem(l, "flags", "options of a queue without --queue");
+    if (queues > 1 && l->config->queues[0].address)
+        config_problem(l, "flags", "--address is one queue, and --queue is given %zu times: each record would come there as often; use a configuration file, "
+                       "where each queue has its own", queues);
 }
 
 /* ---- what must hold between options ---- */
@@ -672,6 +675,15 @@ char *config_addresses_path(const struct config *c)
 char *config_control_path(const char *ledger)
 {
     return beside(ledger, "-control");
+}
+
+struct aws_profile *config_profile(const struct config *config, struct error *err)
+{
+    struct aws_profile *profile = aws_profile_load(config->profile, environment_lookup, err);
+
+    if (profile)
+        aws_profile_allow_plain_http(profile, config->plain_http_beyond_loopback);
+    return profile;
 }
 
 bool config_loopback(const char *address)
@@ -860,6 +872,30 @@ static void check(struct loading *l)
     check_targets(l);
     check_beginnings(l);
     check_dead_letter_queues(l);
+}
+
+/* The same queue on the same server, as far as their options say. */
+static bool same_place(const struct config_queue *a, const struct config_queue *b)
+{
+    return a->target == CONFIG_TARGET_SQS && b->target == CONFIG_TARGET_SQS &&
+           text_equal(a->address ? a->address : a->name, b->address ? b->address : b->name) && text_equal(a->endpoint_url, b->endpoint_url) && text_equal(a->region, b->region);
+}
+
+void config_duplicate_warnings(const struct config *config, struct buffer *out)
+{
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        const struct config_pipeline *p = &config->pipelines[i];
+
+        for (size_t k = 0; k < p->queue_count; k++)
+            for (size_t n = 0; n < k; n++) {
+                const struct config_queue *a = find_queue(config, p->queues[n]);
+                const struct config_queue *b = find_queue(config, p->queues[k]);
+
+                if (a && b && same_place(a, b))
+                    buffer_printf(out, "queues \"%s\" and \"%s\" of stream \"%s\" are one queue there (%s): a record that both get comes twice\n", a->name,
+                                  b->name, p->stream, a->address ? a->address : a->name);
+            }
+    }
 }
 
 bool config_needs_sqs(const struct config *config)

@@ -8,6 +8,7 @@
 #ifndef S2Q_APP_CONFIG_H
 #define S2Q_APP_CONFIG_H
 
+#include "aws/profile.h"
 #include "base/buffer.h"
 #include "base/error.h"
 
@@ -84,6 +85,7 @@ struct config {
     int64_t max_connections;
     int64_t max_connections_per_address; /* 0: as `listen` says */
     bool listen_beyond_loopback; /* the explicit yes */
+    bool plain_http_beyond_loopback; /* the same, for where we send to */
     int log_format;              /* enum log_format */
     int log_level;               /* enum log_level */
     struct config_pipeline *pipelines;
@@ -146,6 +148,10 @@ char *config_addresses_path(const struct config *c);
 /* Where a process that has the ledger takes orders: a Unix socket. The caller frees it. */
 char *config_control_path(const char *ledger);
 /* "127.0.0.1:9324", "[::1]:0", "localhost:80": is the host this machine's own? */
+/* Says of queues of one stream that they are one queue on another server: a line each. */
+void config_duplicate_warnings(const struct config *config, struct buffer *out);
+/* The profile that the configuration names, with what the configuration allows; NULL: *err. aws_profile_free. */
+struct aws_profile *config_profile(const struct config *config, struct error *err);
 bool config_loopback(const char *address);
 
 #endif

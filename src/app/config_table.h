@@ -22,6 +22,8 @@
     X(TOP, "admin", ADDRESS, RESTART, struct config, admin, 0, 0, "127.0.0.1:9325", "HOST:PORT", "/metrics, /healthz, /readyz")          \
     X(TOP, "listen_beyond_loopback", BOOL, RESTART, struct config, listen_beyond_loopback, 0, 0, "false", "",                            \
       "allow listen and admin on addresses that other machines reach (with tls_certificate, or TLS in front)")                           \
+    X(TOP, "plain_http_beyond_loopback", BOOL, RESTART, struct config, plain_http_beyond_loopback, 0, 0, "false", "",                    \
+      "allow endpoints that are set (AWS_ENDPOINT_URL and so on) to be plain http on other machines: what is sent can be read on the way")  \
     X(TOP, "tls_certificate", TEXT, RESTART, struct config, tls_certificate, 0, 0, "", "FILE",                                           \
       "TLS for the SQS endpoint: its certificate and those above it (PEM); a reload reads both files again")                                       \
     X(TOP, "tls_key", TEXT, RESTART, struct config, tls_key, 0, 0, "", "FILE", "the certificate's key (PEM, mode 0600)")                 \
@@ -60,7 +62,8 @@
     X(PIPELINE, "role_arn", TEXT, RELOAD, struct config_pipeline, role_arn, 0, 0, "", "ARN",                                             \
       "read the stream in this role, of another account for example")                                                                    \
     X(PIPELINE, "external_id", TEXT, RELOAD, struct config_pipeline, external_id, 0, 0, "", "TEXT", "that the role's trust policy asks for") \
-    X(QUEUE, "name", TEXT, RELOAD, struct config_queue, name, 0, 0, "", "NAME", "the queue; made if missing")                            \
+    X(QUEUE, "name", TEXT, RELOAD, struct config_queue, name, 0, 0, "", "NAME",              \
+      "the queue; made if missing. Of several --queue, the options of a queue are each one's") \
     X(QUEUE, "target", ENUM, RELOAD, struct config_queue, target, 0, 0, "embedded", "embedded|sqs",                                      \
       "embedded: served by this process; sqs: records are sent to Amazon SQS, or another server with its API")                           \
     X(QUEUE, "address", TEXT, RELOAD, struct config_queue, address, 0, 0, "", "NAME|URL|ARN",                                            \

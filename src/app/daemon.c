@@ -10,6 +10,7 @@
 #include "app/destination.h"
 #include "app/notify.h"
 #include "app/room.h"
+#include "aws/ca_bundle.h"
 #include "aws/stream_client.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -346,6 +347,12 @@ static struct credential_provider *provider_of(struct daemon *d, const char *rol
     return role_arn ? credential_set_role(d->credentials, role_arn, external_id) : credential_set_default(d->credentials);
 }
 
+static void say_if_exposed(const struct endpoint *e)
+{
+    if (e->exposed)
+        log_warning("requests go to another machine without TLS: what they hold can be read on the way", LOG_FIELDS(LOG_TEXT("endpoint", e->url)));
+}
+
 static bool find_destinations(struct daemon *d, struct setup *setup, struct error *err)
 {
     const struct config *c = setup->config;
@@ -356,6 +363,8 @@ static bool find_destinations(struct daemon *d, struct setup *setup, struct erro
             continue;
         if (!destination_find(&setup->destinations[i], &c->queues[i], d->region, d->profile, environment_lookup, err))
             return false;
+        say_if_exposed(&setup->destinations[i].endpoint);
+        say_if_exposed(&setup->destinations[i].bucket);
         setup->destinations[i].sqs.credentials = provider_of(d, c->queues[i].role_arn, c->queues[i].external_id);
     }
     return true;
@@ -381,7 +390,7 @@ static bool find_aws(struct daemon *d, struct error *err)
 {
     const char *region;
 
-    d->profile = aws_profile_load(d->config->profile, environment_lookup, err);
+    d->profile = config_profile(d->config, err);
     if (d->profile == NULL)
         return false;
     region = d->config->region ? d->config->region : region_find(d->profile, environment_lookup);
@@ -390,9 +399,13 @@ static bool find_aws(struct daemon *d, struct error *err)
     d->region = region ? region : "us-east-1";
     if (d->config->pipeline_count == 0 && !config_needs_sqs(d->config))
         return true;
-    return ca_bundle_find(&d->ca_bundle, d->profile, environment_lookup, err) && find_credentials(d, err) &&
-           endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) &&
-           endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err);
+    if (!ca_bundle_find(&d->ca_bundle, d->profile, environment_lookup, err) || !find_credentials(d, err) ||
+        !endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) ||
+        !endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err))
+        return false;
+    if (d->config->pipeline_count > 0)
+        say_if_exposed(&d->streams);
+    return true;
 }
 
 static bool load_keys(struct daemon *d, struct error *err)
@@ -764,14 +777,18 @@ static bool make_servers(struct daemon *d, struct error *err)
 static bool write_addresses(struct daemon *d, struct error *err)
 {
     json_t *document = json_pack("{s:i,s:s,s:s}", "pid", (int)getpid(), "sqs", d->sqs_url, "admin", d->admin_url);
+    char *certificate = d->config->tls_certificate ? realpath(d->config->tls_certificate, NULL) : NULL;
     struct buffer temporary = {0};
     bool written;
 
     d->addresses_path = config_addresses_path(d->config);
     buffer_printf(&temporary, "%s.new", d->addresses_path);
+    if (certificate)
+        json_object_set_new(document, "tls_certificate", json_string(certificate));
     written = json_dump_file(document, temporary.ptr, JSON_COMPACT) == 0 && rename(temporary.ptr, d->addresses_path) == 0;
     buffer_fini(&temporary);
     json_decref(document);
+    free(certificate);
     return written || error_set(err, ERROR_SYSTEM, "cannot write %s: %s", d->addresses_path, strerror(errno));
 }
 

@@ -32,13 +32,13 @@ static bool read_arn(struct destination *d, const char *arn, struct error *err)
 }
 
 /* https://sqs.eu-west-1.amazonaws.com/123456789012/orders: the endpoint is what stands before the path. */
-static bool read_url(struct destination *d, const char *url, struct error *err)
+static bool read_url(struct destination *d, const char *url, bool plain_http, struct error *err)
 {
     struct slice rest = slice_text(strstr(url, "://") + 3);
     struct slice host = cut(&rest, '/');
     char *origin = slice_dup(slice_from(url, (size_t)(host.ptr + host.len - url)));
     const char *name = strrchr(url, '/') + 1;
-    bool good = endpoint_from_url(&d->endpoint, origin, "address", err);
+    bool good = endpoint_from_url(&d->endpoint, origin, "address", plain_http, err);
 
     free(origin);
     if (!good)
@@ -52,11 +52,11 @@ static bool read_url(struct destination *d, const char *url, struct error *err)
 }
 
 /* The dead-letter queue of a queue there: a name, URL or ARN, of the same region and server, as SQS has it. */
-static bool find_dead_letters(struct destination *out, const struct config_queue *queue, struct error *err)
+static bool find_dead_letters(struct destination *out, const struct config_queue *queue, bool plain_http, struct error *err)
 {
     const char *address = queue->dead_letter_queue;
     struct destination dead = {0};
-    bool good = strncmp(address, "arn:", 4) == 0 ? read_arn(&dead, address, err) : strstr(address, "://") ? read_url(&dead, address, err) : true;
+    bool good = strncmp(address, "arn:", 4) == 0 ? read_arn(&dead, address, err) : strstr(address, "://") ? read_url(&dead, address, plain_http, err) : true;
 
     if (good && dead.region && strcmp(dead.region, out->region) != 0)
         good = error_set(err, ERROR_CONFIG, "its dead_letter_queue is in another region: %s", address);
@@ -76,7 +76,7 @@ static bool find_bucket(struct destination *out, const struct config_queue *queu
     bool good;
 
     out->s3_region = memory_strdup(queue->s3_region ? queue->s3_region : out->region);
-    good = (queue->s3_endpoint_url ? endpoint_from_url(&s3, queue->s3_endpoint_url, "s3_endpoint_url", err)
+    good = (queue->s3_endpoint_url ? endpoint_from_url(&s3, queue->s3_endpoint_url, "s3_endpoint_url", aws_profile_plain_http(profile), err)
                                    : endpoint_find(&s3, AWS_S3, out->s3_region, profile, lookup, err)) &&
            endpoint_of_bucket(&out->bucket, &s3, queue->s3_bucket, (enum bucket_addressing)queue->s3_addressing, err);
     endpoint_fini(&s3);
@@ -87,10 +87,11 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
                       const char *(*lookup)(const char *), struct error *err)
 {
     const char *address = queue->address ? queue->address : queue->name;
+    bool plain_http = aws_profile_plain_http(profile);
     struct buffer server = {0};
 
     *out = (struct destination){0};
-    if (strncmp(address, "arn:", 4) == 0 ? !read_arn(out, address, err) : strstr(address, "://") ? !read_url(out, address, err) : false)
+    if (strncmp(address, "arn:", 4) == 0 ? !read_arn(out, address, err) : strstr(address, "://") ? !read_url(out, address, plain_http, err) : false)
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     if (out->name == NULL)
         out->name = memory_strdup(address);
@@ -100,7 +101,7 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
     }
     if (queue->endpoint_url) {
         endpoint_fini(&out->endpoint);
-        if (!endpoint_from_url(&out->endpoint, queue->endpoint_url, "endpoint_url", err))
+        if (!endpoint_from_url(&out->endpoint, queue->endpoint_url, "endpoint_url", plain_http, err))
             return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     } else if (out->endpoint.url == NULL && !endpoint_find(&out->endpoint, AWS_SQS, out->region, profile, lookup, err)) {
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
@@ -111,7 +112,7 @@ bool destination_find(struct destination *out, const struct config_queue *queue,
                                       .fifo = slice_ends_with(slice_text(out->name), SLICE(".fifo"))};
     if (queue->oversize == CONFIG_OVERSIZE_S3 && !find_bucket(out, queue, profile, lookup, err))
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
-    if (queue->dead_letter_queue && !find_dead_letters(out, queue, err))
+    if (queue->dead_letter_queue && !find_dead_letters(out, queue, plain_http, err))
         return error_prefix(err, "queue \"%s\", at %s", queue->name, queue->where);
     out->pump.dead_letter_name = out->dead.name;
     out->pump.dead_letter_url = out->dead.url;

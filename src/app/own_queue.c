@@ -8,27 +8,23 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- where ---- */
 
-/* "http://127.0.0.1:9324", as the process has written it down; NULL: none did. The caller frees it. */
-static char *address_of(const struct config *config)
+/* What the process has written down when it was ready; NULL: none did. */
+static json_t *addresses_of(const struct config *config)
 {
     char *path = config_addresses_path(config);
     json_t *document = json_load_file(path, 0, NULL);
-    const char *url;
-    char *found;
 
-    url = text_of(document, "sqs");
-    found = url[0] ? memory_strdup(url) : NULL;
-    json_decref(document);
     free(path);
-    return found;
+    return document;
 }
 
 static bool is_under(const char *url, const char *origin)
 {
-    size_t len = origin ? strlen(origin) : 0;
+    size_t len = strlen(origin);
 
     return len > 0 && strncmp(url, origin, len) == 0 && url[len] == '/';
 }
@@ -69,16 +65,21 @@ static char *ask_url(const struct config *config, const char *name, struct error
 
 bool own_queue_find(struct own_queue *out, const struct config *config, const char *queue, struct error *err)
 {
-    *out = (struct own_queue){0};
-    if (strstr(queue, "://")) {
-        char *address = address_of(config);
+    json_t *addresses;
 
-        out->url = is_under(queue, address) ? memory_strdup(queue) : NULL;
-        free(address);
-    } else if ((out->url = ask_url(config, queue, err)) == NULL) {
+    *out = (struct own_queue){0};
+    if (strstr(queue, "://") == NULL && (out->url = ask_url(config, queue, err)) == NULL)
         return false;
+    addresses = addresses_of(config);
+    if (out->url == NULL && is_under(queue, text_of(addresses, "sqs")))
+        out->url = memory_strdup(queue);
+    if (out->url) {
+        const char *certificate = text_of(addresses, "tls_certificate");
+
+        out->endpoint_url = loopback_of(out->url);
+        out->certificate = certificate[0] && access(certificate, R_OK) == 0 ? memory_strdup(certificate) : NULL;
     }
-    out->endpoint_url = out->url ? loopback_of(out->url) : NULL;
+    json_decref(addresses);
     return true;
 }
 
@@ -120,6 +121,7 @@ void own_queue_fini(struct own_queue *q)
 {
     free(q->url);
     free(q->endpoint_url);
+    free(q->certificate);
     secret_free(q->access_key_id);
     secret_free(q->secret);
     *q = (struct own_queue){0};

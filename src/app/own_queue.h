@@ -10,6 +10,7 @@
 struct own_queue {
     char *url;           /* NULL: it is no queue of that process */
     char *endpoint_url;  /* where it is reached, when it listens on every address; NULL: as the URL says */
+    char *certificate;   /* the file of the one that it shows; NULL: no TLS, or the file cannot be read from here */
     char *access_key_id; /* wiped with the secret */
     char *secret;
 };

@@ -2,6 +2,7 @@
 #include "app/reach.h"
 
 #include "app/destination.h"
+#include "aws/ca_bundle.h"
 #include "aws/sqs_client.h"
 #include "aws/stream_client.h"
 #include "base/clock.h"
@@ -230,7 +231,7 @@ bool reach(const struct config *config, struct buffer *problems)
     if (config->pipeline_count == 0 && !config_needs_sqs(config))
         return true;
     digest_init();
-    profile = aws_profile_load(config->profile, environment_lookup, &err);
+    profile = config_profile(config, &err);
     if (profile == NULL || !ask_with_credentials(config, profile, problems, &err))
         buffer_printf(problems, "aws: %s\n", err.text);
     aws_profile_free(profile);

@@ -103,7 +103,23 @@ static bool host_valid(struct slice authority)
     return authority.len > 0;
 }
 
-bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err)
+static bool is_below(struct slice host, const char *domain)
+{
+    size_t len = domain ? strlen(domain) : host.len;
+
+    return host.len > len && host.ptr[host.len - len - 1] == '.' && strncasecmp(host.ptr + host.len - len, domain, len) == 0;
+}
+
+/* Amazon's own hosts have https, whatever is allowed elsewhere. */
+static bool is_amazons(struct slice host)
+{
+    for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++)
+        if (is_below(host, partitions[i].suffix) || is_below(host, partitions[i].dual_suffix))
+            return true;
+    return false;
+}
+
+bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, bool plain_http, struct error *err)
 {
     bool https = strncmp(url, "https://", 8) == 0;
     bool http = strncmp(url, "http://", 7) == 0;
@@ -114,8 +130,11 @@ bool endpoint_from_url(struct endpoint *out, const char *url, const char *source
 
     if ((!http && !https) || !host_valid(authority) || strpbrk(rest.ptr, "?# "))
         return error_set(err, ERROR_CONFIG, "%s: \"%s\" is no endpoint: give a URL such as http://127.0.0.1:8000", source, url);
-    if (http && !loopback(bare_host(authority)))
-        return error_set(err, ERROR_CONFIG, "%s: %s is not encrypted, and not on this machine: use https", source, url);
+    if (http && is_amazons(bare_host(authority)))
+        return error_set(err, ERROR_CONFIG, "%s: %s is not encrypted: use https", source, url);
+    if (http && !plain_http && !loopback(bare_host(authority)))
+        return error_set(err, ERROR_CONFIG, "%s: %s is not encrypted, and not on this machine: use https, or say plain_http_beyond_loopback: true if the "
+                         "network between is your own", source, url);
     while (len > 0 && url[len - 1] == '/')
         len--;
     *out = (struct endpoint){.url = slice_dup(slice_from(url, len))};
@@ -123,6 +142,7 @@ bool endpoint_from_url(struct endpoint *out, const char *url, const char *source
         authority.len -= default_port.len;
     out->host = slice_dup(authority);
     out->custom = true;
+    out->exposed = http && !loopback(bare_host(authority));
     return true;
 }
 
@@ -218,7 +238,7 @@ bool endpoint_find(struct endpoint *out, enum aws_service service, const char *r
     if (url && (fips || dual))
         return error_set(err, ERROR_CONFIG, "%s and %s: an address that is set has no %s form; take one of the two away", source,
                          fips ? "use_fips_endpoint" : "use_dualstack_endpoint", fips ? "FIPS" : "dual-stack");
-    return url ? endpoint_from_url(out, url, source, err) : own_address(out, service, region, fips, dual, err);
+    return url ? endpoint_from_url(out, url, source, aws_profile_plain_http(profile), err) : own_address(out, service, region, fips, dual, err);
 }
 
 /* Is it one label of a host? (Those that begin or end with a hyphen are older than today's rules for names.) */
@@ -239,7 +259,7 @@ bool endpoint_of_bucket(struct endpoint *out, const struct endpoint *s3, const c
     const char *authority = strstr(s3->url, "://") + 3;
     struct buffer text = {0};
 
-    *out = (struct endpoint){.custom = s3->custom};
+    *out = (struct endpoint){.custom = s3->custom, .exposed = s3->exposed};
     if (is && !can)
         return error_set(err, ERROR_CONFIG, "the bucket \"%s\" cannot be a part of the host %s (%s): say s3_addressing: path", bucket, s3->host,
                          number ? "an address has no names below it" : "TLS certificates cover one label");
@@ -280,14 +300,4 @@ void endpoint_fini(struct endpoint *e)
     free(e->url);
     free(e->host);
     *e = (struct endpoint){0};
-}
-
-bool ca_bundle_find(const char **out, const struct aws_profile *profile, const char *(*lookup)(const char *), struct error *err)
-{
-    const char *given = lookup("AWS_CA_BUNDLE");
-
-    *out = given ? given : aws_profile_get(profile, NULL, "ca_bundle");
-    if (*out == NULL || access(*out, R_OK) == 0)
-        return true;
-    return error_set(err, ERROR_CONFIG, "cannot read %s, which %s names: %s", *out, given ? "AWS_CA_BUNDLE" : "the profile's ca_bundle", strerror(errno));
 }

@@ -20,13 +20,15 @@ struct endpoint {
     char *url;  /* "https://streams.dynamodb.eu-west-1.amazonaws.com", no trailing slash; a path in the URL is kept */
     char *host; /* for the Host header, with the port when it is not the scheme's own */
     bool custom; /* it came from a setting, not from AWS's own addresses */
+    bool exposed; /* plain http to another machine */
 };
 
-/* Plain http is refused unless the host is loopback (localhost, 127.0.0.0/8, ::1): requests carry signatures and data. */
+/* Plain http is refused unless the host is loopback (localhost, 127.0.0.0/8, ::1) or the profile allows it (aws_profile_plain_http): requests carry data, and
+ * nothing says that the server is the one meant. */
 MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
                             const char *(*lookup)(const char *), struct error *err);
-/* The endpoint of a URL that an option names; `source` is what error texts call it. */
-MUST_USE bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, struct error *err);
+/* The endpoint of a URL that an option names; `source` is what error texts call it. plain_http: also beyond loopback. */
+MUST_USE bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, bool plain_http, struct error *err);
 /* How a bucket is named in a URL; "auto" as botocore has it: by the host on Amazon's own addresses, by the path on any other and where a bucket's name has dots
  * (its host would not be covered by the certificate): docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html */
 enum bucket_addressing { BUCKET_AUTO, BUCKET_PATH, BUCKET_VIRTUAL };
@@ -36,9 +38,6 @@ MUST_USE bool endpoint_of_bucket(struct endpoint *out, const struct endpoint *s3
  * frees it. */
 char *endpoint_region(const struct endpoint *e);
 void endpoint_fini(struct endpoint *e);
-/* AWS_CA_BUNDLE, or the profile's ca_bundle: the CA certificates to trust instead of the system's. *out: NULL when neither is set; borrowed. False: *err, the
- * file cannot be read. */
-MUST_USE bool ca_bundle_find(const char **out, const struct aws_profile *profile, const char *(*lookup)(const char *), struct error *err);
 /* "aws", "aws-cn", ...: the second part of an ARN in that region. */
 const char *aws_partition(const char *region);
 /* "dynamodb", "kinesis", "sqs": the name in a signature's scope (DynamoDB Streams signs as dynamodb). */

@@ -26,6 +26,7 @@ struct setting {
 struct aws_profile {
     char *name;
     bool named; /* by whoever loaded it, not by the environment or as the default */
+    bool plain_http;
     char *home;
     struct setting *settings;
     size_t len;
@@ -303,6 +304,16 @@ const char *aws_profile_name(const struct aws_profile *p)
 bool aws_profile_was_named(const struct aws_profile *p)
 {
     return p->named;
+}
+
+void aws_profile_allow_plain_http(struct aws_profile *p, bool allowed)
+{
+    p->plain_http = allowed;
+}
+
+bool aws_profile_plain_http(const struct aws_profile *p)
+{
+    return p->plain_http;
 }
 
 const char *aws_profile_home(const struct aws_profile *p)

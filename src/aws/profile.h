@@ -27,6 +27,9 @@ const char *aws_profile_sso_session(const struct aws_profile *profile, const cha
 const char *aws_profile_name(const struct aws_profile *profile);
 /* Was it named when it was loaded (an option), not by the environment or as the default? */
 bool aws_profile_was_named(const struct aws_profile *profile);
+/* May servers of the user's own (an endpoint that was set) be reached in plain http beyond this machine? No, until it is said. */
+void aws_profile_allow_plain_http(struct aws_profile *profile, bool allowed);
+bool aws_profile_plain_http(const struct aws_profile *profile);
 /* HOME, or "". */
 const char *aws_profile_home(const struct aws_profile *profile);
 

@@ -13,6 +13,7 @@
 #define CUT_MS 100        /* in this time a server learns that a receive was cut, and gives it nothing more */
 #define ANSWER_MAX (16 * 1024 * 1024) /* ten messages of 1 MiB, escaped */
 #define REFUSALS_MAX 3
+#define SAY_AGAIN_MS 60000
 #define EXPIRED_MAX 10 /* of credentials that have expired: fresh ones may be on their way */
 
 static const char *action_of(enum call_kind kind)
@@ -69,6 +70,8 @@ static void judge_unanswered(const struct calls *c, const struct http_answer *a,
     struct error err;
 
     snprintf(f->text, sizeof(f->text), "%s", a->failure ? a->failure : "no answer");
+    if (a->untrusted)
+        f->verdict = TARGET_REFUSED;
     if (a->withheld && !credential_provider_wait(c->settings->provider, 0, &err) && err.code == ERROR_CREDENTIALS) {
         f->verdict = TARGET_DENIED;
         snprintf(f->text, sizeof(f->text), "%.*s", (int)sizeof(f->text) - 1, err.text);
@@ -134,8 +137,11 @@ static void count_failure(struct calls *c, enum call_kind kind, const struct cal
     struct fortune *fortune = &c->fortunes[kind];
 
     fortune->failures++;
-    if (!fortune->said)
-        log_warning("calls fail; trying again", LOG_FIELDS(LOG_TEXT("action", action_of(kind)), LOG_TEXT("cause", f->text)));
+    if (!fortune->said || now_ms >= fortune->said_ms + SAY_AGAIN_MS) {
+        log_warning(fortune->said ? "calls still fail; trying again" : "calls fail; trying again",
+                    LOG_FIELDS(LOG_TEXT("action", action_of(kind)), LOG_TEXT("cause", f->text)));
+        fortune->said_ms = now_ms;
+    }
     fortune->said = true;
     if (passes(f->verdict)) {
         fortune->refusals = 0;

@@ -34,6 +34,7 @@ struct fortune {
     int refusals;           /* in a row: of the same, again and again */
     int64_t refused_at_ms;  /* when the last that counted was started */
     bool said;              /* that they fail */
+    int64_t said_ms;        /* when it was said last */
 };
 
 struct calls {

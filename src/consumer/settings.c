@@ -17,7 +17,7 @@ static bool read_sized(struct s2q_options *out, const struct s2q_options *given,
     const char *bytes = (const char *)given;
 
     if (given->size < sizeof(*given))
-        return error_set(err, ERROR_CONFIG, "options.size is %zu: start from S2Q_OPTIONS_INIT", given->size);
+        return error_set(err, ERROR_CONFIG, "size is %zu: start from S2Q_OPTIONS_INIT", given->size);
     for (size_t i = sizeof(*given); i < given->size; i++)
         if (bytes[i] != 0)
             return error_set(err, ERROR_CONFIG, "an option is set that this version (" S2Q_VERSION ") does not know");
@@ -41,11 +41,11 @@ static bool read_endpoint(struct settings *s, struct error *err)
     bool good = true;
 
     if (s->options.queue_url && origin == NULL)
-        good = error_set(err, ERROR_CONFIG, "options.queue_url \"%s\": wanted https://HOST/ACCOUNT/NAME", s->options.queue_url);
+        good = error_set(err, ERROR_CONFIG, "queue_url \"%s\": wanted https://HOST/ACCOUNT/NAME", s->options.queue_url);
     else if (s->options.endpoint_url)
-        good = endpoint_from_url(&s->endpoint, s->options.endpoint_url, "options.endpoint_url", err);
+        good = endpoint_from_url(&s->endpoint, s->options.endpoint_url, "endpoint_url", s->options.plain_http_beyond_loopback != 0, err);
     else if (origin)
-        good = endpoint_from_url(&s->endpoint, origin, "options.queue_url", err);
+        good = endpoint_from_url(&s->endpoint, origin, "queue_url", s->options.plain_http_beyond_loopback != 0, err);
     free(origin);
     return good;
 }
@@ -58,11 +58,11 @@ static bool check_dead_letters(const struct settings *s, struct error *err)
     bool good = true;
 
     if (ours && o->dead_letter_queue_url && (other == NULL || strcmp(ours, other) != 0))
-        good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_url \"%s\" is not of the queue's server, %s", o->dead_letter_queue_url, ours);
+        good = error_set(err, ERROR_CONFIG, "dead_letter_queue_url \"%s\" is not of the queue's server, %s", o->dead_letter_queue_url, ours);
     else if (ours && other && strcmp(o->queue_url, o->dead_letter_queue_url) == 0)
-        good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_url is the queue itself");
+        good = error_set(err, ERROR_CONFIG, "dead_letter_queue_url is the queue itself");
     else if (o->dead_letter_queue_name && text_equal(o->dead_letter_queue_name, o->queue_name ? o->queue_name : strrchr(o->queue_url, '/') + 1))
-        good = error_set(err, ERROR_CONFIG, "options.dead_letter_queue_name is the queue itself");
+        good = error_set(err, ERROR_CONFIG, "dead_letter_queue_name is the queue itself");
     free(ours);
     free(other);
     return good;
@@ -71,19 +71,19 @@ static bool check_dead_letters(const struct settings *s, struct error *err)
 static bool check(const struct s2q_options *o, struct error *err)
 {
     if (o->queue_url == NULL && o->queue_name == NULL)
-        return error_set(err, ERROR_CONFIG, "options.queue_url is missing, and so is queue_name");
+        return error_set(err, ERROR_CONFIG, "queue_url is missing, and so is queue_name");
     if ((o->queue_url && o->queue_name) || (o->dead_letter_queue_url && o->dead_letter_queue_name))
         return error_set(err, ERROR_CONFIG, "a queue has a URL or a name in the options, not both");
     if (o->stop_when_empty_s > WAIT_MAX_S)
-        return error_set(err, ERROR_CONFIG, "options.stop_when_empty_s is %u: at most %d", o->stop_when_empty_s, WAIT_MAX_S);
+        return error_set(err, ERROR_CONFIG, "stop_when_empty_s is %u: at most %d", o->stop_when_empty_s, WAIT_MAX_S);
     if (o->handler == NULL)
-        return error_set(err, ERROR_CONFIG, "options.handler is missing");
+        return error_set(err, ERROR_CONFIG, "handler is missing");
     if (o->workers > WORKERS_MAX)
-        return error_set(err, ERROR_CONFIG, "options.workers is %u: at most %d", o->workers, WORKERS_MAX);
+        return error_set(err, ERROR_CONFIG, "workers is %u: at most %d", o->workers, WORKERS_MAX);
     if (o->visibility_timeout_s > VISIBILITY_MAX_S)
-        return error_set(err, ERROR_CONFIG, "options.visibility_timeout_s is %u: at most %d", o->visibility_timeout_s, VISIBILITY_MAX_S);
+        return error_set(err, ERROR_CONFIG, "visibility_timeout_s is %u: at most %d", o->visibility_timeout_s, VISIBILITY_MAX_S);
     if ((o->access_key_id == NULL) != (o->secret_access_key == NULL) || (o->session_token && o->access_key_id == NULL))
-        return error_set(err, ERROR_CONFIG, "options.access_key_id and options.secret_access_key belong together");
+        return error_set(err, ERROR_CONFIG, "access_key_id and secret_access_key belong together");
     return true;
 }
 
@@ -107,7 +107,7 @@ static bool find_region(struct settings *s, struct error *err)
     if (s->endpoint.url && (s->region = endpoint_region(&s->endpoint)) != NULL)
         return true;
     if ((found = region_find(s->profile, environment_lookup)) == NULL)
-        return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or options.region (for a local server any will do)");
+        return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or region (for a local server any will do)");
     s->region = memory_strdup(found);
     return true;
 }
@@ -122,7 +122,7 @@ static bool find_ca_bundle(struct settings *s, struct error *err)
 {
     const char *found = s->options.ca_bundle;
 
-    if (found == NULL && !ca_bundle_find(&found, s->profile, environment_lookup, err))
+    if (found ? !ca_bundle_check(found, "ca_bundle", err) : !ca_bundle_find(&found, s->profile, environment_lookup, err))
         return false;
     s->ca_bundle = memory_strdup(found);
     return true;
@@ -182,7 +182,10 @@ bool settings_init(struct settings *s, const struct s2q_options *given, struct l
     if (!read_endpoint(s, err) || !check_dead_letters(s, err))
         return false;
     s->profile = aws_profile_load(s->options.profile, environment_lookup, err);
-    return s->profile && find_region(s, err) && find_endpoint(s, err) && find_ca_bundle(s, err) && find_credentials(s, loop, err);
+    if (s->profile == NULL)
+        return false;
+    aws_profile_allow_plain_http(s->profile, s->options.plain_http_beyond_loopback != 0);
+    return find_region(s, err) && find_endpoint(s, err) && find_ca_bundle(s, err) && find_credentials(s, loop, err);
 }
 
 void settings_fini(struct settings *s)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define OWN_TOKEN 1        /* DescribeTable and ListStreams; a reader's tokens carry its stream's number above 32 bits */
+#define MISSING_RETRY_MS 5000 /* a table, or its stream, that is not there yet: what DescribeTable costs nothing for */
 #define LISTING_GAP_MS 250 /* ListStreams: 5 a second */
 
 struct stream {
@@ -131,6 +132,8 @@ void source_set_options(struct source *s, const struct reader_options *options)
     s->options = *options;
     if (s->reader)
         reader_set_options(s->reader, options);
+    else
+        s->due = 0;
 }
 
 void source_free(struct source *s)
@@ -239,8 +242,8 @@ static void described(struct source *s, struct slice arn, struct instant now)
     s->trouble[0] = '\0';
     if (!slice_present(arn)) {
         no_stream(s);
-        if (s->len == 0 && s->options.discovery_ms > DENIED_RETRY_MS)
-            s->due = now.mono_ms + DENIED_RETRY_MS;
+        if (s->len == 0 && s->options.discovery_ms > MISSING_RETRY_MS)
+            s->due = now.mono_ms + MISSING_RETRY_MS;
         return;
     }
     if (known(s, arn))
@@ -262,7 +265,9 @@ static void own_call_failed(struct source *s, enum verdict verdict, struct insta
     }
     if (verdict == VERDICT_NOT_FOUND && !s->latest)
         snprintf(s->trouble, sizeof(s->trouble), "there is no table \"%s\" in this account and region: create it, or name another one", s->name);
-    s->due = now.mono_ms + (verdict == VERDICT_DENIED || verdict == VERDICT_NOT_FOUND ? DENIED_RETRY_MS : back_off_ms(&s->random, s->failures++));
+    s->due = now.mono_ms + (verdict == VERDICT_NOT_FOUND ? MISSING_RETRY_MS
+                            : verdict == VERDICT_DENIED  ? DENIED_RETRY_MS
+                                                         : back_off_ms(&s->random, s->failures++));
 }
 
 static void answer_own(struct source *s, const struct stream_answer *answer, struct instant now)

@@ -17,7 +17,7 @@ struct source;
 struct source *source_new(struct database *db, struct intake *intake, const char *name, const struct reader_options *options, uint64_t seed,
                           struct instant now);
 void source_free(struct source *s);
-/* See reader_set_options. */
+/* See reader_set_options. A stream that is not found yet is looked for at once. */
 void source_set_options(struct source *s, const struct reader_options *options);
 /* As reader_next_call, reader_due and reader_answer. Tokens are below 2^48. */
 bool source_next_call(struct source *s, struct stream_call *call, struct instant now);

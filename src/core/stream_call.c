@@ -79,7 +79,8 @@ bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verd
     } else if (answer->withheld) {
         snprintf(trouble, TROUBLE_TEXT, "no AWS credentials: %s", answer->failure);
     } else if (answer->status == 0) {
-        snprintf(trouble, TROUBLE_TEXT, "no answer: %s (is the endpoint right, and up?)", answer->failure ? answer->failure : "the connection was cut");
+        snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", answer->failure ? answer->failure : "the connection was cut",
+                 answer->untrusted ? "" : " (is the endpoint right, and up?)");
     } else if (aws_error_decode(answer->body, &name, &message)) {
         *verdict = verdict_judge(name, answer->status);
         snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));

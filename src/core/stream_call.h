@@ -21,6 +21,7 @@ struct stream_answer {
     int status; /* 0: no answer came */
     struct slice body;
     const char *failure; /* status 0: why, for people; NULL: not known */
+    bool untrusted;      /* status 0: its certificate is not trusted; `failure` says so */
     bool withheld;       /* status 0: there are no credentials to make the call with; `failure` says why */
     bool has_crc32;
     uint32_t crc32;

@@ -171,7 +171,8 @@ bool target_answer_failed(const struct target_answer *answer, enum target_verdic
         return true;
     }
     if (answer->status == 0) {
-        snprintf(trouble, TROUBLE_TEXT, "no answer: %s (is the endpoint right, and up?)", answer->failure ? answer->failure : "the connection was cut");
+        snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", answer->failure ? answer->failure : "the connection was cut",
+                 answer->untrusted ? "" : " (is the endpoint right, and up?)");
         return true;
     }
     if (aws_error_decode(answer->body, &name, &message)) {

@@ -470,12 +470,18 @@ static bool never_left(CURL *easy, CURLcode result)
     return result != CURLE_OK && sent == 0;
 }
 
-static const char *words_for(const struct request *r, CURLcode result)
+static const char *words_for(struct request *r, CURLcode result)
 {
+    size_t said = strlen(r->failure);
+
+
     if (r->too_long)
         return "the answer is longer than expected";
     if (r->not_local)
         return "the address is neither loopback nor one at which AWS serves credentials";
+    if (r->answer.untrusted)
+        snprintf(r->failure + said, sizeof(r->failure) - said, "%s (AWS_CA_BUNDLE, or the profile's ca_bundle, names the CA certificates to trust)",
+                 said ? "" : curl_easy_strerror(result));
     return r->failure[0] ? r->failure : curl_easy_strerror(result);
 }
 
@@ -491,6 +497,7 @@ static void finish(struct http_client *c, struct request *r, CURLcode result)
     } else {
         r->answer.has_crc32 = false;
         r->answer.unsent = never_left(r->easy, result);
+        r->answer.untrusted = result == CURLE_PEER_FAILED_VERIFICATION;
         r->answer.failure = words_for(r, result);
     }
     c->done(c->context, &r->answer);

@@ -38,6 +38,7 @@ struct http_answer {
     struct slice body;     /* borrowed until the callback returns */
     const char *failure;   /* status 0: libcurl's words ("Connection refused", ...), else NULL */
     bool unsent;           /* status 0: not one byte of the request left this machine */
+    bool untrusted;        /* status 0: the server's certificate is not trusted, or not of this host; `failure` says what to look at */
     bool withheld;         /* status 0: http_client_withhold answered; `failure` has its words */
     bool has_crc32;        /* the answer had an x-amz-crc32 header */
     uint32_t crc32;

@@ -43,6 +43,10 @@ static void identity_free(struct identity *i)
 
 static bool refuse(struct error *err, const char *path, int code)
 {
+    int number = errno;
+
+    if (code == GNUTLS_E_FILE_ERROR)
+        return error_set(err, ERROR_CONFIG, "cannot read %s: %s", path, strerror(number));
     return error_set(err, ERROR_CONFIG, "cannot use %s: %s", path, gnutls_strerror(code));
 }
 
@@ -78,14 +82,22 @@ static bool read_key(struct identity *i, const char *path, struct error *err)
     gnutls_datum_t text = {0};
     int code = gnutls_load_file(path, &text);
 
+    bool locked = false;
+
     if (code >= 0)
         code = gnutls_privkey_init(&i->key);
-    if (code >= 0)
+    if (code >= 0) {
         code = gnutls_privkey_import_x509_raw(i->key, &text, GNUTLS_X509_FMT_PEM, NULL, 0);
+        locked = code < 0 && memmem(text.data, text.size, "ENCRYPTED", 9);
+    }
     if (text.data) {
         explicit_bzero(text.data, text.size);
         gnutls_free(text.data);
     }
+    if (locked)
+        return error_set(err, ERROR_CONFIG, "the key in %s has a passphrase, and nobody is there to type it: openssl pkey -in %s -out FILE writes it without", path, path);
+    if (code == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR || code == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+        return error_set(err, ERROR_CONFIG, "%s holds no private key (PEM)", path);
     return code >= 0 || refuse(err, path, code);
 }
 
@@ -108,6 +120,8 @@ static bool read_chain(struct identity *i, const char *path, struct error *err)
     }
     if (text.data)
         gnutls_free(text.data);
+    if (code == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR || code == GNUTLS_E_NO_CERTIFICATE_FOUND)
+        return error_set(err, ERROR_CONFIG, "%s holds no certificate (PEM)", path);
     return code >= 0 || refuse(err, path, code);
 }
 
@@ -115,7 +129,7 @@ bool tls_files_read(struct tls_files *t, struct error *err)
 {
     struct identity *fresh = memory_zeroed(1, sizeof(*fresh));
 
-    if (!private(t->key, err) || !belong_together(t, err) || !read_chain(fresh, t->certificate, err) || !read_key(fresh, t->key, err)) {
+    if (!private(t->key, err) || !read_chain(fresh, t->certificate, err) || !read_key(fresh, t->key, err) || !belong_together(t, err)) {
         identity_free(fresh);
         return false;
     }

@@ -56,7 +56,7 @@ def test_dead_letters_are_chosen_by_their_death(table, make_bridge):
     assert bridge.json("dead", "list", "q", "--since", after)["dead"] == []
     err = bridge.command("dead", "redrive", "q-dead", "--all", check=66)[2]
     assert "q-dead is where dead letters of q wait: name the queue that they died in" in err
-    assert "no dead message of this queue is meant" in bridge.command("dead", "redrive", "q", "--key", "nope", check=0)[1]
+    assert "no dead message of this queue matches" in bridge.command("dead", "redrive", "q", "--key", "nope", check=0)[1]
     assert bridge.json("dead", "redrive", "q", "--since", "1h")["moved"] == 1
     assert bridge.stop() == 0
 
@@ -73,7 +73,7 @@ def test_a_replay_says_what_comes_twice_and_what_cannot_be(table, make_bridge):
     assert "(--skip-unsettled leaves them)" in bridge.command("replay", "q", "--all", "--dry-run", check=0)[2]
     assert bridge.json("replay", "q", "--all", "--skip-unsettled") == {"chosen": 1, "replayed": 1, "unsettled": 1, "dry_run": False}
     assert "their stream does not feed the queue" in bridge.command("replay", "q-dead", "--all", check=66)[2]
-    assert "no record is meant" in bridge.command("replay", "q", "--key", "nope", check=0)[1]
+    assert "no record of this queue matches" in bridge.command("replay", "q", "--key", "nope", check=0)[1]
     assert bridge.command("audit")[0] == 0
     assert bridge.stop() == 0
 

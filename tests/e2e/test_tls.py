@@ -159,7 +159,7 @@ def test_the_certificate_changes_while_it_runs(secure, tmp_path):
     sqs.send_message(QueueUrl=url, MessageBody="by the old connection, or a new one")
 
 
-@pytest.mark.parametrize("what,says", [("mode", "chmod 600"), ("pair", "cannot use"), ("missing", "cannot read"), ("alone", "wants the other one"), ("soon", "expires soon")])
+@pytest.mark.parametrize("what,says", [("mode", "chmod 600"), ("pair", "do not match"), ("missing", "cannot read"), ("locked", "has a passphrase"), ("swapped", "holds no certificate"), ("alone", "wants the other one"), ("soon", "expires soon")])
 def test_bad_files_are_told(make_bridge, tmp_path, what, says):
     certificate, key = make_certificate(tmp_path, "one", days=3 if what == "soon" else 30)
     flags = ["--tls-certificate", certificate, "--tls-key", key]
@@ -169,6 +169,13 @@ def test_bad_files_are_told(make_bridge, tmp_path, what, says):
         flags[3] = make_certificate(tmp_path, "two")[1]
     if what == "missing":
         flags[3] = tmp_path / "none.pem"
+    if what == "locked":
+        subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", tmp_path / "locked.pem"], check=True)
+        (tmp_path / "locked.pem").chmod(0o600)
+        flags[3] = tmp_path / "locked.pem"
+    if what == "swapped":
+        certificate.chmod(0o600)
+        flags = ["--tls-certificate", key, "--tls-key", certificate]
     if what == "alone":
         flags = flags[:2]
     bridge = make_bridge(*flags, "--queue", "q", endpoint=None)
@@ -178,3 +185,39 @@ def test_bad_files_are_told(make_bridge, tmp_path, what, says):
         with pytest.raises(RuntimeError, match="status 78"):
             bridge.start()
     assert says in bridge.log()
+
+
+def test_our_own_consumer_knows_the_certificate_of_its_own_ledger(secure):
+    """`consume` beside the ledger needs no word of a private CA; a certificate that it does not trust ends it, and says where trust comes from."""
+    bridge, certificate, _ = secure
+    url = client(bridge, certificate).get_queue_url(QueueName="q")["QueueUrl"]
+    client(bridge, certificate).send_message(QueueUrl=url, MessageBody="one")
+    assert bridge.command("consume", "q", "--until-empty", check=0)[1] == '"one"\n'
+    bridge.command("consume", url, "--until-empty", check=0)
+
+
+def test_a_consumer_that_does_not_trust_the_server_ends_and_says_why(secure, tmp_path):
+    bridge, certificate, _ = secure
+    url = client(bridge, certificate).get_queue_url(QueueName="q")["QueueUrl"]
+    bridge.env["AWS_CA_BUNDLE"] = str(make_certificate(tmp_path, "another")[0])
+    status, _, said = bridge.command("consume", "q")
+    assert status == 78 and "certificate" in said and "AWS_CA_BUNDLE" in said and "trying again" in said
+    bridge.env["AWS_CA_BUNDLE"] = str(bridge.ledger)
+    status, _, said = bridge.command("consume", url)
+    assert status == 78 and "AWS_CA_BUNDLE names, holds no certificate" in said
+
+
+def test_a_stream_s_server_that_is_not_trusted_is_told_so(secure, make_bridge, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    bridge = make_bridge("--stream", "t", "--queue", "q", endpoint=f"https://127.0.0.1:{secure[0].port}", directory=other).start()
+    wait_until("it says so", lambda: "AWS_CA_BUNDLE, or the profile's ca_bundle" in bridge.command("status")[1])
+    assert "is the endpoint right" not in bridge.command("status")[1]
+
+
+def test_an_sdk_trusts_by_the_environment_alone(secure, monkeypatch):
+    bridge, certificate, _ = secure
+    for name, value in (("AWS_CA_BUNDLE", str(certificate)), ("AWS_ENDPOINT_URL_SQS", bridge.url.replace("http:", "https:"))):
+        monkeypatch.setenv(name, value)
+    sqs = boto3.client("sqs", region_name=REGION, **bridge.key)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="q")["QueueUrl"], MessageBody="x")

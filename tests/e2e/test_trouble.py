@@ -5,10 +5,12 @@ import os
 import socket
 import sqlite3
 import subprocess
+import uuid
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from conftest import Table
 from rig import BINARY, REGION, Bridge, free_port, wait_until
 
 
@@ -147,6 +149,31 @@ def test_access_keys_that_others_can_read_are_refused(make_bridge, tmp_path):
 def test_addresses_beyond_loopback_want_an_explicit_yes(make_bridge):
     status, _, err = make_bridge().command("check", "--queue", "q", "--listen", "0.0.0.0:9324")
     assert status == 78 and "listen_beyond_loopback" in err
+
+
+def test_plain_http_beyond_loopback_wants_an_explicit_yes(make_bridge, aws, table, queue):
+    """127.1 is this machine, but no address that is known for one: it stands for a name in a network of containers."""
+    flags = ("--stream", table.name, "--queue", "q")
+    elsewhere = aws.url.replace("127.0.0.1", "127.1")
+    assert "127.1:" in elsewhere
+    status, log = run_once(make_bridge(*flags, endpoint=elsewhere))
+    assert status == 78 and "is not encrypted, and not on this machine" in log and "plain_http_beyond_loopback" in log
+    bridge = make_bridge(*flags, endpoint=elsewhere, env={"STREAM2SQS_PLAIN_HTTP_BEYOND_LOOPBACK": "true"}).start()
+    table.put("a")
+    assert len(queue(bridge).receive()) == 1
+    assert "requests go to another machine without TLS" in bridge.log()
+
+
+def test_a_table_that_comes_later_is_read_soon(make_bridge, aws, queue):
+    name = "t" + uuid.uuid4().hex[:12]
+    bridge = make_bridge("--stream", name, "--queue", "q", "--discovery-interval", "1d").start()
+    wait_until("it is missed", lambda: f'there is no table "{name}"' in bridge.command("status")[1])
+    assert "whole, but empty" in bridge.command("audit", check=0)[1]
+    table = Table(aws, name)
+    table.stream()
+    table.put("a")
+    bridge.command("reload", check=0)
+    assert len(queue(bridge).receive()) == 1
 
 
 def test_a_port_in_use_is_named(bridge, make_bridge, tmp_path):

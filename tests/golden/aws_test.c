@@ -178,7 +178,7 @@ static void judge_object(json_t *c, const struct aws_profile *profile)
     struct error err = {.text = ""};
     char text[400];
 
-    assert_true(url ? endpoint_from_url(&s3, url, "test", &err)
+    assert_true(url ? endpoint_from_url(&s3, url, "test", false, &err)
                     : endpoint_find(&s3, AWS_S3, json_string_value(json_array_get(c, 0)), profile, lookup, &err));
     if (endpoint_of_bucket(&found, &s3, bucket, addressing, &err)) {
         const char *host = strstr(found.url, "://") + 3;

@@ -157,6 +157,27 @@ static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state
     buffer_fini(&problems);
 }
 
+static void two_queues_that_are_one_elsewhere_are_told(void **state)
+{
+    struct config_flag flags[] = {{"stream", "o"}, {"queue", "a"}, {"queue", "b"}, {"target", "sqs"}, {"address", "x"}};
+    struct buffer problems = {0};
+    struct buffer warnings = {0};
+    struct config config;
+
+    load(state, NULL, flags, COUNT_OF(flags), &config, &problems);
+    assert_non_null(strstr(problems.ptr, "--address is one queue, and --queue is given 2 times"));
+    config_fini(&config);
+    load(state, "pipelines:\n- stream: o\n  queues: [{name: a, target: sqs}, {name: b, target: sqs, address: a}, {name: c, target: sqs, address: a, queue_region: x-1},"
+                " {name: d, target: sqs, address: a, endpoint_url: 'http://127.0.0.1:1'}, {name: e}]\n"
+                "- stream: p\n  queues: [{name: f, target: sqs, address: a}]\n", NULL, 0, &config, &problems);
+    assert_string_equal(problems.ptr, "");
+    config_duplicate_warnings(&config, &warnings);
+    assert_string_equal(warnings.ptr, "queues \"a\" and \"b\" of stream \"o\" are one queue there (a): a record that both get comes twice\n");
+    config_fini(&config);
+    buffer_fini(&warnings);
+    buffer_fini(&problems);
+}
+
 static void flags_alone_make_one_pipeline(void **state)
 {
     struct config_flag flags[] = {{"stream", "orders"}, {"queue", "a"}, {"queue", "b"}, {"max-receive-count", "5"}, {"dead-letter-queue", "d"},
@@ -314,6 +335,7 @@ int main(void)
         with_directory(every_mistake_is_told_with_its_place),
         with_directory(a_flag_that_is_given_twice_is_a_mistake),
         with_directory(a_flag_wins_over_the_environment_and_that_over_the_file),
+        with_directory(two_queues_that_are_one_elsewhere_are_told),
         with_directory(flags_alone_make_one_pipeline),
         cmocka_unit_test(the_example_is_good_and_says_the_defaults),
         cmocka_unit_test(it_is_told_what_a_reload_takes_up),

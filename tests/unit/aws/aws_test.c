@@ -5,6 +5,7 @@
 #include "support/temporary.h"
 #include "support/test.h"
 
+#include "aws/ca_bundle.h"
 #include "aws/endpoint.h"
 
 #include <stdlib.h>
@@ -169,13 +170,89 @@ static void a_host_of_sqs_says_its_region(void **state)
         struct error err;
         char *region;
 
-        assert_true(endpoint_from_url(&e, cases[i].url, "test", &err));
+        assert_true(endpoint_from_url(&e, cases[i].url, "test", false, &err));
         region = endpoint_region(&e);
         if ((region == NULL) != (cases[i].want == NULL) || (region && strcmp(region, cases[i].want) != 0))
             fail_msg("%s: %s", cases[i].url, region ? region : "none");
         free(region);
         endpoint_fini(&e);
     }
+}
+
+static void plain_http_leaves_the_machine_only_where_it_is_allowed(void **state)
+{
+    static const struct {
+        const char *url;
+        bool allowed;
+        const char *refused; /* NULL: it is not */
+        bool exposed;
+    } cases[] = {
+        {"http://localstack:4566", false, "plain_http_beyond_loopback", false},
+        {"http://localstack:4566", true, NULL, true},
+        {"http://10.0.0.7", true, NULL, true},
+        {"http://127.0.0.1:4566", true, NULL, false},
+        {"https://localstack:4566", true, NULL, false},
+        {"http://sqs.eu-west-1.amazonaws.com", true, "not encrypted: use https", false},
+        {"http://sqs.cn-north-1.amazonaws.com.cn:80", true, "not encrypted: use https", false},
+        {"http://sqs.eu-west-1.api.aws", true, "not encrypted: use https", false},
+        {"http://notamazonaws.com", true, NULL, true},
+    };
+
+    files(state, config, credentials);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *const set[] = {"AWS_ENDPOINT_URL_SQS", cases[i].url, NULL};
+        struct error err = {.text = ""};
+        struct aws_profile *profile;
+        struct endpoint e;
+        bool good;
+
+        environment = set;
+        profile = aws_profile_load(NULL, lookup, &err);
+        assert_non_null(profile);
+        aws_profile_allow_plain_http(profile, cases[i].allowed);
+        good = endpoint_find(&e, AWS_SQS, "eu-west-1", profile, lookup, &err);
+        if (good != (cases[i].refused == NULL) || (!good && strstr(err.text, cases[i].refused) == NULL) || (good && e.exposed != cases[i].exposed))
+            fail_msg("%s: %s", cases[i].url, good ? "taken" : err.text);
+        endpoint_fini(&e);
+        aws_profile_free(profile);
+    }
+}
+
+static void a_ca_bundle_holds_certificates(void **state)
+{
+    static const char certificate[] = /* openssl req -x509 -newkey ed25519 -subj /CN=test */
+        "not in PEM\n"
+        "-----BEGIN CERTIFICATE-----\n"
+        "MIIBNDCB56ADAgECAhQejT4aU/+mJFiJ1PgiJrxPT/WAODAFBgMrZXAwDzENMAsG\n"
+        "A1UEAwwEdGVzdDAgFw0yNjExMjcwMDEyMzZaGA8yMTI2MTEwMzAwMTIzNlowDzEN\n"
+        "MAsGA1UEAwwEdGVzdDAqMAUGAytlcAMhAGqIOro2ztdI/pJJ2hk6iyeKYVvX6N9c\n"
+        "J6QvLg3GiUJro1MwUTAdBgNVHQ4EFgQUSAW4dJ35s1BKJicMDvHxZrrRCkAwHwYD\n"
+        "VR0jBBgwFoAUSAW4dJ35s1BKJicMDvHxZrrRCkAwDwYDVR0TAQH/BAUwAwEB/zAF\n"
+        "BgMrZXADQQBaKDZSrjKbakX5uBdoRrKPphqmUfUTj6wm7JuTSPJEWzFY3ks8C1hF\n"
+        "YSshxAdzs0bBeFy3kGo4HT4yRRgjuuMF\n"
+        "-----END CERTIFICATE-----\n";
+    static const struct {
+        const char *text;
+        const char *refused;
+    } cases[] = {{"", "which AWS_CA_BUNDLE names, holds no certificate"},
+                 {"[default]\n", "holds no certificate"},
+                 {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds no certificate"},
+                 {certificate, NULL}};
+    struct error err = {.text = ""};
+
+    files(state, "", "");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        bool good;
+
+        write_file(config_path, cases[i].text);
+        good = ca_bundle_check(config_path, "AWS_CA_BUNDLE", &err);
+        if (good != (cases[i].refused == NULL) || (!good && strstr(err.text, cases[i].refused) == NULL))
+            fail_msg("case %zu: %s", i, good ? "taken" : err.text);
+    }
+    assert_false(ca_bundle_check(temporary_path(state, "missing"), "the option", &err));
+    assert_non_null(strstr(err.text, "which the option names: No such file"));
+    assert_false(ca_bundle_check(temporary_path(state, "."), "the option", &err));
+    assert_non_null(strstr(err.text, "Is a directory"));
 }
 
 int main(void)
@@ -185,6 +262,8 @@ int main(void)
         with_directory(endpoints_follow_the_order_of_the_sdks),
         with_directory(the_region_comes_from_the_environment_before_the_profile),
         cmocka_unit_test(a_host_of_sqs_says_its_region),
+        with_directory(plain_http_leaves_the_machine_only_where_it_is_allowed),
+        with_directory(a_ca_bundle_holds_certificates),
     };
 
     return cmocka_run_group_tests_name("aws", tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void world_init(struct world *w)
     loop_watch(w->loop, &w->listener, EPOLLIN);
     snprintf(w->host, sizeof(w->host), "127.0.0.1:%d", ntohs(address.sin_port));
     snprintf(w->url, sizeof(w->url), "http://%s", w->host);
-    w->endpoint = (struct endpoint){w->url, w->host, true};
+    w->endpoint = (struct endpoint){.url = w->url, .host = w->host, .custom = true};
     w->client = stream_client_new(w->loop, &options, on_answer, w, &err);
     assert_non_null(w->client);
 }
