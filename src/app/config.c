@@ -878,7 +878,8 @@ static void check(struct loading *l)
 static bool same_place(const struct config_queue *a, const struct config_queue *b)
 {
     return a->target == CONFIG_TARGET_SQS && b->target == CONFIG_TARGET_SQS &&
-           text_equal(a->address ? a->address : a->name, b->address ? b->address : b->name) && text_equal(a->endpoint_url, b->endpoint_url) && text_equal(a->region, b->region);
+           text_equal(a->address ? a->address : a->name, b->address ? b->address : b->name) &&
+           text_equal(a->endpoint_url, b->endpoint_url) && text_equal(a->region, b->region);
 }
 
 void config_duplicate_warnings(const struct config *config, struct buffer *out)
