@@ -95,7 +95,8 @@ static bool read_key(struct identity *i, const char *path, struct error *err)
         gnutls_free(text.data);
     }
     if (locked)
-        return error_set(err, ERROR_CONFIG, "the key in %s has a passphrase, and nobody is there to type it: openssl pkey -in %s -out FILE writes it without", path, path);
+        return error_set(err, ERROR_CONFIG, "the key in %s has a passphrase, and nobody is there to type it: openssl pkey -in %s -out FILE writes it without",
+                         path, path);
     if (code == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR || code == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
         return error_set(err, ERROR_CONFIG, "%s holds no private key (PEM)", path);
     return code >= 0 || refuse(err, path, code);
