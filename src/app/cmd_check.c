@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/access_keys.h"
 #include "app/command.h"
+#include "app/filter_advice.h"
 #include "app/output.h"
 #include "app/reach.h"
 #include "aws/credentials.h"
@@ -56,129 +57,14 @@ static void print_plan(const struct config *config, bool offline)
            config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials, the streams and the queues");
 }
 
-/* ---- filters that can let nothing pass ---- */
-
-static const char *const record_fields[] = {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN", "userIdentity",
-                                            "$or", NULL};
-static const char *const dynamodb_fields[] = {"ApproximateCreationDateTime", "Keys", "NewImage", "OldImage", "SequenceNumber", "SizeBytes", "StreamViewType",
-                                              "$or", NULL};
-
-static const char *const event_names[] = {"INSERT", "MODIFY", "REMOVE", NULL};
-static const char *const types[] = {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS", NULL};
-
-static bool is_one_of(const char *const *words, const char *word)
-{
-    while (*words && strcmp(*words, word) != 0)
-        words++;
-    return *words != NULL;
-}
-
-static void look_at_event_names(json_t *wanted, const char *queue, struct buffer *warnings)
-{
-    size_t i;
-    json_t *one;
-
-    json_array_foreach(wanted, i, one)
-        if (json_is_string(one) && !is_one_of(event_names, json_string_value(one)))
-            buffer_printf(warnings, "queue \"%s\": its filter wants the eventName \"%s\": records have INSERT, MODIFY and REMOVE\n", queue,
-                          json_string_value(one));
-}
-
-static bool has_operator(json_t *wanted, const char *name)
-{
-    size_t i;
-    json_t *one;
-
-    json_array_foreach(wanted, i, one)
-        if (json_object_get(one, name))
-            return true;
-    return false;
-}
-
-static void look_at_item(json_t *item, const char *above, const char *queue, struct buffer *warnings, int depth);
-
-/* {"S": [...]}: an attribute's value is an object whose one member is named by its type. */
-static void look_at_value(json_t *value, const char *above, const char *queue, struct buffer *warnings, int depth)
-{
-    const char *type;
-    json_t *wanted;
-
-    if (json_is_array(value) && !has_operator(value, "exists"))
-        buffer_printf(warnings, "queue \"%s\": its filter compares %s, which is no text but has its type below it: {\"S\": [...]}\n", queue, above);
-    json_object_foreach(value, type, wanted) {
-        char below[300];
-
-        snprintf(below, sizeof(below), "%.250s.%.40s", above, type);
-        if (!is_one_of(types, type) && strcmp(type, "$or") != 0)
-            buffer_printf(warnings, "queue \"%s\": its filter names %s: DynamoDB has no type \"%s\"\n", queue, below, type);
-        if ((strcmp(type, "N") == 0 || strcmp(type, "NS") == 0) && has_operator(wanted, "numeric"))
-            buffer_printf(warnings, "queue \"%s\": its filter has a numeric range on %s, which is a text in a record: nothing passes\n", queue, below);
-        if (strcmp(type, "M") == 0)
-            look_at_item(wanted, below, queue, warnings, depth + 1);
-        else if (strcmp(type, "L") == 0)
-            look_at_value(wanted, below, queue, warnings, depth + 1);
-    }
-}
-
-/* Keys, an image, a map: attributes by their names. */
-static void look_at_item(json_t *item, const char *above, const char *queue, struct buffer *warnings, int depth)
-{
-    const char *name;
-    json_t *value;
-
-    json_object_foreach(item, name, value) {
-        char below[300];
-
-        snprintf(below, sizeof(below), "%.250s.%.40s", above, name);
-        if (strcmp(name, "$or") != 0 && depth < 32)
-            look_at_value(value, below, queue, warnings, depth);
-    }
-}
-
-/* A pattern on a field that no record has matches none (or, with exists: false, all). */
-static void look_at_fields(json_t *pattern, const char *const *fields, const char *above, const char *queue, struct buffer *warnings)
-{
-    const char *name;
-    json_t *value;
-    size_t i;
-    json_t *one;
-
-    json_object_foreach(pattern, name, value) {
-        if (!is_one_of(fields, name))
-            buffer_printf(warnings, "queue \"%s\": its filter names %s%s, which no record has\n", queue, above, name);
-        if (strcmp(name, "$or") == 0)
-            json_array_foreach(value, i, one)
-                look_at_fields(one, fields, above, queue, warnings);
-        else if (fields == record_fields && strcmp(name, "dynamodb") == 0)
-            look_at_fields(value, dynamodb_fields, "dynamodb.", queue, warnings);
-        else if (fields == record_fields && strcmp(name, "eventName") == 0)
-            look_at_event_names(value, queue, warnings);
-        else if (fields == dynamodb_fields && (strcmp(name, "Keys") == 0 || strcmp(name, "NewImage") == 0 || strcmp(name, "OldImage") == 0)) {
-            char below[40];
-
-            snprintf(below, sizeof(below), "dynamodb.%s", name);
-            look_at_item(value, below, queue, warnings, 0);
-        }
-    }
-}
-
 static void look_at_filter(const struct config_queue *queue, struct buffer *warnings)
 {
-    json_t *filter = queue->filter ? json_loads(queue->filter, 0, NULL) : NULL;
-    json_t *list = json_object_get(filter, "Filters");
-    size_t i;
-    json_t *one;
+    struct buffer who = {0};
 
-    json_array_foreach(list, i, one) {
-        const char *text = json_string_value(json_object_get(one, "Pattern"));
-        json_t *pattern = json_loads(text ? text : "{}", 0, NULL);
-
-        look_at_fields(pattern, record_fields, "", queue->name, warnings);
-        json_decref(pattern);
-    }
-    if (list == NULL)
-        look_at_fields(filter, record_fields, "", queue->name, warnings);
-    json_decref(filter);
+    buffer_printf(&who, "queue \"%s\": its filter", queue->name);
+    if (queue->filter)
+        filter_advice(queue->filter, who.ptr, warnings);
+    buffer_fini(&who);
 }
 
 /* ---- files and folders ---- */

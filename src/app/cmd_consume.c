@@ -343,7 +343,7 @@ static bool find_queue(const struct invocation *in, const struct config *config,
         if (err->code != ERROR_UNAVAILABLE)
             return false;
         if (!elsewhere(in, config))
-            return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s; of another server say the queue's URL, or its name and --endpoint-url",
+            return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (--ledger names another); of another server say the queue's URL, or its name and --endpoint-url",
                              config->ledger);
     }
     if (own->url == NULL) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "app/filter_advice.h"
 #include "app/output.h"
 #include "app/reading.h"
 #include "base/memory.h"
@@ -63,6 +64,7 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
     const char *queue = invocation_flag(in, "for-queue", 0);
     const char *path = invocation_flag(in, "file", 0);
     struct buffer text = {0};
+    struct buffer advice = {0};
     struct filter *filter = NULL;
 
     if (queue) {
@@ -82,6 +84,11 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
     }
     if (text.len > 0)
         filter = filter_new(buffer_slice(&text), err);
+    if (filter)
+        filter_advice(text.ptr, "the filter", &advice);
+    if (advice.len > 0)
+        fputs(advice.ptr, stderr);
+    buffer_fini(&advice);
     buffer_fini(&text);
     return filter;
 }

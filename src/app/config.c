@@ -787,6 +787,12 @@ static void check_s3(struct loading *l, const struct config_queue *q)
         config_problem(l, q->where, "s3_prefix \"%s\": letters, digits, dots, hyphens, underscores; no empty, \".\" or \"..\" part", q->s3_prefix);
 }
 
+/* URLs and ARNs are read where the queue is looked for. */
+static bool names_a_queue(const char *address)
+{
+    return strncmp(address, "arn:", 4) == 0 || strstr(address, "://") || name_valid(slice_text(address));
+}
+
 static void check_targets(struct loading *l)
 {
     for (size_t i = 0; i < l->config->queue_count; i++) {
@@ -805,6 +811,8 @@ static void check_targets(struct loading *l)
         if (q->target == CONFIG_TARGET_EMBEDDED && (q->address || q->region || q->endpoint_url || q->role_arn || q->external_id))
             config_problem(l, q->where, "the queue \"%s\" is embedded: address, queue_region, queue_role_arn and endpoint_url are of target: sqs", q->name);
         check_role(l, q->where, q->role_arn, q->external_id);
+        if (q->target == CONFIG_TARGET_SQS && q->address && !names_a_queue(q->address))
+            config_problem(l, q->where, "\"%s\" is no queue's address: wanted its name, https://HOST/ACCOUNT/NAME or an ARN", q->address);
         if (q->target == CONFIG_TARGET_SQS && q->max_receive_count > 0)
             config_problem(l, q->where, "the queue \"%s\" is on another server: its max_receive_count is set there (RedrivePolicy); dead_letter_queue says "
                            "which queue there is read", q->name);

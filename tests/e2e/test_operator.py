@@ -78,6 +78,13 @@ def test_a_replay_says_what_comes_twice_and_what_cannot_be(table, make_bridge):
     assert bridge.stop() == 0
 
 
+def test_a_filter_that_is_tried_is_told_what_it_wants_in_vain(make_bridge):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    said = bridge.command("filter", "test", '{"eventName": ["insert"]}', check=0)[2]
+    assert said == 'the filter wants the eventName "insert": records have INSERT, MODIFY and REMOVE\n'
+    assert bridge.command("filter", "test", '{"eventName": ["INSERT"]}', check=0)[2] == ""
+
+
 def test_queues_are_made_and_deleted_by_hand(make_bridge):
     bridge = make_bridge("--queue", "q", endpoint=None).start()
     assert bridge.command("queue", "create", "jobs.fifo", check=0)[1].endswith("/jobs.fifo\n")
@@ -110,6 +117,10 @@ def test_check_looks_at_files_and_filters(make_bridge, tmp_path):
     config.write_text("pipelines: [{stream: t, queues: [{name: q, filter: {eventName: [INSERT]}}]}]\n")
     done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"good": True, "problems": [], "warnings": []})
+    config.write_text("pipelines: [{stream: t, queues: [{name: q, target: sqs, address: 'localhost:4566/0/q'}, {name: r, target: sqs, address: r.fifo}]}]\n")
+    done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert len(json.loads(done.stdout)["problems"]) == 1 and '"localhost:4566/0/q" is no queue\'s address' in done.stdout.replace("\\", "")
+    config.write_text("pipelines: [{stream: t, queues: [{name: q}]}]\n")
     config.rename(tmp_path / "stream2sqs.yaml")
     done = subprocess.run([str(BINARY), "check", "--offline"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "stream2sqs.yaml is here, and is not read" in done.stderr
