@@ -343,8 +343,8 @@ static bool find_queue(const struct invocation *in, const struct config *config,
         if (err->code != ERROR_UNAVAILABLE)
             return false;
         if (!elsewhere(in, config))
-            return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (--ledger names another); of another server say the queue's URL, or its name and --endpoint-url",
-                             config->ledger);
+            return error_set(err, ERROR_UNAVAILABLE, "no stream2sqs runs on %s (--ledger names another); of another server say the queue's URL, or its name "
+                             "and --endpoint-url", config->ledger);
     }
     if (own->url == NULL) {
         *(named ? &o->queue_name : &o->queue_url) = queue;
