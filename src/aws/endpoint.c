@@ -113,6 +113,8 @@ static bool is_below(struct slice host, const char *domain)
 /* Amazon's own hosts have https, whatever is allowed elsewhere. */
 static bool is_amazons(struct slice host)
 {
+    if (host.len > 0 && host.ptr[host.len - 1] == '.') /* the same, with the root's dot */
+        host.len--;
     for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++)
         if (is_below(host, partitions[i].suffix) || is_below(host, partitions[i].dual_suffix))
             return true;

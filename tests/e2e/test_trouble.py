@@ -162,6 +162,12 @@ def test_plain_http_beyond_loopback_wants_an_explicit_yes(make_bridge, aws, tabl
     table.put("a")
     assert len(queue(bridge).receive()) == 1
     assert "requests go to another machine without TLS" in bridge.log()
+    consume = ("consume", "q", "--endpoint-url", bridge.url.replace("127.0.0.1", "127.1"), "--until-empty")
+    key = bridge.key
+    bridge.env |= {"AWS_ACCESS_KEY_ID": key["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": key["aws_secret_access_key"]}
+    bridge.command(*consume, check=0)
+    del bridge.env["STREAM2SQS_PLAIN_HTTP_BEYOND_LOOPBACK"]
+    assert "plain_http_beyond_loopback" in bridge.command(*consume, check=78)[2]
 
 
 def test_a_table_that_comes_later_is_read_soon(make_bridge, aws, queue):

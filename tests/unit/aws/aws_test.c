@@ -194,6 +194,7 @@ static void plain_http_leaves_the_machine_only_where_it_is_allowed(void **state)
         {"https://localstack:4566", true, NULL, false},
         {"http://sqs.eu-west-1.amazonaws.com", true, "not encrypted: use https", false},
         {"http://sqs.cn-north-1.amazonaws.com.cn:80", true, "not encrypted: use https", false},
+        {"http://sqs.eu-west-1.AmazonAWS.com.", true, "not encrypted: use https", false},
         {"http://sqs.eu-west-1.api.aws", true, "not encrypted: use https", false},
         {"http://notamazonaws.com", true, NULL, true},
     };
