@@ -38,7 +38,7 @@ extern "C" {
 
 enum s2q_status {
     S2Q_OK = 0,
-    S2Q_CONFIG = 1,      /* options that make no sense; trying again changes nothing */
+    S2Q_CONFIG = 1,      /* options that make no sense, or a server that was never to be trusted (its certificate); trying again changes nothing */
     S2Q_CREDENTIALS = 2, /* none, or refused, or not allowed what is needed */
     S2Q_NOT_FOUND = 3,   /* the queue, or the dead-letter queue, is not there */
     S2Q_SYSTEM = 4       /* the operating system refused something */
@@ -153,7 +153,8 @@ struct s2q_consumer;
  * success): S2Q_CONFIG, S2Q_CREDENTIALS or S2Q_SYSTEM. The caller frees it with s2q_consumer_free. Thread-safe. */
 S2Q_PUBLIC struct s2q_consumer *s2q_consumer_new(const struct s2q_options *options, struct s2q_error *error);
 /* Blocks until stopped (S2Q_OK), or until it cannot go on (the status, and *error, which may be NULL): the server has refused the same thing three times in a
- * row (for expired credentials: ten times), or a thread cannot be started. A server that does not answer is asked again, with back-off, for ever.
+ * row (for expired credentials: ten times), or a thread cannot be started. A server that does not answer is asked again, with back-off, for ever; so is
+ * one whose certificate is not trusted any more, but not one that never was.
  * In the end running handlers are waited for, deletes are flushed, and what no handler was given is made visible again; with a server that does not answer,
  * that is tried as long as the messages' visibility lasts. It stops by itself when options.messages_max or options.stop_when_empty_s say so. Receives that
  * have waited for messages for a second are cut: a message that was on its way at that very instant comes again when its visibility ends.

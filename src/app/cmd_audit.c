@@ -48,8 +48,8 @@ static json_t *document(const struct reading *r, const struct audit *a, const ch
         json_array_append_new(differences, json_string(a->differences[i]));
     if (damage)
         json_array_append_new(differences, json_string(damage));
-    return json_pack("{s:s,s:I,s:o,s:o,s:o}", "verdict", verdicts[damage ? DOES_NOT_ADD_UP : verdict(a)], "records_read", (json_int_t)a->records, "shards",
-                     lines, "gaps", gaps, "differences", differences);
+    return json_pack("{s:s,s:b,s:I,s:o,s:o,s:o}", "verdict", verdicts[damage ? DOES_NOT_ADD_UP : verdict(a)], "empty", a->records == 0, "records_read",
+                     (json_int_t)a->records, "shards", lines, "gaps", gaps, "differences", differences);
 }
 
 /* ---- for people ---- */
@@ -106,7 +106,7 @@ static void print_verdict(json_t *audit, int status)
 
     buffer_printf(&summary, "%lld records read; each of them is accounted for in every queue", (long long)number(audit, "records_read"));
     if (status == WHOLE && number(audit, "records_read") == 0)
-        printf("%swhole%s, but empty: nothing was read into this ledger yet (`stream2sqs status` says what keeps a stream from being read)\n",
+        printf("%swhole%s, but empty: nothing was read into this ledger yet\n",
                style_on(STYLE_WARN), style_off());
     else if (status == WHOLE)
         printf("%swhole%s: %s; no gaps\n", style_on(STYLE_GOOD), style_off(), summary.ptr);

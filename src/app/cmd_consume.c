@@ -354,7 +354,7 @@ static bool find_queue(const struct invocation *in, const struct config *config,
     o->endpoint_url = own->endpoint_url;
     o->region = o->region ? o->region : config->region ? config->region : region_find(profile, environment_lookup);
     o->region = o->region ? o->region : "us-east-1"; /* as the process does */
-    o->ca_bundle = environment_lookup("AWS_CA_BUNDLE") ? NULL : own->certificate;
+    o->ca_bundle = own->certificate; /* it is the one that counts here, whatever AWS_CA_BUNDLE says of other servers */
     if (invocation_flag(in, "profile", 0)) /* whoever says it wants it */
         return true;
     if (!own_queue_find_key(own, config, err))

@@ -237,12 +237,14 @@ static int once(const struct invocation *in)
     struct reading r;
     json_t *status;
     int exit_status = 0;
+    bool ready;
 
     if (!reading_open(&r, in, &exit_status))
         return exit_status;
     status = ledger_json(&r);
     json_object_set_new(status, "daemon", daemon_json(r.config.ledger));
     take_live(status, json_object_get(status, "daemon"));
+    ready = json_is_true(json_object_get(json_object_get(status, "daemon"), "ready"));
     if (in->json) {
         print_json(status);
     } else {
@@ -251,7 +253,7 @@ static int once(const struct invocation *in)
     }
     fflush(stdout);
     reading_close(&r);
-    return 0;
+    return invocation_flag(in, "probe", 0) && !ready ? error_exit_status(ERROR_UNAVAILABLE) : 0;
 }
 
 /* Again every two seconds, until a signal or the end of standard input's terminal. */
@@ -283,6 +285,7 @@ static int run(struct invocation *in)
 }
 
 static const struct command_flag flags[] = {
+    {"probe", NULL, "exit status 69 unless a process runs on the ledger and is ready, for health checks of containers"},
     {"watch", NULL, "again every two seconds, until interrupted"},
     {NULL, NULL, NULL},
 };

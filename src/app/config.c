@@ -620,6 +620,14 @@ static size_t count_flags(const struct command_line *line, enum option_scope sco
     return count;
 }
 
+static bool has_flag(const struct command_line *line, const char *name)
+{
+    for (size_t i = 0; i < line->flag_count; i++)
+        if (strcmp(line->flags[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* --stream and --queue make one pipeline; --queue alone makes plain queues. */
 static void load_pipeline_flags(struct loading *l, const struct command_line *line)
 {
@@ -647,7 +655,7 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
     }
     if (queues == 0 && p == NULL)
         config_problem(l, "flags", "options of a queue without --queue");
-    if (queues > 1 && l->config->queues[0].address)
+    if (queues > 1 && has_flag(line, "address"))
         config_problem(l, "flags", "--address is one queue, and --queue is given %zu times: each record would come there as often; use a configuration file, "
                        "where each queue has its own", queues);
 }
@@ -872,6 +880,8 @@ static void check(struct loading *l)
 
     check_address(l, "listen", config->listen);
     check_address(l, "admin", config->admin);
+    if (config->listen_beyond_loopback && !config_loopback(config->listen) && config->access_keys_file == NULL)
+        config_problem(l, "listen", "%s: an endpoint beyond loopback wants an access_keys_file (--access-keys-file)", config->listen);
     if (strlen(config->account_id) != 12 || !digits_only(config->account_id))
         config_problem(l, "account_id", "\"%s\": wanted 12 digits", config->account_id);
     if ((config->tls_certificate == NULL) != (config->tls_key == NULL))

@@ -8,6 +8,7 @@
 #include "app/access_keys.h"
 #include "app/descriptors.h"
 #include "app/destination.h"
+#include "app/filter_advice.h"
 #include "app/notify.h"
 #include "app/room.h"
 #include "aws/ca_bundle.h"
@@ -403,8 +404,11 @@ static bool find_aws(struct daemon *d, struct error *err)
         !endpoint_find(&d->dynamodb, AWS_DYNAMODB, region, d->profile, environment_lookup, err) ||
         !endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err))
         return false;
-    if (d->config->pipeline_count > 0)
+    if (d->config->pipeline_count > 0) {
         say_if_exposed(&d->streams);
+        if (strcmp(d->streams.url, d->dynamodb.url) != 0)
+            say_if_exposed(&d->dynamodb);
+    }
     return true;
 }
 
@@ -417,8 +421,6 @@ static bool load_keys(struct daemon *d, struct error *err)
     access_keys_watch_init(&d->keys_watch, d->keys_path);
     if (d->config->access_keys_file)
         return access_keys_read(d->keys, d->keys_path, err);
-    if (!config_loopback(d->config->listen))
-        return error_set(err, ERROR_CONFIG, "an endpoint beyond loopback wants --access-keys-file");
     if (!access_keys_read_or_make(d->keys, d->keys_path, d->config->ledger, &made, err))
         return false;
     if (made)
@@ -439,6 +441,18 @@ static void make_form(struct setup *setup, size_t at)
     setup->destinations[at].pump.project_oversize = q->oversize == CONFIG_OVERSIZE_PROJECT;
 }
 
+/* A filter that can let nothing pass loses nothing, but its queue stays empty, and nobody hears of it. */
+static void look_at_filter(const struct config_queue *q)
+{
+    struct buffer advice = {0};
+
+    filter_advice(q->filter, "it", &advice);
+    for (struct slice rest = buffer_slice(&advice); rest.len > 0; rest = slice_after(rest, slice_index(rest, '\n') + 1))
+        log_warning("a filter wants what no record has",
+                    LOG_FIELDS(LOG_TEXT("queue", q->name), LOG_SLICE("filter", slice_from(rest.ptr, slice_index(rest, '\n')))));
+    buffer_fini(&advice);
+}
+
 static void fill_queues(struct setup *setup, struct bridge_queue *queues)
 {
     const struct config *c = setup->config;
@@ -448,6 +462,8 @@ static void fill_queues(struct setup *setup, struct bridge_queue *queues)
         bool remote = q->target == CONFIG_TARGET_SQS;
 
         make_form(setup, i);
+        if (q->filter)
+            look_at_filter(q);
         setup->filters[i] = q->filter ? filter_new(slice_text(q->filter), NULL) : NULL; /* the configuration's check has compiled it before */
         queues[i] = (struct bridge_queue){.name = q->name, .visibility_timeout_ms = q->visibility_timeout_ms, .max_receive_count = q->max_receive_count,
                                           .dead_letter_queue = remote ? NULL : q->dead_letter_queue, .filter = setup->filters[i], .form = &setup->forms[i],
@@ -773,11 +789,22 @@ static bool make_servers(struct daemon *d, struct error *err)
     return d->control_server != NULL || error_prefix(err, "the control socket");
 }
 
+/* Links stay as they are: a renewal may lead them elsewhere. The caller frees it. */
+static char *absolute(const char *path)
+{
+    char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    struct buffer out = {0};
+
+    buffer_printf(&out, "%s%s%s", here ? here : "", here ? "/" : "", path);
+    free(here);
+    return buffer_take(&out);
+}
+
 /* For scripts that asked for port 0: written whole, then given its name. */
 static bool write_addresses(struct daemon *d, struct error *err)
 {
     json_t *document = json_pack("{s:i,s:s,s:s}", "pid", (int)getpid(), "sqs", d->sqs_url, "admin", d->admin_url);
-    char *certificate = d->config->tls_certificate ? realpath(d->config->tls_certificate, NULL) : NULL;
+    char *certificate = d->config->tls_certificate ? absolute(d->config->tls_certificate) : NULL;
     struct buffer temporary = {0};
     bool written;
 

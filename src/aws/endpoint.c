@@ -95,19 +95,33 @@ static struct slice bare_host(struct slice authority)
     return slice_from(authority.ptr, end < authority.len ? end : authority.len);
 }
 
+static bool only(struct slice text, const char *allowed)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '\0' || strchr(allowed, text.ptr[i]) == NULL)
+            return false;
+    return text.len > 0;
+}
+
+/* A name, or an address, with or without a port: what is judged here must be what libcurl goes to, which decodes %2e, and knows other signs. */
 static bool host_valid(struct slice authority)
 {
-    for (size_t i = 0; i < authority.len; i++)
-        if (authority.ptr[i] <= ' ' || authority.ptr[i] > '~' || strchr("@\\\"<>", authority.ptr[i]))
-            return false;
-    return authority.len > 0;
+    struct slice host = bare_host(authority);
+    struct slice port = slice_after(authority, host.len);
+    bool six = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+
+    if (!(six ? only(slice_from(host.ptr + 1, host.len - 2), "0123456789abcdefABCDEF:.")
+              : only(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_")))
+        return false;
+    return port.len == 0 || (port.ptr[0] == ':' && only(slice_after(port, 1), "0123456789"));
 }
 
 static bool is_below(struct slice host, const char *domain)
 {
-    size_t len = domain ? strlen(domain) : host.len;
+    size_t len = domain ? strlen(domain) : 0;
 
-    return host.len > len && host.ptr[host.len - len - 1] == '.' && strncasecmp(host.ptr + host.len - len, domain, len) == 0;
+    return domain && host.len >= len && strncasecmp(host.ptr + host.len - len, domain, len) == 0 &&
+           (host.len == len || host.ptr[host.len - len - 1] == '.');
 }
 
 /* Amazon's own hosts have https, whatever is allowed elsewhere. */
@@ -118,13 +132,18 @@ static bool is_amazons(struct slice host)
     for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++)
         if (is_below(host, partitions[i].suffix) || is_below(host, partitions[i].dual_suffix))
             return true;
-    return false;
+    return is_below(host, "aws");
+}
+
+static bool is_http(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0;
 }
 
 bool endpoint_from_url(struct endpoint *out, const char *url, const char *source, bool plain_http, struct error *err)
 {
     bool https = strncmp(url, "https://", 8) == 0;
-    bool http = strncmp(url, "http://", 7) == 0;
+    bool http = is_http(url);
     struct slice rest = slice_text(url + (https ? 8 : http ? 7 : 0));
     struct slice authority = slice_from(rest.ptr, slice_index(rest, '/'));
     struct slice default_port = https ? SLICE(":443") : SLICE(":80");
@@ -228,6 +247,8 @@ bool endpoint_find(struct endpoint *out, enum aws_service service, const char *r
     bool ignore;
     bool fips;
     bool dual;
+    /* STS and SSO take tokens that anybody can use, and answer with secrets */
+    bool plain_http = aws_profile_plain_http(profile) && service != AWS_STS && service != AWS_SSO && service != AWS_SSO_OIDC;
 
     *out = (struct endpoint){0};
     if (!region_valid(region))
@@ -240,7 +261,7 @@ bool endpoint_find(struct endpoint *out, enum aws_service service, const char *r
     if (url && (fips || dual))
         return error_set(err, ERROR_CONFIG, "%s and %s: an address that is set has no %s form; take one of the two away", source,
                          fips ? "use_fips_endpoint" : "use_dualstack_endpoint", fips ? "FIPS" : "dual-stack");
-    return url ? endpoint_from_url(out, url, source, aws_profile_plain_http(profile), err) : own_address(out, service, region, fips, dual, err);
+    return url ? endpoint_from_url(out, url, source, plain_http, err) : own_address(out, service, region, fips, dual, err);
 }
 
 /* Is it one label of a host? (Those that begin or end with a hyphen are older than today's rules for names.) */
@@ -272,6 +293,8 @@ bool endpoint_of_bucket(struct endpoint *out, const struct endpoint *s3, const c
     else
         buffer_printf(&text, "%s/%s", s3->url, bucket);
     out->url = buffer_take(&text);
+    if (is_http(out->url) && is_amazons(bare_host(slice_text(out->host))))
+        return error_set(err, ERROR_CONFIG, "%s is not encrypted: use https", out->url);
     return true;
 }
 

@@ -24,7 +24,8 @@ struct endpoint {
 };
 
 /* Plain http is refused unless the host is loopback (localhost, 127.0.0.0/8, ::1) or the profile allows it (aws_profile_plain_http): requests carry data, and
- * nothing says that the server is the one meant. */
+ * nothing says that the server is the one meant. Never beyond loopback: STS, SSO and SSO-OIDC (bearer tokens, secrets in the
+ * answers), and Amazon's hosts. */
 MUST_USE bool endpoint_find(struct endpoint *out, enum aws_service service, const char *region, const struct aws_profile *profile,
                             const char *(*lookup)(const char *), struct error *err);
 /* The endpoint of a URL that an option names; `source` is what error texts call it. plain_http: also beyond loopback. */

@@ -70,7 +70,7 @@ static void judge_unanswered(const struct calls *c, const struct http_answer *a,
     struct error err;
 
     snprintf(f->text, sizeof(f->text), "%s", a->failure ? a->failure : "no answer");
-    if (a->untrusted)
+    if (a->untrusted && !c->trusted)
         f->verdict = TARGET_REFUSED;
     if (a->withheld && !credential_provider_wait(c->settings->provider, 0, &err) && err.code == ERROR_CREDENTIALS) {
         f->verdict = TARGET_DENIED;
@@ -138,7 +138,7 @@ static void count_failure(struct calls *c, enum call_kind kind, const struct cal
 
     fortune->failures++;
     if (!fortune->said || now_ms >= fortune->said_ms + SAY_AGAIN_MS) {
-        log_warning(fortune->said ? "calls still fail; trying again" : "calls fail; trying again",
+        log_warning(!passes(f->verdict) ? "a call is refused" : fortune->said ? "calls still fail; trying again" : "calls fail; trying again",
                     LOG_FIELDS(LOG_TEXT("action", action_of(kind)), LOG_TEXT("cause", f->text)));
         fortune->said_ms = now_ms;
     }
@@ -155,6 +155,7 @@ static void count_failure(struct calls *c, enum call_kind kind, const struct cal
 
 static void count_success(struct calls *c, enum call_kind kind)
 {
+    c->trusted = true;
     if (c->fortunes[kind].said)
         log_info("calls are answered again", LOG_FIELDS(LOG_TEXT("action", action_of(kind))));
     c->fortunes[kind] = (struct fortune){0};
@@ -374,6 +375,9 @@ bool calls_init(struct calls *c, const struct settings *settings, struct jobs *j
         return false;
     http_client_set_ca_bundle(c->receiving, settings->ca_bundle);
     http_client_set_ca_bundle(c->settling, settings->ca_bundle);
+    if (settings->endpoint.exposed)
+        log_warning("requests go to another machine without TLS: what they hold can be read on the way",
+                    LOG_FIELDS(LOG_TEXT("endpoint", settings->endpoint.url)));
     return true;
 }
 

@@ -51,6 +51,7 @@ struct calls {
     int64_t receive_due_ms;
     struct fortune fortunes[CALL_KINDS];
     bool empty;                   /* the queue gave nothing for as long as options.stop_when_empty_s says */
+    bool trusted;                 /* the server was, at least once: another certificate passes, then */
     bool failed;                  /* it cannot go on: `failure` says why */
     enum s2q_status status;
     struct error failure;

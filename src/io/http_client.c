@@ -479,7 +479,7 @@ static const char *words_for(struct request *r, CURLcode result)
         return "the answer is longer than expected";
     if (r->not_local)
         return "the address is neither loopback nor one at which AWS serves credentials";
-    if (r->answer.untrusted)
+    if (r->answer.untrusted && (strstr(r->failure, "issuer") || strstr(r->failure, "self"))) /* not: expired, or another host's */
         snprintf(r->failure + said, sizeof(r->failure) - said, "%s (AWS_CA_BUNDLE, or the profile's ca_bundle, names the CA certificates to trust)",
                  said ? "" : curl_easy_strerror(result));
     return r->failure[0] ? r->failure : curl_easy_strerror(result);

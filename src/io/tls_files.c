@@ -130,7 +130,7 @@ bool tls_files_read(struct tls_files *t, struct error *err)
 {
     struct identity *fresh = memory_zeroed(1, sizeof(*fresh));
 
-    if (!private(t->key, err) || !read_chain(fresh, t->certificate, err) || !read_key(fresh, t->key, err) || !belong_together(t, err)) {
+    if (!read_chain(fresh, t->certificate, err) || !private(t->key, err) || !read_key(fresh, t->key, err) || !belong_together(t, err)) {
         identity_free(fresh);
         return false;
     }

@@ -200,11 +200,33 @@ def test_a_consumer_that_does_not_trust_the_server_ends_and_says_why(secure, tmp
     bridge, certificate, _ = secure
     url = client(bridge, certificate).get_queue_url(QueueName="q")["QueueUrl"]
     bridge.env["AWS_CA_BUNDLE"] = str(make_certificate(tmp_path, "another")[0])
-    status, _, said = bridge.command("consume", "q")
-    assert status == 78 and "certificate" in said and "AWS_CA_BUNDLE" in said and "trying again" in said
+    bridge.command("consume", "q", "--until-empty", check=0)  # its own process's is the one that counts
+    elsewhere = ("consume", "q", "--endpoint-url", bridge.url.replace("http:", "https:"))
+    status, _, said = bridge.command(*elsewhere)
+    assert status == 78 and "certificate" in said and "AWS_CA_BUNDLE" in said and "trying again" not in said
+    bridge.env["AWS_CA_BUNDLE"] = str(certificate)
+    status, _, said = bridge.command("consume", "q", "--endpoint-url", elsewhere[-1].replace("127.0.0.1", "localhost"))
+    assert status == 78 and "does not match" in said.replace("matches", "does not match") and "AWS_CA_BUNDLE" not in said
     bridge.env["AWS_CA_BUNDLE"] = str(bridge.ledger)
-    status, _, said = bridge.command("consume", url)
+    status, _, said = bridge.command(*elsewhere)
     assert status == 78 and "AWS_CA_BUNDLE names, holds no certificate" in said
+
+
+def test_a_certificate_that_is_a_link_may_be_led_elsewhere(make_bridge, tmp_path):
+    """As certbot and Kubernetes renew theirs; what `consume` trusts follows."""
+    (one, one_key), (two, two_key) = make_certificate(tmp_path, "one"), make_certificate(tmp_path, "two")
+    certificate, key = tmp_path / "live.pem", tmp_path / "live-key.pem"
+    certificate.symlink_to(one)
+    key.symlink_to(one_key)
+    bridge = make_bridge("--tls-certificate", certificate, "--tls-key", key, "--queue", "q", endpoint=None).start()
+    bridge.command("consume", "q", "--until-empty", check=0)
+    for link, target in ((certificate, two), (key, two_key)):
+        link.unlink()
+        link.symlink_to(target)
+    one.unlink()
+    bridge.command("reload", check=0)
+    wait_until("the new one is shown", lambda: shown(bridge).strip() == two.read_text().strip())
+    bridge.command("consume", "q", "--until-empty", check=0)
 
 
 def test_a_stream_s_server_that_is_not_trusted_is_told_so(secure, make_bridge, tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad configuration, bad keys, missing tables, endpoints that are down, full disks, damaged ledgers: each an error that says what to do."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -170,16 +171,33 @@ def test_plain_http_beyond_loopback_wants_an_explicit_yes(make_bridge, aws, tabl
     assert "plain_http_beyond_loopback" in bridge.command(*consume, check=78)[2]
 
 
+@pytest.mark.parametrize("options", [{"address": "http://127.1:1/0/q"}, {"endpoint_url": "http://127.1:1"},
+                                     {"oversize": "s3", "s3_bucket": "bucket", "s3_endpoint_url": "http://127.1:1"}])
+def test_every_address_of_a_queue_is_judged_so(make_bridge, tmp_path, options):
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"pipelines": [{"stream": "t", "queues": [{"name": "q", "target": "sqs", **options}]}]}))
+    bridge = make_bridge("--config", config, endpoint="http://127.0.0.1:1")
+    assert "plain_http_beyond_loopback" in bridge.command("policy", "--config", config, check=78)[2]
+    bridge.env["STREAM2SQS_PLAIN_HTTP_BEYOND_LOOPBACK"] = "true"
+    bridge.command("policy", "--config", config, check=0)
+    assert "without TLS" in bridge.start().log() and "127.1" in bridge.log()
+
+
 def test_a_table_that_comes_later_is_read_soon(make_bridge, aws, queue):
     name = "t" + uuid.uuid4().hex[:12]
     bridge = make_bridge("--stream", name, "--queue", "q", "--discovery-interval", "1d").start()
     wait_until("it is missed", lambda: f'there is no table "{name}"' in bridge.command("status")[1])
     assert "whole, but empty" in bridge.command("audit", check=0)[1]
+    assert bridge.json("audit")["empty"] is True
+    bridge.command("status", "--probe", check=69)
     table = Table(aws, name)
     table.stream()
     table.put("a")
     bridge.command("reload", check=0)
     assert len(queue(bridge).receive()) == 1
+    bridge.command("status", "--probe", check=0)
+    bridge.stop()
+    bridge.command("status", "--probe", check=69)
 
 
 def test_a_port_in_use_is_named(bridge, make_bridge, tmp_path):

@@ -195,6 +195,12 @@ static void plain_http_leaves_the_machine_only_where_it_is_allowed(void **state)
         {"http://sqs.eu-west-1.amazonaws.com", true, "not encrypted: use https", false},
         {"http://sqs.cn-north-1.amazonaws.com.cn:80", true, "not encrypted: use https", false},
         {"http://sqs.eu-west-1.AmazonAWS.com.", true, "not encrypted: use https", false},
+        {"http://sqs.eu-west-1.amazonaws%2ecom", true, "is no endpoint", false},
+        {"http://[::1]evil.example", true, "is no endpoint", false},
+        {"http://[::1]:80x", true, "is no endpoint", false},
+        {"http://amazonaws.com", true, "not encrypted: use https", false},
+        {"http://x.lambda-url.eu-west-1.on.aws", true, "not encrypted: use https", false},
+        {"http://[::1]:9324", false, NULL, false},
         {"http://sqs.eu-west-1.api.aws", true, "not encrypted: use https", false},
         {"http://notamazonaws.com", true, NULL, true},
     };
@@ -217,6 +223,35 @@ static void plain_http_leaves_the_machine_only_where_it_is_allowed(void **state)
         endpoint_fini(&e);
         aws_profile_free(profile);
     }
+}
+
+static void tokens_never_leave_the_machine_in_plain_http(void **state)
+{
+    static const char *const set[] = {"AWS_ENDPOINT_URL", "http://localstack:4566", NULL};
+    static const enum aws_service services[] = {AWS_STS, AWS_SSO, AWS_SSO_OIDC};
+    struct error err = {.text = ""};
+    struct aws_profile *profile;
+    struct endpoint e;
+    struct endpoint bucket;
+
+    files(state, config, credentials);
+    environment = set;
+    profile = aws_profile_load(NULL, lookup, &err);
+    aws_profile_allow_plain_http(profile, true);
+    for (size_t i = 0; i < COUNT_OF(services); i++) {
+        assert_false(endpoint_find(&e, services[i], "eu-west-1", profile, lookup, &err));
+        assert_non_null(strstr(err.text, "not encrypted"));
+    }
+    assert_true(endpoint_find(&e, AWS_S3, "eu-west-1", profile, lookup, &err));
+    assert_true(endpoint_of_bucket(&bucket, &e, "b-1", BUCKET_AUTO, &err));
+    assert_true(bucket.exposed);
+    endpoint_fini(&bucket);
+    endpoint_fini(&e);
+    assert_true(endpoint_from_url(&e, "http://com", "test", true, &err)); /* the bucket's name may make the host Amazon's */
+    assert_false(endpoint_of_bucket(&bucket, &e, "b.s3.eu-west-1.amazonaws", BUCKET_VIRTUAL, &err));
+    endpoint_fini(&bucket);
+    endpoint_fini(&e);
+    aws_profile_free(profile);
 }
 
 static void a_ca_bundle_holds_certificates(void **state)
@@ -264,6 +299,7 @@ int main(void)
         with_directory(the_region_comes_from_the_environment_before_the_profile),
         cmocka_unit_test(a_host_of_sqs_says_its_region),
         with_directory(plain_http_leaves_the_machine_only_where_it_is_allowed),
+        with_directory(tokens_never_leave_the_machine_in_plain_http),
         with_directory(a_ca_bundle_holds_certificates),
     };
 

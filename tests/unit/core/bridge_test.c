@@ -219,12 +219,30 @@ static void a_missing_table_and_one_without_a_stream_are_waited_for(void **state
     run_for(&w, 1000);
     assert_reason(&w, "there is no table \"orders\"");
     fake_table_add(w.aws, "orders");
-    run_for(&w, 31000);
+    run_for(&w, 6000);
     assert_reason(&w, "has no stream: enable one (aws dynamodb update-table --table-name orders");
     put(fake_shard_new(fake_stream_add(w.aws, "orders"), NULL), "a");
-    run_for(&w, 32000);
+    run_for(&w, 7000);
     assert_reason(&w, "");
     assert_string_equal(drain(&w), "a ");
+    world_fini(&w);
+}
+
+static void a_reload_looks_for_a_missing_table_at_once(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, "orders");
+    world_open(&w);
+    run_for(&w, 1000);
+    assert_reason(&w, "there is no table \"orders\"");
+    put(fake_shard_new(fake_stream_add(w.aws, "orders"), NULL), "a");
+    run_for(&w, 1000);
+    assert_reason(&w, "there is no table \"orders\""); /* not before its five seconds are over */
+    assert_true(bridge_reconfigure(w.bridge, &w.options, w.now, NULL));
+    run_for(&w, 1000);
+    assert_reason(&w, "");
     world_fini(&w);
 }
 
@@ -591,6 +609,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tables_stream_is_found_and_read),
         cmocka_unit_test(a_missing_table_and_one_without_a_stream_are_waited_for),
+        cmocka_unit_test(a_reload_looks_for_a_missing_table_at_once),
         cmocka_unit_test(a_created_again_stream_is_followed_after_the_old_one_was_drained),
         cmocka_unit_test(streams_that_came_and_went_while_it_was_down_are_read_in_order),
         cmocka_unit_test(without_leave_to_list_streams_the_newest_is_followed),
