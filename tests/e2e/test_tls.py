@@ -237,6 +237,15 @@ def test_a_stream_s_server_that_is_not_trusted_is_told_so(secure, make_bridge, t
     assert "is the endpoint right" not in bridge.command("status")[1]
 
 
+def test_a_queue_s_server_that_is_not_trusted_is_told_so(secure, make_bridge, table, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--target", "sqs", "--endpoint-url", f"https://127.0.0.1:{secure[0].port}", directory=other).start()
+    table.put("a")
+    wait_until("it says so", lambda: "AWS_CA_BUNDLE, or the profile's ca_bundle" in bridge.command("status")[1])
+    assert "is the endpoint right" not in bridge.command("status")[1]
+
+
 def test_an_sdk_trusts_by_the_environment_alone(secure, monkeypatch):
     bridge, certificate, _ = secure
     for name, value in (("AWS_CA_BUNDLE", str(certificate)), ("AWS_ENDPOINT_URL_SQS", bridge.url.replace("http:", "https:"))):
