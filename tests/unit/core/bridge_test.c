@@ -209,15 +209,20 @@ static void a_tables_stream_is_found_and_read(void **state)
     world_fini(&w);
 }
 
+static void begin_without_a_table(struct world *w)
+{
+    world_init(w, "orders");
+    world_open(w);
+    run_for(w, 1000);
+    assert_reason(w, "there is no table \"orders\"");
+}
+
 static void a_missing_table_and_one_without_a_stream_are_waited_for(void **state)
 {
     struct world w;
 
     (void)state;
-    world_init(&w, "orders");
-    world_open(&w);
-    run_for(&w, 1000);
-    assert_reason(&w, "there is no table \"orders\"");
+    begin_without_a_table(&w);
     fake_table_add(w.aws, "orders");
     run_for(&w, 6000);
     assert_reason(&w, "has no stream: enable one (aws dynamodb update-table --table-name orders");
@@ -233,10 +238,7 @@ static void a_reload_looks_for_a_missing_table_at_once(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, "orders");
-    world_open(&w);
-    run_for(&w, 1000);
-    assert_reason(&w, "there is no table \"orders\"");
+    begin_without_a_table(&w);
     put(fake_shard_new(fake_stream_add(w.aws, "orders"), NULL), "a");
     run_for(&w, 1000);
     assert_reason(&w, "there is no table \"orders\""); /* not before its five seconds are over */
