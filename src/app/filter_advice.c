@@ -41,6 +41,17 @@ static bool has_operator(json_t *wanted, const char *name)
     return false;
 }
 
+static bool has_number(json_t *wanted)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(wanted, i, one)
+        if (json_is_number(one))
+            return true;
+    return false;
+}
+
 static void look_at_item(json_t *item, const char *above, const char *who, struct buffer *out, int depth);
 
 /* {"S": [...]}: an attribute's value is an object whose one member is named by its type. */
@@ -59,6 +70,8 @@ static void look_at_value(json_t *value, const char *above, const char *who, str
             buffer_printf(out, "%s names %s: DynamoDB has no type \"%s\"\n", who, below, type);
         if ((strcmp(type, "N") == 0 || strcmp(type, "NS") == 0) && has_operator(wanted, "numeric"))
             buffer_printf(out, "%s has a numeric range on %s, which is a text in a record: nothing passes\n", who, below);
+        if ((strcmp(type, "N") == 0 || strcmp(type, "NS") == 0) && has_number(wanted))
+            buffer_printf(out, "%s compares %s with a number, which it never is: in a record it is a text, such as \"1\"\n", who, below);
         if (strcmp(type, "M") == 0)
             look_at_item(wanted, below, who, out, depth + 1);
         else if (strcmp(type, "L") == 0)

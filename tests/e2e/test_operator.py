@@ -82,7 +82,9 @@ def test_a_filter_that_is_tried_is_told_what_it_wants_in_vain(make_bridge):
     bridge = make_bridge("--queue", "q", endpoint=None).start()
     said = bridge.command("filter", "test", '{"eventName": ["insert"]}', check=0)[2]
     assert said == 'the filter wants the eventName "insert": records have INSERT, MODIFY and REMOVE\n'
-    assert bridge.command("filter", "test", '{"eventName": ["INSERT"]}', check=0)[2] == ""
+    assert "compares dynamodb.NewImage.n.N with a number" in bridge.command("filter", "test", '{"dynamodb": {"NewImage": {"n": {"N": [1]}}}}', check=0)[2]
+    for good in ('{"eventName": ["INSERT"]}', '{"dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}'):
+        assert bridge.command("filter", "test", good, check=0)[2] == ""
 
 
 def test_queues_are_made_and_deleted_by_hand(make_bridge):
