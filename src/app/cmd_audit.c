@@ -105,9 +105,8 @@ static void print_verdict(json_t *audit, int status)
     size_t gaps = json_array_size(json_object_get(audit, "gaps"));
 
     buffer_printf(&summary, "%lld records read; each of them is accounted for in every queue", (long long)number(audit, "records_read"));
-    if (status == WHOLE && number(audit, "records_read") == 0)
-        printf("%swhole%s, but empty: nothing was read into this ledger yet\n",
-               style_on(STYLE_WARN), style_off());
+    if (status == WHOLE && json_is_true(json_object_get(audit, "empty")))
+        printf("%swhole%s, but empty: nothing was read into this ledger yet\n", style_on(STYLE_WARN), style_off());
     else if (status == WHOLE)
         printf("%swhole%s: %s; no gaps\n", style_on(STYLE_GOOD), style_off(), summary.ptr);
     else if (status == WITH_GAPS)

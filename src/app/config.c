@@ -585,20 +585,22 @@ static void set_flags(struct loading *l, const struct command_line *line, enum o
     }
 }
 
+static size_t times_given(const struct command_line *line, const char *name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < line->flag_count; i++)
+        count += strcmp(line->flags[i].name, name) == 0;
+    return count;
+}
+
 /* Of two streams, or two filters, the first would be passed over without a word, and its records never read. Of other options the last one counts, as scripts
  * expect that add to a command. */
 static void check_repeated(struct loading *l, const struct command_line *line)
 {
-    size_t streams = 0;
-    size_t filters = 0;
-
-    for (size_t i = 0; i < line->flag_count; i++) {
-        streams += strcmp(line->flags[i].name, "stream") == 0;
-        filters += strcmp(line->flags[i].name, "filter") == 0;
-    }
-    if (streams > 1)
+    if (times_given(line, "stream") > 1)
         config_problem(l, "flags", "--stream is given twice: several streams are pipelines of a configuration file (--config)");
-    if (filters > 1)
+    if (times_given(line, "filter") > 1)
         config_problem(l, "flags", "--filter is given twice: one filter may have several patterns, {\"Filters\": [...]}");
 }
 
@@ -620,19 +622,11 @@ static size_t count_flags(const struct command_line *line, enum option_scope sco
     return count;
 }
 
-static bool has_flag(const struct command_line *line, const char *name)
-{
-    for (size_t i = 0; i < line->flag_count; i++)
-        if (strcmp(line->flags[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* --stream and --queue make one pipeline; --queue alone makes plain queues. */
 static void load_pipeline_flags(struct loading *l, const struct command_line *line)
 {
     struct config_pipeline *p = NULL;
-    size_t queues = 0;
+    size_t queues = times_given(line, "queue");
 
     if (count_flags(line, SCOPE_PIPELINE) + count_flags(line, SCOPE_QUEUE) == 0)
         return;
@@ -647,7 +641,6 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
     for (size_t i = 0; i < line->flag_count; i++) {
         if (strcmp(line->flags[i].name, "queue") != 0)
             continue;
-        queues++;
         if (p)
             config_pipeline_feed(l, p, flag_queue(l, line, line->flags[i].value));
         else
@@ -655,7 +648,7 @@ static void load_pipeline_flags(struct loading *l, const struct command_line *li
     }
     if (queues == 0 && p == NULL)
         config_problem(l, "flags", "options of a queue without --queue");
-    if (queues > 1 && has_flag(line, "address"))
+    if (queues > 1 && times_given(line, "address") > 0)
         config_problem(l, "flags", "--address is one queue, and --queue is given %zu times: each record would come there as often; use a configuration file, "
                        "where each queue has its own", queues);
 }

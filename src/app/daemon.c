@@ -348,12 +348,6 @@ static struct credential_provider *provider_of(struct daemon *d, const char *rol
     return role_arn ? credential_set_role(d->credentials, role_arn, external_id) : credential_set_default(d->credentials);
 }
 
-static void say_if_exposed(const struct endpoint *e)
-{
-    if (e->exposed)
-        log_warning("requests go to another machine without TLS: what they hold can be read on the way", LOG_FIELDS(LOG_TEXT("endpoint", e->url)));
-}
-
 static bool find_destinations(struct daemon *d, struct setup *setup, struct error *err)
 {
     const struct config *c = setup->config;
@@ -364,8 +358,8 @@ static bool find_destinations(struct daemon *d, struct setup *setup, struct erro
             continue;
         if (!destination_find(&setup->destinations[i], &c->queues[i], d->region, d->profile, environment_lookup, err))
             return false;
-        say_if_exposed(&setup->destinations[i].endpoint);
-        say_if_exposed(&setup->destinations[i].bucket);
+        endpoint_warn_if_exposed(&setup->destinations[i].endpoint);
+        endpoint_warn_if_exposed(&setup->destinations[i].bucket);
         setup->destinations[i].sqs.credentials = provider_of(d, c->queues[i].role_arn, c->queues[i].external_id);
     }
     return true;
@@ -405,9 +399,9 @@ static bool find_aws(struct daemon *d, struct error *err)
         !endpoint_find(&d->streams, AWS_DYNAMODB_STREAMS, region, d->profile, environment_lookup, err))
         return false;
     if (d->config->pipeline_count > 0) {
-        say_if_exposed(&d->streams);
+        endpoint_warn_if_exposed(&d->streams);
         if (strcmp(d->streams.url, d->dynamodb.url) != 0)
-            say_if_exposed(&d->dynamodb);
+            endpoint_warn_if_exposed(&d->dynamodb);
     }
     return true;
 }
@@ -833,7 +827,7 @@ static bool control_fits(const struct config *config, struct error *err)
 static bool make_files(struct daemon *d, struct error *err)
 {
     bool makes_ledger = access(d->config->ledger, F_OK) != 0;
-    bool makes_keys = d->config->access_keys_file == NULL && config_loopback(d->config->listen);
+    bool makes_keys = d->config->access_keys_file == NULL; /* the configuration's check has seen that nobody else reaches us, then */
 
     return (makes_ledger || open_ledger(d, err)) && (makes_keys || load_keys(d, err)) && bind_addresses(d, err) && (!makes_ledger || open_ledger(d, err)) &&
            (!makes_keys || load_keys(d, err));

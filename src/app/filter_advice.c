@@ -63,14 +63,15 @@ static void look_at_value(json_t *value, const char *above, const char *who, str
     if (json_is_array(value) && !has_operator(value, "exists"))
         buffer_printf(out, "%s compares %s, which is no text but has its type below it: {\"S\": [...]}\n", who, above);
     json_object_foreach(value, type, wanted) {
+        bool number = strcmp(type, "N") == 0 || strcmp(type, "NS") == 0;
         char below[300];
 
         snprintf(below, sizeof(below), "%.250s.%.40s", above, type);
         if (!is_one_of(types, type) && strcmp(type, "$or") != 0)
             buffer_printf(out, "%s names %s: DynamoDB has no type \"%s\"\n", who, below, type);
-        if ((strcmp(type, "N") == 0 || strcmp(type, "NS") == 0) && has_operator(wanted, "numeric"))
+        if (number && has_operator(wanted, "numeric"))
             buffer_printf(out, "%s has a numeric range on %s, which is a text in a record: nothing passes\n", who, below);
-        if ((strcmp(type, "N") == 0 || strcmp(type, "NS") == 0) && has_number(wanted))
+        if (number && has_number(wanted))
             buffer_printf(out, "%s compares %s with a number, which it never is: in a record it is a text, such as \"1\"\n", who, below);
         if (strcmp(type, "M") == 0)
             look_at_item(wanted, below, who, out, depth + 1);

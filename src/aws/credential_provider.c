@@ -5,8 +5,8 @@
  */
 #include "aws/credential_provider.h"
 
-#include "aws/credential_fetch.h"
 #include "aws/ca_bundle.h"
+#include "aws/credential_fetch.h"
 #include "aws/endpoint.h"
 #include "base/heap.h"
 #include "base/log.h"

@@ -2,13 +2,12 @@
 #include "aws/endpoint.h"
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
 
 static const struct {
     const char *variable; /* AWS_ENDPOINT_URL_... */
@@ -318,6 +317,12 @@ char *endpoint_region(const struct endpoint *e)
     if (slice_is(first, "sqs") || slice_is(first, "sqs-fips"))
         return slice_dup(second);
     return slice_is(second, "queue") ? slice_dup(first) : NULL;
+}
+
+void endpoint_warn_if_exposed(const struct endpoint *e)
+{
+    if (e->exposed)
+        log_warning("requests go to another machine without TLS: what they hold can be read on the way", LOG_FIELDS(LOG_TEXT("endpoint", e->url)));
 }
 
 void endpoint_fini(struct endpoint *e)

@@ -38,6 +38,8 @@ MUST_USE bool endpoint_of_bucket(struct endpoint *out, const struct endpoint *s3
 /* The region that a host of SQS's own says ("sqs.eu-west-1.amazonaws.com", and the older "eu-west-1.queue.amazonaws.com"); NULL: another host. The caller
  * frees it. */
 char *endpoint_region(const struct endpoint *e);
+/* Logs a warning, if what is sent there can be read on the way. */
+void endpoint_warn_if_exposed(const struct endpoint *e);
 void endpoint_fini(struct endpoint *e);
 /* "aws", "aws-cn", ...: the second part of an ARN in that region. */
 const char *aws_partition(const char *region);

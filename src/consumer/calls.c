@@ -375,9 +375,7 @@ bool calls_init(struct calls *c, const struct settings *settings, struct jobs *j
         return false;
     http_client_set_ca_bundle(c->receiving, settings->ca_bundle);
     http_client_set_ca_bundle(c->settling, settings->ca_bundle);
-    if (settings->endpoint.exposed)
-        log_warning("requests go to another machine without TLS: what they hold can be read on the way",
-                    LOG_FIELDS(LOG_TEXT("endpoint", settings->endpoint.url)));
+    endpoint_warn_if_exposed(&settings->endpoint);
     return true;
 }
 

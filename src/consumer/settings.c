@@ -38,14 +38,15 @@ static char *origin_of(const char *url)
 static bool read_endpoint(struct settings *s, struct error *err)
 {
     char *origin = s->options.queue_url ? origin_of(s->options.queue_url) : NULL;
+    bool plain_http = s->options.plain_http_beyond_loopback != 0;
     bool good = true;
 
     if (s->options.queue_url && origin == NULL)
         good = error_set(err, ERROR_CONFIG, "queue_url \"%s\": wanted https://HOST/ACCOUNT/NAME", s->options.queue_url);
     else if (s->options.endpoint_url)
-        good = endpoint_from_url(&s->endpoint, s->options.endpoint_url, "endpoint_url", s->options.plain_http_beyond_loopback != 0, err);
+        good = endpoint_from_url(&s->endpoint, s->options.endpoint_url, "endpoint_url", plain_http, err);
     else if (origin)
-        good = endpoint_from_url(&s->endpoint, origin, "queue_url", s->options.plain_http_beyond_loopback != 0, err);
+        good = endpoint_from_url(&s->endpoint, origin, "queue_url", plain_http, err);
     free(origin);
     return good;
 }
@@ -107,7 +108,7 @@ static bool find_region(struct settings *s, struct error *err)
     if (s->endpoint.url && (s->region = endpoint_region(&s->endpoint)) != NULL)
         return true;
     if ((found = region_find(s->profile, environment_lookup)) == NULL)
-        return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or region (for a local server any will do)");
+        return error_set(err, ERROR_CONFIG, "no AWS region: set AWS_REGION, or the option region (for a local server any will do)");
     s->region = memory_strdup(found);
     return true;
 }

@@ -7,8 +7,8 @@
 
 #include "stream2sqs.h"
 
-#include "aws/credential_provider.h"
 #include "aws/ca_bundle.h"
+#include "aws/credential_provider.h"
 #include "aws/endpoint.h"
 #include "consumer/jobs.h"
 

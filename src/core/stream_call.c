@@ -66,6 +66,11 @@ static const char *advice(enum verdict verdict)
     }
 }
 
+void no_answer(const char *failure, bool untrusted, char trouble[TROUBLE_TEXT])
+{
+    snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", failure ? failure : "the connection was cut", untrusted ? "" : " (is the endpoint right, and up?)");
+}
+
 bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verdict, char trouble[TROUBLE_TEXT])
 {
     struct slice name;
@@ -79,8 +84,7 @@ bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verd
     } else if (answer->withheld) {
         snprintf(trouble, TROUBLE_TEXT, "no AWS credentials: %s", answer->failure);
     } else if (answer->status == 0) {
-        snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", answer->failure ? answer->failure : "the connection was cut",
-                 answer->untrusted ? "" : " (is the endpoint right, and up?)");
+        no_answer(answer->failure, answer->untrusted, trouble);
     } else if (aws_error_decode(answer->body, &name, &message)) {
         *verdict = verdict_judge(name, answer->status);
         snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));

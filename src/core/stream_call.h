@@ -43,6 +43,8 @@ enum verdict {
 
 /* By the error's name (without namespace), one table; an unknown name: by the status, and RETRY. */
 enum verdict verdict_judge(struct slice error_name, int status);
+/* What is wrong when no answer came (status 0); `failure` and `untrusted` as in struct stream_answer. */
+void no_answer(const char *failure, bool untrusted, char trouble[TROUBLE_TEXT]);
 /* True: the answer is no success; *verdict says what follows, and `trouble` what is wrong and what to do, for people. */
 bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verdict, char trouble[TROUBLE_TEXT]);
 /* How long to wait after so many failures in a row (0: the first): exponential, with jitter over the upper half; at most 20 s, as the SDKs' standard mode. */

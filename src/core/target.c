@@ -171,8 +171,7 @@ bool target_answer_failed(const struct target_answer *answer, enum target_verdic
         return true;
     }
     if (answer->status == 0) {
-        snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", answer->failure ? answer->failure : "the connection was cut",
-                 answer->untrusted ? "" : " (is the endpoint right, and up?)");
+        no_answer(answer->failure, answer->untrusted, trouble);
         return true;
     }
     if (aws_error_decode(answer->body, &name, &message)) {

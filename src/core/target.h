@@ -27,7 +27,7 @@ struct target_answer {
     struct slice body;
     const char *failure;      /* status 0: why, for people */
     bool unsent;              /* status 0: nothing of the request left this machine (no connection) */
-    bool untrusted;      /* status 0: its certificate is not trusted; `failure` says so */
+    bool untrusted;           /* status 0: its certificate is not trusted; `failure` says so */
     bool withheld;            /* status 0: there are no credentials to make the call with; `failure` says why */
     const char *bucket_region; /* of S3: the region that the bucket is in, by a header; NULL, "": not told */
 };

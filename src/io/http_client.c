@@ -474,7 +474,6 @@ static const char *words_for(struct request *r, CURLcode result)
 {
     size_t said = strlen(r->failure);
 
-
     if (r->too_long)
         return "the answer is longer than expected";
     if (r->not_local)

@@ -81,7 +81,6 @@ static bool read_key(struct identity *i, const char *path, struct error *err)
 {
     gnutls_datum_t text = {0};
     int code = gnutls_load_file(path, &text);
-
     bool locked = false;
 
     if (code >= 0)

@@ -13,7 +13,7 @@ import urllib.request
 import boto3
 import pytest
 from botocore.config import Config
-from rig import REGION, cpu_seconds, wait_until
+from rig import BINARY, REGION, cpu_seconds, wait_until
 
 
 def make_certificate(directory, name, days=30):
@@ -210,6 +210,40 @@ def test_a_consumer_that_does_not_trust_the_server_ends_and_says_why(secure, tmp
     bridge.env["AWS_CA_BUNDLE"] = str(bridge.ledger)
     status, _, said = bridge.command(*elsewhere)
     assert status == 78 and "AWS_CA_BUNDLE names, holds no certificate" in said
+
+
+def refuse_handshakes(port, pair, count):
+    """Shows a certificate that nobody trusts, so many times."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(60)
+        while count > 0:
+            connection, _ = listener.accept()
+            with pytest.raises((ssl.SSLError, OSError)), context.wrap_socket(connection, server_side=True) as tls:
+                tls.recv(1)  # in TLS 1.3 the refusal comes behind the server's part of the greeting
+            count -= 1
+
+
+def test_a_consumer_that_was_trusted_once_waits_until_it_is_again(secure, tmp_path):
+    """A certificate that is renewed badly is an outage: it passes, and the consumer with it does not end."""
+    bridge, certificate, _ = secure
+    env = bridge.env | {"AWS_CA_BUNDLE": str(certificate), "AWS_ACCESS_KEY_ID": bridge.key["aws_access_key_id"],
+                        "AWS_SECRET_ACCESS_KEY": bridge.key["aws_secret_access_key"]}
+    out = tmp_path / "out"
+    with out.open("w") as output:
+        consumer = subprocess.Popen([BINARY, "consume", "q", "--endpoint-url", bridge.url.replace("http:", "https:")], env=env, stdout=output, cwd=tmp_path)
+    try:
+        for text in ("one", "two"):
+            bridge.command("queue", "send", "q", text, check=0)
+            wait_until(text, lambda: text in out.read_text(), process=consumer)
+            if text == "one":
+                bridge.stop()
+                refuse_handshakes(bridge.port, make_certificate(tmp_path, "another"), 6)  # three end a consumer that was never trusted
+                bridge.start()
+    finally:
+        consumer.terminate()
+        assert consumer.wait(30) == 0
 
 
 def test_a_certificate_that_is_a_link_may_be_led_elsewhere(make_bridge, tmp_path):

@@ -160,6 +160,7 @@ def test_plain_http_beyond_loopback_wants_an_explicit_yes(make_bridge, aws, tabl
     status, log = run_once(make_bridge(*flags, endpoint=elsewhere))
     assert status == 78 and "is not encrypted, and not on this machine" in log and "plain_http_beyond_loopback" in log
     bridge = make_bridge(*flags, endpoint=elsewhere, env={"STREAM2SQS_PLAIN_HTTP_BEYOND_LOOPBACK": "true"}).start()
+    bridge.command("check", *flags, check=0)
     table.put("a")
     assert len(queue(bridge).receive()) == 1
     assert "requests go to another machine without TLS" in bridge.log()
