@@ -226,19 +226,21 @@ void append_key(struct buffer *out, json_t *keys)
 
 /* ---- messages ---- */
 
-/* What follows a message's death, until it is sent back or settled, happened to its copy in the dead-letter queue (whose name is kept with the copy only). */
-static void add_steps(json_t *steps, struct slice history, const char *queue)
+/* What follows a message's death, until it is sent back or settled, happened to its copies in dead-letter queues. */
+static void add_steps(const struct reading *r, json_t *steps, struct slice history, const char *queue)
 {
+    const char *place = queue;
     enum step_kind kind;
     int64_t at_ms;
-    bool dead = false;
 
     for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++) {
+        if (kind == STEP_IN_QUEUE) {
+            place = reading_queue(r, at_ms);
+            continue;
+        }
         if (kind == STEP_REDRIVEN)
-            dead = false;
-        json_array_append_new(steps, json_pack("{s:o,s:s,s:s}", "at", json_moment(at_ms), "what", step_name(kind), "queue",
-                                               dead ? "(its dead-letter queue)" : queue));
-        dead = dead || kind == STEP_DEAD;
+            place = queue;
+        json_array_append_new(steps, json_pack("{s:o,s:s,s:s}", "at", json_moment(at_ms), "what", step_name(kind), "queue", place));
     }
 }
 
@@ -250,7 +252,7 @@ static void add_copies(const struct reading *r, json_t *steps, int64_t copy)
 
         if (!ledger_message_find(r->db, copy, &row))
             return;
-        add_steps(steps, row.history, reading_queue(r, QUEUE_OF_MESSAGE(copy)));
+        add_steps(r, steps, row.history, reading_queue(r, QUEUE_OF_MESSAGE(copy)));
         copy = row.moved_to;
         ledger_message_end(r->db);
     }
@@ -325,7 +327,7 @@ json_t *reading_message(const struct reading *r, int64_t id)
         return NULL;
     message_id_encode(&r->identity, id, message_id);
     steps = json_array();
-    add_steps(steps, row.history, reading_queue(r, QUEUE_OF_MESSAGE(id)));
+    add_steps(r, steps, row.history, reading_queue(r, QUEUE_OF_MESSAGE(id)));
     out = json_pack("{s:s,s:s,s:s,s:I,s:o}", "message_id", message_id, "queue", reading_queue(r, QUEUE_OF_MESSAGE(id)), "state",
                     message_state_name(row.state), "receive_count", (json_int_t)row.receive_count, "visible_at", json_moment(row.due_at_ms));
     add_remote_id(out, row.remote_id);

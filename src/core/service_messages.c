@@ -115,15 +115,20 @@ static void fill_from_send(struct service *s, struct sqs_message *m, const struc
     }
 }
 
+/* Since it went back, if it was dead: its receives are counted anew from there. */
 static int64_t first_receive_ms(const struct message_row *row, int64_t now_ms)
 {
     enum step_kind kind;
     int64_t at_ms;
+    int64_t first = 0;
 
-    for (size_t i = 0; step_decode(row->history, i, &kind, &at_ms); i++)
-        if (kind == STEP_RECEIVED)
-            return at_ms;
-    return now_ms;
+    for (size_t i = 0; step_decode(row->history, i, &kind, &at_ms); i++) {
+        if (kind == STEP_REDRIVEN)
+            first = 0;
+        else if (kind == STEP_RECEIVED && first == 0)
+            first = at_ms;
+    }
+    return first ? first : now_ms;
 }
 
 /* In a standard queue a dead letter keeps the time at which the message that died was sent (SQSDeveloperGuide/sqs-dead-letter-queues.html). */

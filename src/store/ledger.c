@@ -517,19 +517,103 @@ int ledger_die(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms
     return run_move(db, S(MESSAGE_DIE), 3, STEP_DEAD, now_ms);
 }
 
+/* Appends a message's steps; returns its copy, 0: none. */
+static int64_t append_steps(struct database *db, int64_t id, struct buffer *life)
+{
+    struct message_row row;
+    int64_t copy;
+
+    if (!ledger_message_find(db, id, &row))
+        return 0;
+    copy = row.moved_to;
+    buffer_append(life, row.history);
+    ledger_message_end(db);
+    return copy;
+}
+
+static void append_step(struct buffer *life, enum step_kind kind, int64_t at_ms)
+{
+    char step[STEP_BYTES];
+
+    step_encode(step, kind, at_ms);
+    buffer_append(life, slice_from(step, sizeof(step)));
+}
+
+/* The place of the IN_QUEUE that holds for the step at `index`, which may be that place; SIZE_MAX: none does. */
+static size_t queue_in_force(struct slice life, size_t index)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+    size_t found = SIZE_MAX;
+
+    for (size_t i = 0; i <= index && step_decode(life, i, &kind, &at_ms); i++) {
+        if (kind == STEP_IN_QUEUE)
+            found = i;
+        else if (kind == STEP_REDRIVEN)
+            found = SIZE_MAX;
+    }
+    return found;
+}
+
+/* Of a long life, its beginning and its newest steps: half of what a history may have, so that the other half is free for what comes. */
+static void append_newest(struct buffer *out, struct slice life)
+{
+    size_t steps = life.len / STEP_BYTES;
+    size_t first = steps - (HISTORY_BYTES / 2 / STEP_BYTES - 3); /* beside the beginning, an IN_QUEUE and the last step */
+    size_t queue;
+
+    if (life.len < HISTORY_BYTES / 2) {
+        buffer_append(out, life);
+        return;
+    }
+    queue = queue_in_force(life, first);
+    buffer_append(out, slice_from(life.ptr, STEP_BYTES));
+    if (queue < first)
+        buffer_append(out, slice_from(life.ptr + queue * STEP_BYTES, STEP_BYTES));
+    buffer_append(out, slice_from(life.ptr + first * STEP_BYTES, (steps - first) * STEP_BYTES));
+}
+
+/* What a dead message's history becomes when it goes back or is settled: its own steps, then those of its copies, each behind the queue that it was in.
+ * The copies can go then. */
+static void write_whole_life(struct database *db, int64_t id, struct buffer *out)
+{
+    struct buffer life = {0};
+    int64_t copy = append_steps(db, id, &life);
+
+    while (copy != 0) {
+        append_step(&life, STEP_IN_QUEUE, QUEUE_OF_MESSAGE(copy));
+        copy = append_steps(db, copy, &life);
+    }
+    append_newest(out, buffer_slice(&life));
+    buffer_fini(&life);
+}
+
+/* The state's other parameters are bound. 1: the message was dead or parked. */
+static int leave_death(struct database *db, enum statement s, int64_t id, enum step_kind last, int64_t now_ms)
+{
+    struct buffer life = {0};
+    int changed;
+
+    write_whole_life(db, id, &life);
+    append_step(&life, last, now_ms);
+    bind_i64(db, s, 1, id);
+    bind_blob(db, s, 3, buffer_slice(&life));
+    changed = database_run(db, s);
+    buffer_fini(&life);
+    return changed;
+}
+
 int ledger_settle_dead(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms)
 {
-    bind_i64(db, S(MESSAGE_SETTLE_DEAD), 1, id);
     bind_i64(db, S(MESSAGE_SETTLE_DEAD), 2, state);
-    return run_move(db, S(MESSAGE_SETTLE_DEAD), 3, step, now_ms);
+    return leave_death(db, S(MESSAGE_SETTLE_DEAD), id, step, now_ms);
 }
 
 int ledger_redrive(struct database *db, int64_t id, enum message_state state, int64_t now_ms)
 {
-    bind_i64(db, S(MESSAGE_REDRIVE), 1, id);
     bind_i64(db, S(MESSAGE_REDRIVE), 4, now_ms);
     bind_i64(db, S(MESSAGE_REDRIVE), 5, state);
-    return run_move(db, S(MESSAGE_REDRIVE), 3, STEP_REDRIVEN, now_ms);
+    return leave_death(db, S(MESSAGE_REDRIVE), id, STEP_REDRIVEN, now_ms);
 }
 
 int ledger_park(struct database *db, int64_t id, int64_t now_ms)

@@ -10,9 +10,6 @@
 #define S2Q_STORE_STATEMENTS_H
 
 #define GROWN_HISTORY(step) "history=CAST(substr(history,1,504)||" step " AS BLOB)"
-/* The copy's own steps follow those of the message that died; then the copy can go. ?3: the last step. */
-#define LIFE_IN_DEAD_LETTER_QUEUE                                                                                                        \
-    "history=CAST(substr(history,1,248)||coalesce((SELECT substr(c.history,1,248) FROM message c WHERE c.id=message.moved_to),x'')||?3 AS BLOB)"
 #define RECORD_COLUMNS                                                                                                                   \
     "m.id,m.record,m.state,m.receive_count,m.due_at_ms,m.origin,m.moved_to,m.history,"                                                   \
     "r.shard,r.sequence_number,r.body,r.attributes,r.key_hash,r.sub_sequence,m.remote_id,r.body_md5"
@@ -86,10 +83,9 @@
     X(MESSAGE_RESCHEDULE, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=3")                      \
     X(MESSAGE_DELETE, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (2,3)")         \
     X(MESSAGE_DIE, false, "UPDATE message SET state=5,due_at_ms=NULL,moved_to=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state IN (2,3)") \
-    X(MESSAGE_SETTLE_DEAD, false, "UPDATE message SET state=?2,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE                                 \
-                                  " WHERE id=?1 AND (state=5 OR state=8)")                                                               \
-    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=?5,due_at_ms=?4,receive_count=0,moved_to=NULL," LIFE_IN_DEAD_LETTER_QUEUE        \
-                              " WHERE id=?1 AND (state=5 OR state=8)")                                                                   \
+    X(MESSAGE_SETTLE_DEAD, false, "UPDATE message SET state=?2,moved_to=NULL,history=?3 WHERE id=?1 AND (state=5 OR state=8)")\
+    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=?5,due_at_ms=?4,receive_count=0,moved_to=NULL,history=?3 "             \
+                              "WHERE id=?1 AND (state=5 OR state=8)")                                                                    \
     X(MESSAGE_PARK, false, "UPDATE message SET state=8,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")         \
     X(MESSAGE_HOLD, false, "UPDATE message SET state=10,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")        \
     X(MESSAGE_RELEASE, false, "UPDATE message SET state=?3,due_at_ms=?4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=10")               \

@@ -30,8 +30,10 @@ enum message_state {
 };
 
 /* One step of a message's life, as it is kept in message.history: 8 bytes, kind, detail, then the time in ms since 1970 as 48 bits,
- * most significant first (so that the last six bytes of a history compare like the time). */
+ * most significant first (so that the last six bytes of a history compare like the time). IN_QUEUE is no step: it says where the steps behind it
+ * happened, up to the next REDRIVEN, and has the queue's id for a time. It is never the first and never the last. */
 #define STEP_BYTES 8
+#define HISTORY_BYTES 512 /* at most: statements.h */
 #define STEP_LIST(X)                                                                                                                     \
     X(ENQUEUED, 1, "enqueued")                                                                                                           \
     X(RECEIVED, 2, "received")                                                                                                           \
@@ -51,7 +53,8 @@ enum message_state {
     X(EXPIRED, 16, "expired: older than its queue's retention")                                                                          \
     X(PURGED, 17, "purged")                                                                                                              \
     X(SENT_PROJECTED, 18, "sent with its key alone: it was too large")                                                                   \
-    X(SENT_STORED, 19, "sent as a pointer to S3: it was too large")
+    X(SENT_STORED, 19, "sent as a pointer to S3: it was too large")                                                                      \
+    X(IN_QUEUE, 20, "in the queue")
 
 enum step_kind {
 #define STEP_ENUM(name, number, text) STEP_##name = number,

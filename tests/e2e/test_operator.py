@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import boto3
+import pytest
 from rig import BINARY, REGION, ROOT, wait_until
 
 
@@ -230,6 +231,22 @@ def test_why_a_message_died_is_told_to_programs(table, make_bridge):
     assert bridge.json("trace", "a")["records"][0]["messages"][0]["code"] == "received_too_often"
     bridge.command("dead", "redrive", "q", "--code", "received_too_often", check=0)
     assert "code" not in bridge.json("trace", "a")["records"][0]["messages"][0]
+
+
+@pytest.mark.parametrize("end", ["redrive", "drop"])
+def test_a_trace_knows_the_dead_letter_queue_afterwards(table, make_bridge, end):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--max-receive-count", "1", "--dead-letter-queue", "q-dead").start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    wait_until("it is read", lambda: queues(bridge)["q"]["queued"] == 1, 30)
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+    wait_until("it dies", lambda: not sqs.receive_message(QueueUrl=url).get("Messages") and bridge.json("dead", "list")["dead"], 30)
+    assert sqs.receive_message(QueueUrl=url + "-dead", WaitTimeSeconds=5)["Messages"]
+    bridge.command("dead", end, "q", "--all", *(["--yes"] if end == "drop" else []), check=0)
+    steps = [(step["what"], step["queue"]) for step in bridge.json("trace", "a")["records"][0]["messages"][0]["steps"]]
+    assert steps == [("enqueued", "q"), ("received", "q"), ("dead", "q"), ("enqueued", "q-dead"), ("received", "q-dead"),
+                     ("redriven", "q") if end == "redrive" else ("dropped", "q-dead")]
 
 
 def test_what_a_filter_kept_out_is_replayed(table, make_bridge):

@@ -227,6 +227,31 @@ static void forms_that_make_no_sense_are_refused(void **state)
     }
 }
 
+/* SQS drops what has the id of a message of the last five minutes: each redrive has its own, and each resend of one has the same. */
+static void every_redrive_has_its_own_deduplication_id(void **state)
+{
+    static const enum step_kind steps[] = {STEP_ENQUEUED, STEP_SENT, STEP_DEAD, STEP_REDRIVEN, STEP_SEND_UNKNOWN, STEP_DEAD, STEP_REDRIVEN, STEP_SEND_UNKNOWN};
+    static const int shares_with[] = {0, 0, 0, 3, 3, 3, 6, 6}; /* the first step from which it is the same */
+    char ids[COUNT_OF(steps)][2 * SHA256_BYTES + 1];
+    char history[COUNT_OF(steps) * STEP_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        struct message_row row = {.id = 7, .sequence_number = SLICE("100"), .history = {history, (i + 1) * STEP_BYTES}};
+
+        step_encode(history + i * STEP_BYTES, steps[i], 1000 + (int64_t)i);
+        message_form_deduplication_id(&origin, &row, ids[i]);
+        for (size_t j = 0; j < i; j++)
+            assert_int_equal(strcmp(ids[i], ids[j]) == 0, shares_with[i] == shares_with[j]);
+    }
+    memmove(history + STEP_BYTES, history + 6 * STEP_BYTES, STEP_BYTES); /* a long life, of which older redrives are gone */
+    struct message_row cut = {.id = 7, .sequence_number = SLICE("100"), .history = {history, 2 * STEP_BYTES}};
+    char id[2 * SHA256_BYTES + 1];
+
+    message_form_deduplication_id(&origin, &cut, id);
+    assert_string_equal(id, ids[6]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +262,7 @@ int main(void)
         cmocka_unit_test(groups_are_clear_keys_where_sqs_takes_them_and_never_shared_by_two_keys),
         cmocka_unit_test(a_chosen_attribute_groups_and_the_key_where_it_is_missing),
         cmocka_unit_test(forms_that_make_no_sense_are_refused),
+        cmocka_unit_test(every_redrive_has_its_own_deduplication_id),
     };
 
     return cmocka_run_group_tests_name("message_form", tests, digests_setup, digests_teardown);

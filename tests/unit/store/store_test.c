@@ -247,6 +247,97 @@ static void a_walk_finds_each_message_or_none(void **state)
     database_close(db);
 }
 
+static void database_exec_or_fail(struct database *db, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(database_handle(db), sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+#define QUEUE_2 (INT64_C(2) << QUEUE_ID_SHIFT)
+#define QUEUE_3 (INT64_C(3) << QUEUE_ID_SHIFT)
+
+static void insert_copy(struct database *db, int64_t id, int64_t origin, int64_t now_ms)
+{
+    ledger_message_insert(db, &(struct new_message){.id = id, .record = 1, .state = MESSAGE_QUEUED, .step = STEP_ENQUEUED, .origin = origin}, now_ms);
+}
+
+/* The steps of message 1 as text: kind@time, or [queue]. */
+static void append_life(struct database *db, struct buffer *out)
+{
+    struct message_row row;
+    enum step_kind kind;
+    int64_t at_ms;
+
+    assert_true(ledger_message_find(db, 1, &row));
+    assert_in_range(row.history.len, STEP_BYTES, HISTORY_BYTES);
+    for (size_t i = 0; step_decode(row.history, i, &kind, &at_ms); i++) {
+        if (kind == STEP_IN_QUEUE)
+            buffer_printf(out, "[%lld] ", (long long)at_ms);
+        else
+            buffer_printf(out, "%s@%lld ", step_name(kind), (long long)at_ms);
+    }
+    ledger_message_end(db);
+}
+
+static void assert_life(struct database *db, const char *expected)
+{
+    struct buffer life = {0};
+
+    append_life(db, &life);
+    assert_slice(buffer_slice(&life), expected);
+    buffer_fini(&life);
+}
+
+static void a_message_that_was_dead_keeps_its_copies_lives_and_queues(void **state)
+{
+    struct database *db = open_or_fail(temporary_path(state, "l.db"), &create);
+
+    database_begin(db);
+    insert_message(db, 1);
+    database_exec_or_fail(db, "UPDATE message SET state=2");
+    ledger_receive_one(db, 1, 9, 2);
+    insert_copy(db, QUEUE_2 + 1, 1, 3);
+    assert_int_equal(ledger_die(db, 1, QUEUE_2 + 1, 3), 1);
+    ledger_receive_one(db, QUEUE_2 + 1, 9, 4);
+    insert_copy(db, QUEUE_3 + 1, QUEUE_2 + 1, 5);
+    assert_int_equal(ledger_die(db, QUEUE_2 + 1, QUEUE_3 + 1, 5), 1); /* a dead-letter queue that has one itself */
+    assert_int_equal(ledger_redrive(db, 1, MESSAGE_QUEUED, 6), 1);
+    assert_life(db, "enqueued@1 received@2 dead@3 [2] enqueued@3 received@4 dead@5 [3] enqueued@5 redriven@6 ");
+    assert_int_equal(ledger_redrive(db, 1, MESSAGE_QUEUED, 7), 0);
+    assert_life(db, "enqueued@1 received@2 dead@3 [2] enqueued@3 received@4 dead@5 [3] enqueued@5 redriven@6 ");
+    assert_int_equal(database_commit(db), DATABASE_OK);
+    database_close(db);
+}
+
+/* Its beginning and its newest steps stay, and where they happened. */
+static void a_long_life_keeps_its_ends(void **state)
+{
+    struct database *db = open_or_fail(temporary_path(state, "l.db"), &create);
+    struct buffer expected = {0};
+    int64_t now = 10;
+
+    database_begin(db);
+    insert_message(db, 1);
+    database_exec_or_fail(db, "UPDATE message SET state=2");
+    for (int round = 0; round < 3; round++) {
+        now++;
+        insert_copy(db, QUEUE_2 + round + 1, 1, now);
+        assert_int_equal(ledger_die(db, 1, QUEUE_2 + round + 1, now), 1);
+        ledger_receive_one(db, QUEUE_2 + round + 1, 9, ++now);
+        for (int i = 0; i < 40; i++)
+            ledger_reschedule(db, QUEUE_2 + round + 1, 9, ++now);
+        assert_int_equal(ledger_redrive(db, 1, MESSAGE_QUEUED, ++now), 1);
+        buffer_reset(&expected);
+        buffer_printf(&expected, "enqueued@1 [2] ");
+        for (int64_t at = now - 29; at < now; at++)
+            buffer_printf(&expected, "visibility changed@%lld ", (long long)at);
+        buffer_printf(&expected, "redriven@%lld ", (long long)now);
+        assert_life(db, expected.ptr);
+    }
+    assert_int_equal(database_commit(db), DATABASE_OK);
+    database_close(db);
+    buffer_fini(&expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +351,8 @@ int main(void)
         with_directory(failures_stick_until_the_commit_reports_them),
         with_directory(a_record_is_stored_once),
         with_directory(a_walk_finds_each_message_or_none),
+        with_directory(a_message_that_was_dead_keeps_its_copies_lives_and_queues),
+        with_directory(a_long_life_keeps_its_ends),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
