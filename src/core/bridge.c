@@ -158,11 +158,34 @@ static void load_remote(struct bridge *b, struct desk *desk, const struct pump_o
     load_dead_reader(b, desk, options, now);
 }
 
+/* The policy is kept in the ledger, so that who starts the bridge without it, or gives another one than a client has set, is told. */
+static void set_redrive_policy(struct bridge *b, struct desk *desk, char *policy, bool dies)
+{
+    char **now = &desk->attributes.values[QUEUE_REDRIVE_POLICY];
+    char *before = *now;
+
+    *now = policy;
+    if (before == NULL ? policy == NULL : policy && strcmp(before, policy) == 0) {
+        free(before);
+        return;
+    }
+    if (policy == NULL)
+        log_warning(dies ? "a queue has no dead-letter queue any more, as the configuration names none: what dies stays in the ledger"
+                         : "a queue has no dead-letter queue any more, as the configuration names none: what fails comes again until it is deleted",
+                    LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("before", before)));
+    else if (before)
+        log_info("a queue's dead-letter queue, or how often a message is received first, is another one now",
+                 LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("before", before), LOG_TEXT("now", policy)));
+    free(before);
+    desk_save(desk, b->db);
+}
+
 /* What the configuration says of a queue stands over what clients have set. */
 static void configure(struct bridge *b, struct desk *desk, const struct bridge_queue *o)
 {
     struct queue *q = desk->queue;
     struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
+    struct buffer policy = {0};
     char text[24];
 
     desk->configured = true;
@@ -172,15 +195,11 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
     snprintf(text, sizeof(text), "%lld", (long long)o->visibility_timeout_ms / 1000);
     free(desk->attributes.values[QUEUE_VISIBILITY_TIMEOUT]);
     desk->attributes.values[QUEUE_VISIBILITY_TIMEOUT] = memory_strdup(text);
-    free(desk->attributes.values[QUEUE_REDRIVE_POLICY]);
-    desk->attributes.values[QUEUE_REDRIVE_POLICY] = NULL;
     if (target) {
-        struct buffer policy = {0};
-
         service_queue_arn(&b->service, target, &b->service.body);
         buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", b->service.body.ptr, (long long)o->max_receive_count);
-        desk->attributes.values[QUEUE_REDRIVE_POLICY] = buffer_take(&policy);
     }
+    set_redrive_policy(b, desk, target ? buffer_take(&policy) : NULL, o->max_receive_count > 0);
     q->options.filter = o->filter;
     q->options.form = o->form;
     q->options.hold_key = o->hold_key;

@@ -315,3 +315,27 @@ def test_a_name_in_the_environment_that_is_no_option_is_warned_of(make_bridge):
     _, out, err = bridge.command("status", "--json", check=0)
     assert json.loads(out) and said in err
     assert said in bridge.json("check", "--offline")["warnings"]
+
+
+def test_who_takes_a_dead_letter_queue_away_is_told(make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    queue = {"name": "q", "max_receive_count": 3, "dead_letter_queue": "q-dead"}
+    write(config, queues=[queue])
+    bridge = make_bridge("--config", config).start()
+    told = "a queue has no dead-letter queue any more"
+    write(config, queues=[queue | {"max_receive_count": 4}])
+    reload(bridge)
+    assert bridge.log().count("how often a message is received first, is another one now") == 1
+    policy = client(bridge).get_queue_attributes(QueueUrl=f"{bridge.url}/000000000000/q", AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
+    assert json.loads(policy)["maxReceiveCount"] == 4
+    assert told not in bridge.log()
+    bridge.stop()
+    write(config, queues=[{"name": "q"}])
+    bridge.start()
+    lines = [json.loads(line) for line in bridge.log().splitlines() if told in line]
+    assert [(line["queue"], line["level"], json.loads(line["before"])["maxReceiveCount"]) for line in lines] == [("q", "warning", 4)]
+    assert "comes again until it is deleted" in lines[0]["event"]
+    assert "Attributes" not in client(bridge).get_queue_attributes(QueueUrl=f"{bridge.url}/000000000000/q", AttributeNames=["RedrivePolicy"])
+    bridge.stop()
+    bridge.start()
+    assert bridge.log().count(told) == 1
