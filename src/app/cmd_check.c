@@ -117,12 +117,16 @@ static int run(struct invocation *in)
     log_init(STDERR_FILENO, LOG_FORMAT_AUTO, LOG_ERROR); /* what is wrong is in the answer */
     if (config_load(&config, &in->line, environment_lookup, &problems)) {
         bool good = files_good(&config, &problems);
+        char **places = memory_zeroed(config.queue_count + 1, sizeof(*places));
 
+        status = (offline || reach(&config, places, &problems)) && good ? 0 : status;
         for (size_t i = 0; i < config.queue_count; i++)
             look_at_filter(&config.queues[i], &warnings);
-        config_duplicate_warnings(&config, &warnings);
+        config_duplicate_warnings(&config, places, &warnings);
         invocation_warnings(in, &config, &warnings);
-        status = (offline || reach(&config, &problems)) && good ? 0 : status;
+        for (size_t i = 0; i < config.queue_count; i++)
+            free(places[i]);
+        free(places);
     }
     if (in->json)
         print_json(buffer_slice(&problems), buffer_slice(&warnings));

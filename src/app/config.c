@@ -893,7 +893,7 @@ static bool same_place(const struct config_queue *a, const struct config_queue *
            text_equal(a->endpoint_url, b->endpoint_url) && text_equal(a->region, b->region);
 }
 
-void config_duplicate_warnings(const struct config *config, struct buffer *out)
+void config_duplicate_warnings(const struct config *config, char *const *places, struct buffer *out)
 {
     for (size_t i = 0; i < config->pipeline_count; i++) {
         const struct config_pipeline *p = &config->pipelines[i];
@@ -903,7 +903,9 @@ void config_duplicate_warnings(const struct config *config, struct buffer *out)
                 const struct config_queue *a = find_queue(config, p->queues[n]);
                 const struct config_queue *b = find_queue(config, p->queues[k]);
 
-                if (a && b && same_place(a, b))
+                const char *place = a ? places[a - config->queues] : NULL;
+
+                if (a && b && (same_place(a, b) || (place && text_equal(place, places[b - config->queues]))))
                     buffer_printf(out, "queues \"%s\" and \"%s\" of stream \"%s\" are one queue there (%s): a record that both get comes twice\n", a->name,
                                   b->name, p->stream, a->address ? a->address : a->name);
             }

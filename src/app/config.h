@@ -147,8 +147,9 @@ char *config_access_keys_path(const struct config *c);
 char *config_addresses_path(const struct config *c);
 /* Where a process that has the ledger takes orders: a Unix socket. The caller frees it. */
 char *config_control_path(const char *ledger);
-/* Says of queues of one stream that they are one queue on another server: a line each. */
-void config_duplicate_warnings(const struct config *config, struct buffer *out);
+/* Says of queues of one stream that they are one queue on another server, by how they are spelled, or by `places`: what each queue is, as far as its server
+ * has told (NULL: not). A line each. */
+void config_duplicate_warnings(const struct config *config, char *const *places, struct buffer *out);
 /* The profile that the configuration names, with what the configuration allows; NULL: *err. aws_profile_free. */
 struct aws_profile *config_profile(const struct config *config, struct error *err);
 /* "127.0.0.1:9324", "[::1]:0", "localhost:80": is the host this machine's own? */

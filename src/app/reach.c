@@ -112,6 +112,7 @@ struct queue_question {
     const char *action;
     const struct config_queue *queue;
     struct buffer url;
+    struct buffer arn;
     struct buffer *problems;
 };
 
@@ -126,6 +127,8 @@ static void queue_answered(void *context, const struct target_answer *answer)
         buffer_printf(q->problems, "%s: the queue \"%s\": sqs:%s: %s\n", q->queue->where, q->queue->name, q->action, trouble);
     else if (strcmp(q->action, "GetQueueUrl") == 0 && !sqs_queue_url_decode(answer->body, &q->url))
         buffer_printf(q->problems, "%s: the queue \"%s\": the answer to GetQueueUrl is malformed\n", q->queue->where, q->queue->name);
+    else if (strcmp(q->action, "GetQueueAttributes") == 0)
+        buffer_append(&q->arn, sqs_queue_attribute_find(answer->body, "QueueArn"));
 }
 
 static void ask_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q, const char *action)
@@ -143,8 +146,8 @@ static void ask_queue(struct loop *loop, struct sqs_client *client, const struct
         loop_wait(loop, -1);
 }
 
-/* Is the queue there, and may it be looked at? Whether it may be sent to is seen by sending only. */
-static void reach_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q)
+/* Is the queue there, and may it be looked at? Whether it may be sent to is seen by sending only. Returns what it is there; NULL: that is not told. */
+static char *reach_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q)
 {
     if (to->url)
         buffer_append_text(&q->url, to->url);
@@ -153,10 +156,14 @@ static void reach_queue(struct loop *loop, struct sqs_client *client, const stru
     if (q->url.len > 0)
         ask_queue(loop, client, to, q, "GetQueueAttributes");
     buffer_fini(&q->url);
+    if (q->arn.len == 0)
+        return NULL;
+    buffer_printf(&q->arn, " at %s", to->server);
+    return buffer_take(&q->arn);
 }
 
 static bool ask_queues(const struct config *config, struct loop *loop, struct credential_set *credentials, const struct stream_client_options *options,
-                       const struct aws_profile *profile, struct buffer *problems, struct error *err)
+                       const struct aws_profile *profile, char **places, struct buffer *problems, struct error *err)
 {
     struct queue_question *current = NULL;
     struct sqs_client *client = sqs_client_new(loop, options->ca_bundle, queue_answered, &current, err);
@@ -176,7 +183,7 @@ static bool ask_queues(const struct config *config, struct loop *loop, struct cr
         } else {
             to.sqs.credentials = options->credentials;
             if (in_role(credentials, config->queues[i].role_arn, config->queues[i].external_id, config->queues[i].where, &to.sqs.credentials, problems))
-                reach_queue(loop, client, &to, &q);
+                places[i] = reach_queue(loop, client, &to, &q);
         }
         destination_fini(&to);
     }
@@ -197,7 +204,7 @@ static struct credential_set *find_credentials(struct loop *loop, const struct a
     return NULL;
 }
 
-static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, struct buffer *problems, struct error *err)
+static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, char **places, struct buffer *problems, struct error *err)
 {
     const char *region = config->region ? config->region : region_find(profile, environment_lookup);
     struct credential_set *credentials = NULL;
@@ -214,7 +221,7 @@ static bool ask_with_credentials(const struct config *config, const struct aws_p
              endpoint_find(&dynamodb, AWS_DYNAMODB, region, profile, environment_lookup, err) &&
              endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err)) {
         options.credentials = credential_set_default(credentials);
-        good = ask_all(config, loop, credentials, &options, problems, err) && ask_queues(config, loop, credentials, &options, profile, problems, err);
+        good = ask_all(config, loop, credentials, &options, problems, err) && ask_queues(config, loop, credentials, &options, profile, places, problems, err);
     }
     credential_set_free(credentials);
     loop_free(loop);
@@ -223,7 +230,7 @@ static bool ask_with_credentials(const struct config *config, const struct aws_p
     return good;
 }
 
-bool reach(const struct config *config, struct buffer *problems)
+bool reach(const struct config *config, char **places, struct buffer *problems)
 {
     struct aws_profile *profile;
     struct error err;
@@ -232,7 +239,7 @@ bool reach(const struct config *config, struct buffer *problems)
         return true;
     digest_init();
     profile = config_profile(config, &err);
-    if (profile == NULL || !ask_with_credentials(config, profile, problems, &err))
+    if (profile == NULL || !ask_with_credentials(config, profile, places, problems, &err))
         buffer_printf(problems, "aws: %s\n", err.text);
     aws_profile_free(profile);
     digest_fini();

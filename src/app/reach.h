@@ -7,7 +7,8 @@
 
 #include "app/config.h"
 
-/* One line a problem. True: none. Blocks for as long as AWS takes to answer (at most half a minute a stream). */
-bool reach(const struct config *config, struct buffer *problems);
+/* One line a problem. True: none. Blocks for as long as AWS takes to answer (at most half a minute a stream). places[i]: what queue i is on its server, for
+ * config_duplicate_warnings; NULL where that was not told. The caller frees each. */
+bool reach(const struct config *config, char **places, struct buffer *problems);
 
 #endif

@@ -211,12 +211,27 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
     }
 }
 
+static bool feeds(const struct bridge_source *source, const char *queue)
+{
+    for (size_t k = 0; k < source->queue_count; k++)
+        if (strcmp(source->queues[k], queue) == 0)
+            return true;
+    return false;
+}
+
 static bool has_source(const struct bridge_options *options, const char *queue)
 {
     for (size_t i = 0; i < options->source_count; i++)
-        for (size_t k = 0; k < options->sources[i].queue_count; k++)
-            if (strcmp(options->sources[i].queues[k], queue) == 0)
-                return true;
+        if (feeds(&options->sources[i], queue))
+            return true;
+    return false;
+}
+
+static bool have_one_source(const struct bridge_options *options, const char *queue, const char *other)
+{
+    for (size_t i = 0; i < options->source_count; i++)
+        if (feeds(&options->sources[i], queue) && feeds(&options->sources[i], other))
+            return true;
     return false;
 }
 
@@ -950,6 +965,34 @@ static struct desk *desk_numbered(struct bridge *b, uint64_t number, bool reader
     return NULL;
 }
 
+static bool are_one_queue(const struct pump *a, const struct pump *b)
+{
+    return pump_arn(b) && strcmp(pump_arn(a), pump_arn(b)) == 0 && text_equal(pump_options(a)->server, pump_options(b)->server);
+}
+
+/* A name, a URL and an ARN can be one queue, which nobody sees before the server tells its ARN. */
+static void warn_of_twins(const struct bridge *b, const struct desk *desk)
+{
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        const struct desk *other = b->service.desks[i];
+
+        if (other == desk || other->pump == NULL || !are_one_queue(desk->pump, other->pump) ||
+            !have_one_source(b->options, desk->queue->name, other->queue->name))
+            continue;
+        log_warning("two queues of a stream are one queue on their server: a record that both get comes twice",
+                    LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("other", other->queue->name), LOG_TEXT("arn", pump_arn(desk->pump))));
+    }
+}
+
+static void give_pump(struct bridge *b, struct desk *desk, const struct target_answer *answer, struct instant now)
+{
+    bool told = pump_arn(desk->pump) != NULL;
+
+    pump_answer(desk->pump, answer, now);
+    if (!told && pump_arn(desk->pump))
+        warn_of_twins(b, desk);
+}
+
 void bridge_target_answer(struct bridge *b, const struct target_answer *answer, struct instant now)
 {
     struct target_answer inner = *answer;
@@ -972,7 +1015,7 @@ void bridge_target_answer(struct bridge *b, const struct target_answer *answer, 
     else if (of_reader)
         dead_reader_answer(desk->dead_reader, &inner, now);
     else
-        pump_answer(desk->pump, &inner, now);
+        give_pump(b, desk, &inner, now);
 }
 
 size_t bridge_sends(const struct bridge *b)

@@ -49,6 +49,7 @@ struct pump {
     enum phase phase;
     bool asking;               /* a call of the first two phases is on its way */
     char *url;
+    char *arn;
     int64_t message_bytes_max; /* the queue's own limit */
     size_t batch_bytes_max;
     struct parcels parcels;
@@ -116,6 +117,7 @@ void pump_free(struct pump *p)
     parcels_fini(&p->parcels);
     composed_fini(&p->composed);
     free(p->url);
+    free(p->arn);
     free(p);
 }
 
@@ -674,8 +676,11 @@ static void url_answered(struct pump *p, const struct target_answer *answer, str
 
 static void attributes_answered(struct pump *p, const struct target_answer *answer)
 {
+    struct slice arn = sqs_queue_attribute_find(answer->body, "QueueArn");
     uint64_t bytes;
 
+    free(p->arn);
+    p->arn = slice_present(arn) ? slice_dup(arn) : NULL;
     if (slice_to_u64(sqs_queue_attribute_find(answer->body, "MaximumMessageSize"), &bytes) && bytes >= 1024 && bytes <= SQS_MESSAGE_BYTES_MAX)
         p->message_bytes_max = (int64_t)bytes;
     p->phase = PHASE_SENDING;
@@ -772,6 +777,11 @@ const char *pump_trouble(const struct pump *p)
 const char *pump_url(const struct pump *p)
 {
     return p->url;
+}
+
+const char *pump_arn(const struct pump *p)
+{
+    return p->arn;
 }
 
 const struct pump_counts *pump_counts(const struct pump *p)

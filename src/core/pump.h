@@ -80,6 +80,8 @@ const char *pump_trouble(const struct pump *p);
 const struct pump_options *pump_options(const struct pump *p);
 /* The queue's URL; NULL: not known yet. */
 const char *pump_url(const struct pump *p);
+/* Its ARN, as its server tells it; NULL: not known. */
+const char *pump_arn(const struct pump *p);
 
 struct pump_counts {
     uint64_t requests;

@@ -264,3 +264,21 @@ def test_a_queue_cannot_change_its_place_while_messages_wait(table, make_bridge,
     bridge.start(wait=False)
     assert bridge.server.process.wait(20) == 78
     assert 'the queue "q" was embedded until now, and 1 of its messages are not settled' in bridge.log()
+
+
+def test_one_queue_by_its_name_and_by_its_url_is_told(table, make_bridge, peers, tmp_path):
+    far = Far(peers["fauxqs"].port)
+    endpoint = f"http://127.0.0.1:{peers['fauxqs'].port}"
+    arn = far.sqs.get_queue_attributes(QueueUrl=far.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    config = write_config(tmp_path, table.name, {"name": far.name, "target": "sqs", "endpoint_url": endpoint},
+                          {"name": "again", "target": "sqs", "address": arn, "endpoint_url": endpoint})
+    bridge = make_bridge("--config", config)
+    status, _, err = bridge.command("check", "--config", config, check=0)
+    assert status == 0 and f'queues "{far.name}" and "again" of stream "{table.name}" are one queue there' in err
+    assert "one queue there" not in bridge.command("check", "--offline", "--config", config, check=0)[2]
+    bridge.start()
+    wait_until("it is told", lambda: "two queues of a stream are one queue on their server" in bridge.log(), 30)
+    table.put("a")
+    wait_until("it came twice", lambda: queue_of(bridge, "again")["sent"] == queue_of(bridge, far.name)["sent"] == 1, 30)
+    assert len(far.drain()) == 2
+    assert bridge.log().count("two queues of a stream are one queue on their server") == 1

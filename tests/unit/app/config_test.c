@@ -163,6 +163,7 @@ static void two_queues_that_are_one_elsewhere_are_told(void **state)
     struct config_flag flags[] = {{"stream", "o"}, {"queue", "a"}, {"queue", "b"}, {"target", "sqs"}, {"address", "x"}};
     struct buffer problems = {0};
     struct buffer warnings = {0};
+    char *places[6] = {0}; /* of a to f */
     struct config config;
 
     load(state, NULL, flags, COUNT_OF(flags), &config, &problems);
@@ -172,8 +173,16 @@ static void two_queues_that_are_one_elsewhere_are_told(void **state)
                 " {name: d, target: sqs, address: a, endpoint_url: 'http://127.0.0.1:1'}, {name: e}]\n"
                 "- stream: p\n  queues: [{name: f, target: sqs, address: a}]\n", NULL, 0, &config, &problems);
     assert_string_equal(problems.ptr, "");
-    config_duplicate_warnings(&config, &warnings);
+    config_duplicate_warnings(&config, places, &warnings);
     assert_string_equal(warnings.ptr, "queues \"a\" and \"b\" of stream \"o\" are one queue there (a): a record that both get comes twice\n");
+    buffer_reset(&warnings);
+    places[0] = places[5] = (char[]){"arn at server"}; /* f is of another stream */
+    places[2] = (char[]){"arn at server"};
+    places[1] = places[3] = (char[]){"arn at another server"};
+    config_duplicate_warnings(&config, places, &warnings);
+    assert_string_equal(warnings.ptr, "queues \"a\" and \"b\" of stream \"o\" are one queue there (a): a record that both get comes twice\n"
+                                      "queues \"a\" and \"c\" of stream \"o\" are one queue there (a): a record that both get comes twice\n"
+                                      "queues \"b\" and \"d\" of stream \"o\" are one queue there (a): a record that both get comes twice\n");
     config_fini(&config);
     buffer_fini(&warnings);
     buffer_fini(&problems);
