@@ -4,7 +4,7 @@
 #include "app/reading.h"
 #include "base/log.h"
 
-/* What the process said to its log, in one line; what wants a restart in another. */
+/* What the process said to its log: a line of what changed, of what wants a restart, and of a certificate that ends. */
 static void print_outcome(const json_t *outcome)
 {
     const char *restart = text_of(outcome, "restart");
@@ -16,6 +16,8 @@ static void print_outcome(const json_t *outcome)
     buffer_fini(&out);
     if (restart[0])
         printf("these options have changed, and want a restart: %s\n", restart);
+    if (text_of(outcome, "certificate")[0])
+        printf("%s\n", text_of(outcome, "certificate"));
 }
 
 static int run(struct invocation *in)

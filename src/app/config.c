@@ -392,8 +392,6 @@ void config_changes(const struct config *before, const struct config *after, str
     for (size_t i = 0; i < option_count; i++)
         if (options[i].scope == SCOPE_TOP && options[i].reload == AT_RELOAD && !same_value(&options[i], before, after))
             add_change(out, "", options[i].name, "changed");
-    if (out->len == 0)
-        buffer_append_text(out, "nothing changed");
 }
 
 static bool name_valid(struct slice name)

@@ -132,7 +132,7 @@ const char *nearest_name(const char *written, const char *const *candidates);
 enum option_reload { AT_RELOAD, AT_NEW, AT_RESTART };
 /* Appends the names of options that differ, and cannot change while the process runs; nothing: none do. */
 void config_fixed_differences(const struct config *running, const struct config *wanted, struct buffer *out);
-/* Appends what a reload changes, for people: "queue a added, stream b removed, queue c changed, keep_settled changed"; "nothing changed". Options of
+/* Appends what a reload changes, for people: "queue a added, stream b removed, queue c changed, keep_settled changed"; nothing if nothing does. Options of
  * config_fixed_differences are not among it. */
 void config_changes(const struct config *before, const struct config *after, struct buffer *out);
 /* Is the stream read in the same way, by the same credentials? */

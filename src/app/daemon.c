@@ -569,13 +569,16 @@ static bool make_core(struct daemon *d, struct error *err)
 
 /* ---- reloading ---- */
 
-static void say_expiry(const struct daemon *d)
+/* What is said of it; NULL: it is good for long. */
+static const char *say_expiry(const struct daemon *d)
 {
     int64_t left_s = tls_files_expire_s(d->tls) - clock_now().wall_ms / 1000;
+    const char *said = left_s < 0 ? "the endpoint's certificate has expired" : "the endpoint's certificate expires soon";
 
-    if (left_s < EXPIRY_WARNING_S)
-        log_warning(left_s < 0 ? "the endpoint's certificate has expired" : "the endpoint's certificate expires soon",
-                    LOG_FIELDS(LOG_TEXT("file", d->config->tls_certificate), LOG_INT("days_left", left_s / 86400)));
+    if (left_s >= EXPIRY_WARNING_S)
+        return NULL;
+    log_warning(said, LOG_FIELDS(LOG_TEXT("file", d->config->tls_certificate), LOG_INT("days_left", left_s / 86400)));
+    return said;
 }
 
 /* Streams that are still read keep the client that their calls are on. */
@@ -623,17 +626,19 @@ static bool take_setup(struct daemon *d, struct setup *next, struct error *err)
     return true;
 }
 
-static void say_reloaded(const struct daemon *d, const char *changes, const char *restart)
+static void say_reloaded(const struct daemon *d, struct buffer *changes, const char *restart, const char *certificate)
 {
     const struct config *c = d->setup->config;
     int64_t keys = (int64_t)keyring_count(d->keys);
 
-    log_info("the configuration was reloaded", LOG_FIELDS(LOG_TEXT("changes", changes), LOG_INT("pipelines", (int64_t)c->pipeline_count),
+    if (changes->len == 0)
+        buffer_append_text(changes, "nothing changed");
+    log_info("the configuration was reloaded", LOG_FIELDS(LOG_TEXT("changes", changes->ptr), LOG_INT("pipelines", (int64_t)c->pipeline_count),
                                                           LOG_INT("queues", (int64_t)c->queue_count), LOG_INT("access_keys", keys)));
     if (restart)
         log_warning("these options have changed, and want a restart", LOG_FIELDS(LOG_TEXT("options", restart)));
-    admin_reloaded(d->admin, 200, json_pack("{s:s,s:I,s:I,s:I,s:s*}", "changes", changes, "pipelines", (json_int_t)c->pipeline_count, "queues",
-                                            (json_int_t)c->queue_count, "access_keys", (json_int_t)keys, "restart", restart));
+    admin_reloaded(d->admin, 200, json_pack("{s:s,s:I,s:I,s:I,s:s*,s:s*}", "changes", changes->ptr, "pipelines", (json_int_t)c->pipeline_count, "queues",
+                                            (json_int_t)c->queue_count, "access_keys", (json_int_t)keys, "restart", restart, "certificate", certificate));
 }
 
 /* problems: a line each. */
@@ -680,12 +685,10 @@ static void reload(struct daemon *d)
     good = keys && (d->tls == NULL || tls_files_read(d->tls, &err)) && take_setup(d, next, &err);
     if (good) {
         access_keys_take(d, &keys);
-        if (d->tls) {
-            tls_files_take(d->tls);
-            say_expiry(d);
-        }
+        if (d->tls && tls_files_take(d->tls))
+            buffer_printf(&changes, "%scertificate changed", changes.len > 0 ? ", " : "");
         next->owned = config;
-        say_reloaded(d, changes.ptr, fixed.len > 0 ? fixed.ptr : NULL);
+        say_reloaded(d, &changes, fixed.len > 0 ? fixed.ptr : NULL, d->tls ? say_expiry(d) : NULL);
     } else {
         say_not_reloaded(d, problems.len > 0 ? problems.ptr : err.text, err.code == ERROR_LEDGER_FULL);
         keyring_free(keys);

@@ -68,7 +68,9 @@ static const char *advice(enum verdict verdict)
 
 void no_answer(const char *failure, bool untrusted, char trouble[TROUBLE_TEXT])
 {
-    snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", failure ? failure : "the connection was cut", untrusted ? "" : " (is the endpoint right, and up?)");
+    bool hinted = untrusted || (failure && strchr(failure, '?'));
+
+    snprintf(trouble, TROUBLE_TEXT, "no answer: %s%s", failure ? failure : "the connection was cut", hinted ? "" : " (is the endpoint right, and up?)");
 }
 
 bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verdict, char trouble[TROUBLE_TEXT])

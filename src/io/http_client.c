@@ -470,17 +470,41 @@ static bool never_left(CURL *easy, CURLcode result)
     return result != CURLE_OK && sent == 0;
 }
 
+/* What a server that wants TLS does with plain HTTP: it hangs up on the first request of a connection, or answers in TLS, which is not HTTP. */
+static bool wants_tls(CURL *easy, CURLcode result)
+{
+    char *scheme = NULL;
+    long connects = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_SCHEME, &scheme);
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+    return scheme && strcasecmp(scheme, "http") == 0 && connects > 0 &&
+           (result == CURLE_GOT_NOTHING || result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_WEIRD_SERVER_REPLY);
+}
+
+/* What is likely wrong, where curl's own words do not say it; "": no more than they. */
+static const char *hint_for(const struct request *r, CURLcode result)
+{
+    if (r->answer.untrusted && (strstr(r->failure, "issuer") || strstr(r->failure, "self"))) /* not: expired, or another host's */
+        return " (AWS_CA_BUNDLE, or the profile's ca_bundle, names the CA certificates to trust)";
+    if (result == CURLE_SSL_CONNECT_ERROR && strstr(r->failure, "wrong version number"))
+        return " (it does not answer in TLS: is its address http://?)";
+    if (wants_tls(r->easy, result))
+        return " (is its address https://?)";
+    return "";
+}
+
 static const char *words_for(struct request *r, CURLcode result)
 {
     size_t said = strlen(r->failure);
+    const char *hint = hint_for(r, result);
 
     if (r->too_long)
         return "the answer is longer than expected";
     if (r->not_local)
         return "the address is neither loopback nor one at which AWS serves credentials";
-    if (r->answer.untrusted && (strstr(r->failure, "issuer") || strstr(r->failure, "self"))) /* not: expired, or another host's */
-        snprintf(r->failure + said, sizeof(r->failure) - said, "%s (AWS_CA_BUNDLE, or the profile's ca_bundle, names the CA certificates to trust)",
-                 said ? "" : curl_easy_strerror(result));
+    if (hint[0])
+        snprintf(r->failure + said, sizeof(r->failure) - said, "%s%s", said ? "" : curl_easy_strerror(result), hint);
     return r->failure[0] ? r->failure : curl_easy_strerror(result);
 }
 

@@ -139,13 +139,30 @@ bool tls_files_read(struct tls_files *t, struct error *err)
     return true;
 }
 
-void tls_files_take(struct tls_files *t)
+static bool same_chain(const struct identity *a, const struct identity *b)
 {
-    if (t->next == NULL)
-        return;
-    t->next->older = t->current;
-    t->current = t->next;
+    if (a->chain_count != b->chain_count)
+        return false;
+    for (unsigned i = 0; i < a->chain_count; i++)
+        if (a->chain[i].cert.size != b->chain[i].cert.size || memcmp(a->chain[i].cert.data, b->chain[i].cert.data, a->chain[i].cert.size) != 0)
+            return false;
+    return true;
+}
+
+bool tls_files_take(struct tls_files *t)
+{
+    struct identity *next = t->next;
+
     t->next = NULL;
+    if (next && t->current && same_chain(t->current, next)) {
+        identity_free(next);
+        return false;
+    }
+    if (next) {
+        next->older = t->current;
+        t->current = next;
+    }
+    return next != NULL;
 }
 
 struct tls_files *tls_files_new(const char *certificate, const char *key, struct error *err)

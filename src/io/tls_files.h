@@ -16,8 +16,8 @@ struct tls_files *tls_files_new(const char *certificate, const char *key, struct
 void tls_files_free(struct tls_files *t);
 /* Reads both again, to be shown from tls_files_take on. False: *err. */
 MUST_USE bool tls_files_read(struct tls_files *t, struct error *err);
-/* Handshakes that have begun end with what they began with. */
-void tls_files_take(struct tls_files *t);
+/* Handshakes that have begun end with what they began with. True: the certificate is another one than before. */
+bool tls_files_take(struct tls_files *t);
 /* When the certificate ends, in s since 1970. */
 int64_t tls_files_expire_s(const struct tls_files *t);
 

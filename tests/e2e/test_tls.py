@@ -157,6 +157,24 @@ def test_the_certificate_changes_while_it_runs(secure, tmp_path):
     wait_until("the new one is shown", lambda: shown(bridge) != before)
     assert shown(bridge).strip() == other.read_text().strip()
     sqs.send_message(QueueUrl=url, MessageBody="by the old connection, or a new one")
+    said = "the configuration was reloaded: "
+    assert bridge.command("reload", check=0)[1] == f"{said}nothing changed\n"
+    soon, soon_key = make_certificate(tmp_path, "three", days=3)
+    certificate.write_text(soon.read_text())
+    key.write_text(soon_key.read_text())
+    assert bridge.command("reload", check=0)[1] == f"{said}certificate changed\nthe endpoint's certificate expires soon\n"
+    assert bridge.json("reload")["certificate"] == "the endpoint's certificate expires soon"
+
+
+def test_http_where_tls_is_wanted_and_the_other_way_are_told(secure, make_bridge, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    plain = make_bridge("--queue", "q", endpoint=None, directory=other).start()
+    for endpoint, says in ((f"http://127.0.0.1:{secure[0].port}", "(is its address https://?)\n"),
+                           (f"https://127.0.0.1:{plain.port}", "(it does not answer in TLS: is its address http://?)\n")):
+        plain.env["AWS_ENDPOINT_URL"] = endpoint
+        status, _, said = plain.command("check", "--stream", "t", "--queue", "q")
+        assert status == 78 and said.endswith(says)
 
 
 @pytest.mark.parametrize("what,says", [("mode", "chmod 600"), ("pair", "do not match"), ("missing", "cannot read"), ("locked", "has a passphrase"), ("swapped", "holds no certificate"), ("alone", "wants the other one"), ("soon", "expires soon")])

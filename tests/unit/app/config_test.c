@@ -278,6 +278,9 @@ static void what_wants_a_restart_is_named_and_nothing_else(void **state)
     config_changes(&before, &after, &changes);
     assert_string_equal(fixed.ptr, "cache_size, log_level");
     assert_string_equal(changes.ptr, "keep_settled changed");
+    buffer_reset(&changes);
+    config_changes(&after, &after, &changes);
+    assert_int_equal(changes.len, 0);
     config_fini(&before);
     config_fini(&after);
     buffer_fini(&changes);
