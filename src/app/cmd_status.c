@@ -46,6 +46,8 @@ static void add_shard(void *context, const struct shard_row *row)
                             shard_state_name(row->state), "records_read", (json_int_t)row->records_read, "position", json_slice(row->position),
                             "last_read_at", json_moment(row->last_read_at_ms));
 
+    if (row->last_read_at_ms)
+        json_object_set_new(out, "unread_ms", json_integer(c->now_ms - row->last_read_at_ms));
     if (row->idle_since_ms)
         json_object_set_new(out, "lag_ms", json_integer(0));
     else if (row->last_record_at_ms)
@@ -117,6 +119,16 @@ static void take_live(json_t *status, json_t *daemon)
     }
 }
 
+/* Nobody knows it while nobody reads. */
+static void forget_lag(json_t *shards)
+{
+    json_t *shard;
+    size_t i;
+
+    json_array_foreach(shards, i, shard)
+        json_object_del(shard, "lag_ms");
+}
+
 /* Null: no daemon runs. */
 static json_t *daemon_json(const char *ledger)
 {
@@ -158,9 +170,9 @@ static void add_duration(struct table *table, json_t *ms)
     buffer_fini(&text);
 }
 
-static void print_shards(json_t *shards)
+static void print_shards(json_t *shards, bool running)
 {
-    static const char *const headings[] = {"SHARD", "STATE", ">RECORDS READ", ">LAG", "STREAM", NULL};
+    const char *headings[] = {"SHARD", "STATE", ">RECORDS READ", running ? ">LAG" : ">NOT READ FOR", "STREAM", NULL};
     struct table table = {.headings = headings};
     struct buffer stream = {0};
     size_t finished = 0;
@@ -175,7 +187,7 @@ static void print_shards(json_t *shards)
         table_add_text(&table, text_of(shard, "shard"));
         table_add_text(&table, text_of(shard, "state"));
         table_add_number(&table, json_integer_value(json_object_get(shard, "records_read")));
-        add_duration(&table, json_object_get(shard, "lag_ms"));
+        add_duration(&table, json_object_get(shard, running ? "lag_ms" : "unread_ms"));
         append_stream(&stream, text_of(shard, "stream"));
         table_add(&table, buffer_slice(&stream));
         buffer_reset(&stream);
@@ -223,7 +235,7 @@ static void print_people(json_t *status)
            text_of(status, "history_begins_at")[0] ? text_of(status, "history_begins_at") : "(none yet)",
            (long long)json_integer_value(json_object_get(status, "gaps_new")));
     if (json_array_size(json_object_get(status, "shards")) > 0) {
-        print_shards(json_object_get(status, "shards"));
+        print_shards(json_object_get(status, "shards"), !json_is_null(json_object_get(status, "daemon")));
         putchar('\n');
     }
     print_queues(json_object_get(status, "queues"));
@@ -243,7 +255,10 @@ static int once(const struct invocation *in)
         return exit_status;
     status = ledger_json(&r);
     json_object_set_new(status, "daemon", daemon_json(r.config.ledger));
-    take_live(status, json_object_get(status, "daemon"));
+    if (json_is_null(json_object_get(status, "daemon")))
+        forget_lag(json_object_get(status, "shards"));
+    else
+        take_live(status, json_object_get(status, "daemon"));
     ready = json_is_true(json_object_get(json_object_get(status, "daemon"), "ready"));
     if (in->json) {
         print_json(status);
