@@ -4,6 +4,7 @@
 #include "app/filter_advice.h"
 #include "app/output.h"
 #include "app/reach.h"
+#include "app/reading.h"
 #include "aws/credentials.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -16,28 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static json_t *problem_list(struct slice problems)
-{
-    json_t *list = json_array();
-
-    while (problems.len > 0) {
-        size_t n = slice_index(problems, '\n');
-
-        json_array_append_new(list, json_stringn(problems.ptr, n));
-        problems = slice_after(problems, n + 1);
-    }
-    return list;
-}
-
-static void print_json(struct slice problems, struct slice warnings)
-{
-    json_t *document = json_pack("{s:b,s:o,s:o}", "good", problems.len == 0, "problems", problem_list(problems), "warnings", problem_list(warnings));
-
-    json_dumpf(document, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(document);
-}
 
 static void print_plan(const struct config *config, bool offline)
 {
@@ -129,7 +108,8 @@ static int run(struct invocation *in)
         free(places);
     }
     if (in->json)
-        print_json(buffer_slice(&problems), buffer_slice(&warnings));
+        print_json(json_pack("{s:b,s:o,s:o}", "good", problems.len == 0, "problems", json_lines(buffer_slice(&problems)), "warnings",
+                             json_lines(buffer_slice(&warnings))));
     else if (status == 0)
         print_plan(&config, offline);
     else

@@ -58,13 +58,12 @@ static bool read_file(const char *path, struct buffer *out, struct error *err)
     return out->len <= FILTER_MAX || error_set(err, ERROR_INPUT, "%s: a filter of more than %d bytes", path, FILTER_MAX);
 }
 
-/* From the queue of that name, a file, or the command line. */
-static struct filter *find_filter(const struct invocation *in, const struct config *config, struct error *err)
+/* From the queue of that name, a file, or the command line. advice: what it wants in vain, a line each. */
+static struct filter *find_filter(const struct invocation *in, const struct config *config, struct buffer *advice, struct error *err)
 {
     const char *queue = invocation_flag(in, "for-queue", 0);
     const char *path = invocation_flag(in, "file", 0);
     struct buffer text = {0};
-    struct buffer advice = {0};
     struct filter *filter = NULL;
 
     if (queue) {
@@ -85,10 +84,7 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
     if (text.len > 0)
         filter = filter_new(buffer_slice(&text), err);
     if (filter)
-        filter_advice(text.ptr, "the filter", &advice);
-    if (advice.len > 0)
-        fputs(advice.ptr, stderr);
-    buffer_fini(&advice);
+        filter_advice(text.ptr, "the filter", advice);
     buffer_fini(&text);
     return filter;
 }
@@ -125,6 +121,7 @@ static int run_test(const struct invocation *in)
 {
     struct reading r;
     struct trial t = {.reading = &r};
+    struct buffer advice = {0};
     struct filter *filter;
     struct error err;
     int64_t limit = 20;
@@ -134,7 +131,7 @@ static int run_test(const struct invocation *in)
         return error_exit_status(ERROR_USAGE);
     if (!reading_open(&r, in, &status))
         return status;
-    t.filter = filter = find_filter(in, &r.config, &err);
+    t.filter = filter = find_filter(in, &r.config, &advice, &err);
     if (filter == NULL) {
         reading_close(&r);
         return invocation_fail(in, &err);
@@ -143,9 +140,12 @@ static int run_test(const struct invocation *in)
     t.records = json_array();
     question_newest(r.db, INT64_MAX, limit, try_record, &t);
     if (in->json)
-        print_json(json_pack("{s:O,s:I}", "records", t.records, "filtered", (json_int_t)t.filtered));
+        print_json(json_pack("{s:O,s:I,s:o}", "records", t.records, "filtered", (json_int_t)t.filtered, "warnings", json_lines(buffer_slice(&advice))));
     else
         print_people(&t);
+    if (!in->json && advice.len > 0)
+        fputs(advice.ptr, stderr);
+    buffer_fini(&advice);
     json_decref(t.records);
     free(t.passed);
     buffer_fini(&t.whole);

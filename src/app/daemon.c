@@ -116,7 +116,7 @@ static void say_troubles(struct daemon *d, struct instant now)
         if (text[0])
             log_warning("a stream cannot be read; trying again", LOG_FIELDS(LOG_TEXT("stream", bridge_source_name(d->bridge, i)), LOG_TEXT("cause", text)));
         else
-            log_info("a stream can be read again", LOG_FIELDS(LOG_TEXT("stream", bridge_source_name(d->bridge, i))));
+            log_info("a stream can be read now", LOG_FIELDS(LOG_TEXT("stream", bridge_source_name(d->bridge, i))));
         snprintf(t->text, sizeof(t->text), "%s", text);
         t->said_ms = now.mono_ms;
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/filter_advice.h"
 
+#include "codec/event_pattern.h"
+
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const record_fields[] = {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN", "userIdentity",
@@ -9,7 +12,6 @@ static const char *const record_fields[] = {"eventID", "eventName", "eventVersio
 static const char *const dynamodb_fields[] = {"ApproximateCreationDateTime", "Keys", "NewImage", "OldImage", "SequenceNumber", "SizeBytes", "StreamViewType",
                                               "$or", NULL};
 
-static const char *const event_names[] = {"INSERT", "MODIFY", "REMOVE", NULL};
 static const char *const types[] = {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS", NULL};
 
 static bool is_one_of(const char *const *words, const char *word)
@@ -19,15 +21,38 @@ static bool is_one_of(const char *const *words, const char *word)
     return *words != NULL;
 }
 
+/* Does any record's eventName match `one`: a text, or an operator? The filters' own matcher tells. */
+static bool matches_an_event_name(json_t *one)
+{
+    static const char *const records[] = {"{\"eventName\":\"INSERT\"}", "{\"eventName\":\"MODIFY\"}", "{\"eventName\":\"REMOVE\"}"};
+    json_t *pattern = json_pack("{s:[O]}", "eventName", one);
+    char *text = json_dumps(pattern, JSON_COMPACT);
+    struct error err;
+    struct filter *filter = filter_new(slice_text(text), &err);
+    struct buffer scratch = {0};
+    bool matches = filter == NULL; /* what is no pattern was told by whoever compiled it */
+
+    for (size_t i = 0; filter && i < sizeof(records) / sizeof(records[0]); i++)
+        matches = matches || filter_match(filter, slice_text(records[i]), &scratch) >= 0;
+    buffer_fini(&scratch);
+    filter_free(filter);
+    free(text);
+    json_decref(pattern);
+    return matches;
+}
+
 static void look_at_event_names(json_t *wanted, const char *who, struct buffer *out)
 {
     size_t i;
     json_t *one;
 
-    json_array_foreach(wanted, i, one)
-        if (json_is_string(one) && !is_one_of(event_names, json_string_value(one)))
-            buffer_printf(out, "%s wants the eventName \"%s\": records have INSERT, MODIFY and REMOVE\n", who,
-                          json_string_value(one));
+    json_array_foreach(wanted, i, one) {
+        char *text = json_dumps(one, JSON_COMPACT | JSON_ENCODE_ANY);
+
+        if (!matches_an_event_name(one))
+            buffer_printf(out, "%s wants the eventName %s: records have INSERT, MODIFY and REMOVE\n", who, text);
+        free(text);
+    }
 }
 
 static bool has_operator(json_t *wanted, const char *name)

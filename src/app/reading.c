@@ -145,6 +145,19 @@ json_t *json_slice(struct slice s)
     return value ? value : json_string("(not UTF-8)");
 }
 
+json_t *json_lines(struct slice text)
+{
+    json_t *list = json_array();
+
+    while (text.len > 0) {
+        size_t n = slice_index(text, '\n');
+
+        json_array_append_new(list, json_stringn(text.ptr, n));
+        text = slice_after(text, n + 1);
+    }
+    return list;
+}
+
 void print_json(json_t *document)
 {
     json_dumpf(document, stdout, JSON_COMPACT);

@@ -59,6 +59,7 @@ void append_key(struct buffer *out, json_t *keys);
 /* "2026-01-31T12:34:56.789Z"; 0: null. */
 json_t *json_moment(int64_t ms);
 json_t *json_slice(struct slice s); /* absent: null */
+json_t *json_lines(struct slice text); /* a list of its lines */
 /* Prints the document and a newline, and frees it. */
 void print_json(json_t *document);
 /* A text of a JSON document, "" if it is not there. */

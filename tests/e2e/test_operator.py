@@ -87,7 +87,10 @@ def test_a_filter_that_is_tried_is_told_what_it_wants_in_vain(make_bridge):
     said = bridge.command("filter", "test", '{"eventName": ["insert"]}', check=0)[2]
     assert said == 'the filter wants the eventName "insert": records have INSERT, MODIFY and REMOVE\n'
     assert "compares dynamodb.NewImage.n.N with a number" in bridge.command("filter", "test", '{"dynamodb": {"NewImage": {"n": {"N": [1]}}}}', check=0)[2]
-    for good in ('{"eventName": ["INSERT"]}', '{"dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}'):
+    filtered = bridge.json("filter", "test", '{"eventName": [{"prefix": "UPD"}, {"equals-ignore-case": "insert"}]}')
+    assert filtered["warnings"] == ['the filter wants the eventName {"prefix":"UPD"}: records have INSERT, MODIFY and REMOVE']
+    assert bridge.json("filter", "test", '{"eventName": ["INSERT"]}')["warnings"] == []
+    for good in ('{"eventName": ["INSERT"]}', '{"eventName": [{"anything-but": ["REMOVE"]}]}', '{"eventName": [{"suffix": "FY"}]}', '{"dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}'):
         assert bridge.command("filter", "test", good, check=0)[2] == ""
 
 
