@@ -112,6 +112,7 @@ static void load_queue(void *context, const struct queue_row *row)
         return;
     desk = desk_new(row);
     desk->queue = queue_load(loading->bridge->db, row, loading->now);
+    desk->queue->deleted = row->deleted_at_ms != 0;
     desk->queue->options.visibility_timeout_ms = 30000;
     queue_set_lookup(desk->queue, find_queue, loading->bridge);
     if (old) {
@@ -1285,38 +1286,57 @@ static void note_dead(void *context, const struct message_row *row)
     list->ids[list->len++] = row->id;
 }
 
-static bool move_one(struct bridge *b, struct queue *q, int64_t id, const struct bridge_move *move, struct instant now)
+static void move_one(struct bridge *b, struct desk *desk, int64_t id, struct bridge_move *move, struct instant now)
 {
-    return move->drop ? queue_drop_dead(q, b->db, id, now) : queue_redrive(q, b->db, id, now);
+    struct queue *q = desk->queue;
+    struct desk *heir = service_heir(&b->service, desk);
+
+    if (move->drop)
+        move->moved += queue_drop_dead(q, b->db, id, now);
+    else if (heir == desk)
+        move->moved += queue_redrive(q, b->db, id, now);
+    else if (heir)
+        move->moved += queue_redrive_to(q, b->db, id, heir->queue, now);
+    else
+        move->homeless++;
+}
+
+/* Also one that is deleted, and one that was so before another one got its name: dead letters of them may be left. */
+static bool is_called(const struct desk *desk, struct slice queue_name)
+{
+    return desk->region[0] == '\0' && slice_is(queue_name, desk->queue->name);
 }
 
 bool bridge_move_dead(struct bridge *b, struct slice queue_name, struct bridge_move *move, struct instant now)
 {
-    struct desk *desk = service_find(&b->service, queue_name);
-    struct dead_list list = {0};
+    bool found = false;
 
-    if (desk == NULL)
-        return false;
-    database_begin(b->db);
-    b->changed = true;
-    ledger_dead(b->db, desk->queue->id, note_dead, &list);
-    for (size_t i = 0; i < list.len; i++)
-        move->moved += move_one(b, desk->queue, list.ids[i], move, now);
-    free(list.ids);
-    return true;
+    for (size_t i = 0; i < b->service.desk_count; i++) {
+        struct desk *desk = b->service.desks[i];
+        struct dead_list list = {0};
+
+        if (!is_called(desk, queue_name))
+            continue;
+        database_begin(b->db);
+        b->changed = found = true;
+        ledger_dead(b->db, desk->queue->id, note_dead, &list);
+        for (size_t k = 0; k < list.len; k++)
+            move_one(b, desk, list.ids[k], move, now);
+        free(list.ids);
+    }
+    return found;
 }
 
 bool bridge_move_dead_one(struct bridge *b, struct slice queue_name, struct slice message_id, struct bridge_move *move, struct instant now)
 {
-    struct desk *desk = service_find(&b->service, queue_name);
     int64_t id;
+    struct desk *desk = message_id_decode(&b->service.identity, message_id, &id) ? service_find_id(&b->service, QUEUE_OF_MESSAGE(id)) : NULL;
 
-    if (desk == NULL)
-        return false;
+    if (desk == NULL || !is_called(desk, queue_name))
+        return service_find(&b->service, queue_name) != NULL;
     database_begin(b->db);
     b->changed = true;
-    if (message_id_decode(&b->service.identity, message_id, &id) && QUEUE_OF_MESSAGE(id) == desk->queue->id)
-        move->moved += move_one(b, desk->queue, id, move, now);
+    move_one(b, desk, id, move, now);
     return true;
 }
 

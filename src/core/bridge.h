@@ -104,6 +104,7 @@ size_t bridge_lone_receives(const struct bridge *b);
 /* What an operator asks for; each within the open cycle. false: there is no such queue. */
 struct bridge_move {
     int64_t moved;
+    int64_t homeless; /* not moved, because their queue is deleted */
     bool drop; /* else redrive */
 };
 bool bridge_move_dead(struct bridge *b, struct slice queue_name, struct bridge_move *move, struct instant now);

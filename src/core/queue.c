@@ -424,7 +424,6 @@ void queue_die(struct queue *q, struct database *db, struct flight *f, struct in
     flight_free(q, f);
 }
 
-/* The first message of a chain of copies: its id is what consumers see. */
 int64_t queue_root(struct database *db, int64_t id)
 {
     int64_t receives;
@@ -546,6 +545,23 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
     queue_remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
     go_out_again(q, db, id, dead.key_hash, now);
     no_longer_dead(q, db, dead.key_hash, now);
+    return true;
+}
+
+bool queue_redrive_to(struct queue *q, struct database *db, int64_t id, struct queue *to, struct instant now)
+{
+    struct message_row row;
+    struct dead dead;
+    int64_t copy;
+    int64_t record;
+
+    if (to->remote || !find_dead(db, id, &dead) || dead.state != MESSAGE_DEAD || !ledger_message_find(db, id, &row))
+        return false;
+    record = row.record;
+    ledger_message_end(db);
+    copy = queue_insert(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED, .origin = id}, 0, now);
+    ledger_move_copy(db, id, copy, now.wall_ms);
+    queue_remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
     return true;
 }
 

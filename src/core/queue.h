@@ -49,6 +49,7 @@ struct queue {
     char *name;
     struct queue_options options;
     bool remote;                         /* its messages are sent to another server */
+    bool deleted;                        /* by DeleteQueue; it stays as long as messages of it are in dead-letter queues */
     int64_t possible_duplicates;         /* of a remote queue: messages sent again because no answer had come */
     int64_t next_message;
     int64_t next_fresh;                  /* of a remote queue: no message below it waits to be sent, scheduled ones aside */
@@ -134,6 +135,8 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
 
 /* A dead or parked message (not a copy in a dead-letter queue) goes back to its queue, with a receive count of 0. False: it is neither. */
 bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct instant now);
+/* The same for a dead message whose own queue is deleted: to another embedded queue, where a copy stands for it. False: it is not dead. */
+bool queue_redrive_to(struct queue *q, struct database *db, int64_t id, struct queue *to, struct instant now);
 /* A dead or parked message is given up: settled as dropped. False: it is neither. */
 bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct instant now);
 /* Takes everything that is unsettled out of reach at once (dead letters of this queue in others aside); queue_purge_step then settles it in the ledger. */
@@ -148,10 +151,13 @@ bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t rece
 enum move_outcome {
     MOVE_DONE,
     MOVE_PASSED_OVER, /* in flight, or settled */
-    MOVE_NO_SOURCE,   /* it was sent to this queue by itself, and no other queue was named */
+    MOVE_NO_SOURCE,   /* it was sent to this queue by itself, or its source is deleted, and no other queue was named */
 };
-/* Moves a message out of a dead-letter queue: back to where it died (to NULL), which is a redrive, or to another queue. */
+/* Moves a message out of a dead-letter queue: back to where it died (to NULL), which is a redrive, or to another queue. No page of sent messages is open
+ * (intake_close). */
 enum move_outcome queue_move(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now);
+/* The first message of a chain of dead-letter copies: its id is what consumers see. */
+int64_t queue_root(struct database *db, int64_t id);
 /* Has it messages that are not settled? */
 bool queue_has_unsettled(const struct queue *q);
 /* Cannot be delivered as it is, for the reason given: an operator decides. */

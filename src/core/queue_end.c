@@ -2,6 +2,7 @@
 #include "core/queue_internal.h"
 
 #include "base/memory.h"
+#include "store/questions.h"
 
 #include <stdlib.h>
 
@@ -122,18 +123,22 @@ void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t 
 
 /* ---- moving dead letters elsewhere ---- */
 
-/* One that was sent to this queue by itself: it is a new message there. */
+/* One that was sent to this queue by itself: it is a new message there, for which its record's page vouches, too (or pruning would take the record). */
 static void move_sent(struct queue *q, struct database *db, const struct message_glance *glance, struct queue *to, struct instant now)
 {
     struct message_row row;
+    struct stored_page page;
     int64_t record;
+    int64_t moved;
 
     if (!ledger_message_find(db, glance->id, &row))
         return;
     record = row.record;
     ledger_message_end(db);
     forget_one(q, glance);
-    queue_insert(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, 0, now);
+    moved = queue_insert(to, db, (struct new_message){.record = record, .step = STEP_ENQUEUED}, 0, now);
+    if (question_page(db, record, &page))
+        ledger_delivery_insert(db, page.id, to->id, moved, 1, 0);
     if (ledger_end(db, glance->id, MESSAGE_DROPPED, STEP_REDRIVEN, now.wall_ms) == 1)
         queue_count(q, glance->state, MESSAGE_DROPPED);
 }
@@ -177,7 +182,7 @@ enum move_outcome queue_move(struct queue *q, struct database *db, const struct 
 
     if (!waits(glance) || in_flight(q, glance->id))
         return MOVE_PASSED_OVER;
-    if (to == NULL && home == NULL)
+    if (to == NULL && (home == NULL || home->deleted))
         return MOVE_NO_SOURCE;
     if (home && (to == NULL || to == home))
         return queue_redrive(home, db, root, now) ? MOVE_DONE : MOVE_PASSED_OVER;

@@ -50,9 +50,7 @@ bool queue_reads_ahead(const struct queue *q);
 bool queue_row(struct database *db, int64_t id, struct message_row *row);
 /* The queue that a message is in; NULL: nobody knows it. */
 struct queue *queue_of_message(const struct queue *q, int64_t message);
-/* The first message of a chain of copies: its id is what consumers see. */
-int64_t queue_root(struct database *db, int64_t id);
-/* And how often it was received before this copy of it was made. */
+/* queue_root, and how often it was received before this copy of it was made. */
 int64_t queue_root_and_receives(struct database *db, int64_t id, int64_t *earlier_receives);
 /* It has been received too often. */
 void queue_die(struct queue *q, struct database *db, struct flight *f, struct instant now);

@@ -39,6 +39,13 @@ struct desk *service_find_id(const struct service *s, int64_t queue)
     return NULL;
 }
 
+struct desk *service_heir(const struct service *s, struct desk *desk)
+{
+    if (desk == NULL || desk->deleted_at_ms == 0)
+        return desk;
+    return service_find_in(s, slice_text(desk->region), slice_text(desk->queue->name));
+}
+
 void service_arn(const struct service *s, struct slice region, struct slice name, struct buffer *out)
 {
     struct slice said = region.len > 0 ? region : slice_text(s->region);

@@ -71,6 +71,8 @@ struct desk *service_find_in(const struct service *s, struct slice region, struc
 /* By the region that a request was signed for. */
 struct desk *service_find_signed(const struct service *s, struct slice region, struct slice queue_name);
 struct desk *service_find_id(const struct service *s, int64_t queue);
+/* The desk itself, or, of one that is deleted, that of the queue which has its name now; NULL: there is none (or no desk). */
+struct desk *service_heir(const struct service *s, struct desk *desk);
 /* Makes a queue in the ledger's current transaction. Its options are the caller's to set; then service_link. */
 struct desk *service_make_queue(struct service *s, struct slice region, struct slice name, struct instant now);
 /* Finds the dead-letter queues anew that RedrivePolicies name. */

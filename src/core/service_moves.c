@@ -158,6 +158,15 @@ static void end(struct service *s, struct move_task *t, enum move_task_state sta
     forget_old(s, t->row.source);
 }
 
+/* A queue that was made again takes what its namesake has in dead-letter queues, as its ARN is the same. */
+static enum move_outcome move_one(struct service *s, struct desk *source, struct desk *to, const struct message_glance *glance, struct instant now)
+{
+    enum move_outcome outcome = queue_move(source->queue, s->db, glance, to ? to->queue : NULL, now);
+    struct desk *heir = outcome == MOVE_NO_SOURCE && glance->origin ? service_heir(s, service_find_id(s, QUEUE_OF_MESSAGE(queue_root(s->db, glance->id)))) : NULL;
+
+    return heir && heir != source && !heir->queue->remote ? queue_move(source->queue, s->db, glance, heir->queue, now) : outcome;
+}
+
 /* It may free other tasks, and changes only this one. */
 static void step(struct service *s, struct move_task *t, struct instant now)
 {
@@ -170,9 +179,10 @@ static void step(struct service *s, struct move_task *t, struct instant now)
         end(s, t, MOVE_TASK_FAILED, "AWS.SimpleQueueService.NonExistentQueue");
         return;
     }
+    intake_close(s->intake);
     ledger_glance(s->db, t->at, t->row.end_message, limit, note_glance, &g);
     for (size_t i = 0; i < g.len; i++) {
-        enum move_outcome outcome = queue_move(source->queue, s->db, &g.list[i], to ? to->queue : NULL, now);
+        enum move_outcome outcome = move_one(s, source, to, &g.list[i], now);
 
         if (outcome == MOVE_NO_SOURCE) {
             end(s, t, MOVE_TASK_FAILED, "CouldNotDetermineMessageSource");

@@ -370,6 +370,7 @@ bool service_delete_queue(struct service *s, struct exchange *x, struct desk *de
     if (desk->configured)
         return service_refuse(x, SQS_UNSUPPORTED_OPERATION, "The queue %s is in stream2sqs's configuration: take it out there.", desk->queue->name);
     desk->deleted_at_ms = now.wall_ms > 0 ? now.wall_ms : 1;
+    desk->queue->deleted = true;
     queue_purge(desk->queue);
     service_link(s);
     desk_save(desk, s->db);

@@ -24,6 +24,8 @@ static const char *move_dead(struct bridge *b, json_t *request, bool drop, struc
             json_array_append(not_dead, id);
     }
     *answer = json_pack("{s:I,s:o}", "moved", (json_int_t)move.moved, "not_dead", not_dead);
+    if (found && move.homeless > 0 && move.moved == 0)
+        return "the queue that they died in is deleted: make one of that name, to which they go back, or drop them";
     return found ? NULL : "there is no such queue in this ledger";
 }
 

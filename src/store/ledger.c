@@ -476,13 +476,6 @@ int ledger_receive_one(struct database *db, int64_t id, int64_t due_at_ms, int64
     return run_move(db, S(MESSAGE_RECEIVE_ONE), 3, STEP_RECEIVED, now_ms);
 }
 
-int ledger_move_copy(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms)
-{
-    bind_i64(db, S(MESSAGE_MOVE_COPY), 1, id);
-    bind_i64(db, S(MESSAGE_MOVE_COPY), 2, moved_to);
-    return run_move(db, S(MESSAGE_MOVE_COPY), 3, STEP_REDRIVEN, now_ms);
-}
-
 int ledger_end(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms)
 {
     bind_i64(db, S(MESSAGE_END), 1, id);
@@ -588,7 +581,7 @@ static void write_whole_life(struct database *db, int64_t id, struct buffer *out
     buffer_fini(&life);
 }
 
-/* The state's other parameters are bound. 1: the message was dead or parked. */
+/* The copies that stand for the dead message `id` will go. The statement's other parameters are bound; it returns how many rows it changed. */
 static int leave_death(struct database *db, enum statement s, int64_t id, enum step_kind last, int64_t now_ms)
 {
     struct buffer life = {0};
@@ -601,6 +594,12 @@ static int leave_death(struct database *db, enum statement s, int64_t id, enum s
     changed = database_run(db, s);
     buffer_fini(&life);
     return changed;
+}
+
+int ledger_move_copy(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms)
+{
+    bind_i64(db, S(MESSAGE_MOVE_COPY), 2, moved_to);
+    return leave_death(db, S(MESSAGE_MOVE_COPY), id, STEP_REDRIVEN, now_ms);
 }
 
 int ledger_settle_dead(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms)

@@ -180,7 +180,7 @@ int ledger_receive_fresh(struct database *db, int64_t first, int64_t last, int64
 int ledger_receive_one(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 /* Not settled -> EXPIRED, PURGED or DROPPED. */
 int ledger_end(struct database *db, int64_t id, enum message_state state, enum step_kind step, int64_t now_ms);
-/* Still DEAD; what stands for it is another message now. */
+/* Still DEAD; what stands for it is another message now, and the steps of the one before are taken over. */
 int ledger_move_copy(struct database *db, int64_t id, int64_t moved_to, int64_t now_ms);
 int ledger_receive_again(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);
 int ledger_reschedule(struct database *db, int64_t id, int64_t due_at_ms, int64_t now_ms);

@@ -91,7 +91,7 @@
     X(MESSAGE_RELEASE, false, "UPDATE message SET state=?3,due_at_ms=?4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=10")               \
     X(MESSAGE_RECEIVE_ONE, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?2," GROWN_HISTORY("?3")                         \
                                   " WHERE id=?1 AND state=2 AND due_at_ms IS NULL")                                                      \
-    X(MESSAGE_MOVE_COPY, false, "UPDATE message SET moved_to=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=5")                        \
+    X(MESSAGE_MOVE_COPY, false, "UPDATE message SET moved_to=?2,history=?3 WHERE id=?1 AND state=5")                        \
     X(MESSAGE_END, false, "UPDATE message SET state=?2,due_at_ms=NULL," GROWN_HISTORY("?3") " WHERE id=?1 AND state IN (1,2,3)")          \
     /* messages to other servers: moves */                                                                                               \
     X(MESSAGE_SENT_REMOTE, false, "UPDATE message SET state=9,due_at_ms=NULL,remote_id=?2," GROWN_HISTORY("?3")                          \

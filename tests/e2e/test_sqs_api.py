@@ -216,6 +216,41 @@ def test_a_noisy_tenant_does_not_starve_a_quiet_one(sqs):
     assert "quiet" in bodies(receive(sqs, url, 10))
 
 
+def test_dead_letters_of_a_deleted_queue_wait_for_one_of_its_name(server, sqs):
+    """A move task has nowhere to bring them, and says so; a queue that is made again has the ARN of the one before."""
+    dead = make(sqs, "dead")
+    source = make(sqs, "source", RedrivePolicy=redrive(dead), VisibilityTimeout="0")
+    make(sqs, "another", RedrivePolicy=redrive(dead))
+    for i in range(4):
+        sqs.send_message(QueueUrl=source, MessageBody=str(i))
+    wait_until("all are dead", lambda: receive(sqs, source) == [] and attributes(sqs, dead)["ApproximateNumberOfMessages"] == "4")
+    sqs.delete_queue(QueueUrl=source)
+
+    def move():
+        sqs.start_message_move_task(SourceArn=arn(dead))
+        wait_until("it ends", lambda: sqs.list_message_move_tasks(SourceArn=arn(dead))["Results"][0]["Status"] != "RUNNING")
+        return sqs.list_message_move_tasks(SourceArn=arn(dead))["Results"][0]
+
+    task = move()
+    assert (task["Status"], task["FailureReason"]) == ("FAILED", "CouldNotDetermineMessageSource")
+    assert attributes(sqs, dead)["ApproximateNumberOfMessages"] == "4"
+    assert "is deleted: make one of that name" in server.command("dead", "redrive", "source", "--all", check=66)[2]
+    ids = [d["message"]["message_id"] for d in server.json("dead", "list")["dead"]]
+    server.command("dead", "drop", "source", "--id", ids[3], check=0)
+    make(sqs, "source", RedrivePolicy=redrive(dead))
+    server.command("dead", "redrive", "source", "--id", ids[2], check=0)
+    assert move()["ApproximateNumberOfMessagesMoved"] == 2
+    server.kill()
+    server.start()
+    server.command("audit", check=0)
+    got = receive(sqs, source)
+    assert sorted(bodies(got)) == ["0", "1", "2"]
+    for m in got:
+        sqs.delete_message(QueueUrl=source, ReceiptHandle=m["ReceiptHandle"])
+    assert server.json("dead", "list")["dead"] == [] and attributes(sqs, dead)["ApproximateNumberOfMessages"] == "0"
+    server.command("audit", check=0)
+
+
 def test_dead_letters_go_back_by_a_move_task(server, sqs):
     dead = make(sqs, "dead")
     source = make(sqs, "source", RedrivePolicy=redrive(dead), VisibilityTimeout="0")

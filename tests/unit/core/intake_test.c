@@ -15,6 +15,7 @@ struct world {
     char path[4096];
     struct database *db;
     struct queue *queue;
+    struct queue *other;
     struct intake in;
     struct shard_row shard;
 };
@@ -143,6 +144,55 @@ static void settled_pages_are_pruned_and_counted(void **state)
     world_close(&w);
 }
 
+static void take_queue(void *context, const struct queue_row *row)
+{
+    struct world *w = context;
+
+    if (row->id == 2) {
+        w->other = queue_load(w->db, row, (struct instant){1000, 1000});
+        queue_start(w->other, w->db, (struct instant){1000, 1000});
+    }
+}
+
+static void take_glance(void *context, const struct message_glance *glance)
+{
+    *(struct message_glance *)context = *glance;
+}
+
+/* The record is the new message's, too: pruning what the old one was keeps it. */
+static void what_was_moved_to_another_queue_keeps_its_record(void **state)
+{
+    const struct sent_message sent = {.body = SLICE("sent"), .body_md5 = SLICE("0123456789abcdef")};
+    struct instant now = {2000, 2000};
+    struct world w;
+    struct message_glance glance;
+    struct message_row row;
+    int64_t removed;
+
+    digest_init();
+    world_open(&w, state);
+    ledger_queue_insert(w.db, 2, SLICE("elsewhere"), 1000);
+    ledger_queues(w.db, take_queue, &w);
+    intake_message(&w.in, w.queue, &sent, now);
+    intake_message(&w.in, w.queue, &sent, now);
+    intake_close(&w.in);
+    take(&w, PAGE(RECORD("1", "a")), 0); /* the newest page always stays */
+    for (int i = 0; i < 2; i++) {
+        ledger_glance(w.db, QUEUE_FIRST_MESSAGE(1) + i, QUEUE_END_MESSAGE(1), 1, take_glance, &glance);
+        assert_int_equal(queue_move(w.queue, w.db, &glance, w.other, now), MOVE_DONE);
+    }
+    assert_int_equal(ledger_delete(w.db, QUEUE_FIRST_MESSAGE(2) + 1, 2500), 1);
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 9999, &removed), 3);
+    assert_int_equal(removed, 1); /* of the one that was deleted there */
+    assert_true(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(2), &row));
+    assert_slice(row.body, "sent");
+    ledger_message_end(w.db);
+    assert_int_equal(w.other->counts[MESSAGE_QUEUED], 2); /* deleted behind its back */
+    queue_free(w.other);
+    world_close(&w);
+    digest_fini();
+}
+
 static void bloom_filters_find_what_they_hold_and_little_else(void **state)
 {
     struct buffer bloom = {0};
@@ -203,6 +253,7 @@ int main(void)
         with_directory(a_page_out_of_order_is_refused_whole),
         with_directory(a_start_at_latest_passes_over_what_is_older),
         with_directory(settled_pages_are_pruned_and_counted),
+        with_directory(what_was_moved_to_another_queue_keeps_its_record),
         cmocka_unit_test(bloom_filters_find_what_they_hold_and_little_else),
         cmocka_unit_test(a_keys_hash_does_not_depend_on_the_order_of_its_attributes),
         cmocka_unit_test(a_handler_gets_the_records_bytes_and_its_streams_arn),
