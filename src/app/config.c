@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 
 const struct option options[] = {
@@ -918,6 +919,24 @@ bool config_needs_sqs(const struct config *config)
     return false;
 }
 
+/* A link is another name of one ledger: its lock, keys and control socket go by the file's own, so that two processes never have it. */
+static void resolve_ledger(struct loading *l)
+{
+    struct config *c = l->config;
+    struct stat status;
+    char *file;
+
+    if (lstat(c->ledger, &status) != 0 || !S_ISLNK(status.st_mode))
+        return;
+    file = realpath(c->ledger, NULL);
+    if (file == NULL) {
+        config_problem(l, "ledger", "%s is a link to what is not there (%s): name the file itself", c->ledger, strerror(errno));
+        return;
+    }
+    free(c->ledger);
+    c->ledger = file;
+}
+
 bool config_load(struct config *config, const struct command_line *line, const char *(*lookup)(const char *), struct buffer *problems)
 {
     struct loading l = {.config = config, .problems = problems};
@@ -931,6 +950,7 @@ bool config_load(struct config *config, const struct command_line *line, const c
     set_flags(&l, line, SCOPE_TOP, config);
     load_pipeline_flags(&l, line);
     check_repeated(&l, line);
+    resolve_ledger(&l);
     check(&l);
     return problems->len == 0;
 }

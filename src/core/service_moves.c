@@ -162,8 +162,10 @@ static void end(struct service *s, struct move_task *t, enum move_task_state sta
 static enum move_outcome move_one(struct service *s, struct desk *source, struct desk *to, const struct message_glance *glance, struct instant now)
 {
     enum move_outcome outcome = queue_move(source->queue, s->db, glance, to ? to->queue : NULL, now);
-    struct desk *heir = outcome == MOVE_NO_SOURCE && glance->origin ? service_heir(s, service_find_id(s, QUEUE_OF_MESSAGE(queue_root(s->db, glance->id)))) : NULL;
+    struct desk *heir = NULL;
 
+    if (outcome == MOVE_NO_SOURCE && glance->origin)
+        heir = service_heir(s, service_find_id(s, QUEUE_OF_MESSAGE(queue_root(s->db, glance->id))));
     return heir && heir != source && !heir->queue->remote ? queue_move(source->queue, s->db, glance, heir->queue, now) : outcome;
 }
 

@@ -80,6 +80,19 @@ def test_who_starts_twice_is_told_of_the_process_not_of_the_port(bridge, make_br
     assert reserve.exists()  # it is not the other's to remove
 
 
+def test_a_link_is_another_name_of_one_ledger(bridge, make_bridge, tmp_path):
+    other = make_bridge("--queue", "q")
+    other.ledger = tmp_path / "link.db"
+    other.ledger.symlink_to(bridge.ledger)
+    status, log = run_once(other)
+    assert status == 75 and f"in use by stream2sqs run (pid {bridge.server.process.pid})" in log
+    other.command("status", "--probe", check=0)  # it finds the process
+    assert sorted(p.name for p in tmp_path.glob("link.db*")) == ["link.db"]
+    other.ledger.unlink()
+    other.ledger.symlink_to(tmp_path / "nothing")
+    assert "is a link to what is not there" in other.command("status", check=78)[2]
+
+
 def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):
     config = tmp_path / "bad.yaml"
     config.write_text("ledgr: x\npipelines:\n  - stream: orders\n    queues:\n      - name: q\n        visibilty_timeout: 30\n        visibility_timeout: 30\n")
