@@ -50,6 +50,7 @@ struct reader {
     char *listing_from;     /* ExclusiveStartShardId of the next page; NULL: a new round */
     uint64_t round;         /* rounds begun */
     uint64_t rounds_done;   /* the last round that was read to its last page */
+    int64_t listed_ms;      /* the server's clock at the last answer, since 1970: creation times are of that clock */
     int listing_failures;
     int quiet_rounds;       /* listings in a row that found the stream disabled, and no shard but those that are ended */
     int not_found;          /* listings in a row that did not find the stream */
@@ -320,7 +321,7 @@ static void note_shard(struct reader *r, const struct stream_shard *found, struc
     bool first_listing = r->stream.discovered_at_ms == 0;
     struct shard_row row = {.stream = r->stream.id, .shard_id = found->shard_id, .parent_id = found->parent_id, .state = SHARD_WAITING,
                             .starting_sequence = found->starting_sequence, .ending_sequence = found->ending_sequence,
-                            .created_at_ms = now.wall_ms, .start_at_ms = now.wall_ms};
+                            .created_at_ms = now.wall_ms, .start_at_ms = r->listed_ms};
 
     if (s) {
         s->seen_round = r->round;
@@ -512,6 +513,7 @@ static void answer_listing(struct reader *r, const struct stream_answer *answer,
     } else {
         r->listing_failures = r->not_found = 0;
         r->listing_trouble[0] = '\0';
+        r->listed_ms = answer->server_ms ? answer->server_ms : now.wall_ms;
         apply_listing(r, now);
     }
 }

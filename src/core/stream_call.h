@@ -25,6 +25,7 @@ struct stream_answer {
     bool withheld;       /* status 0: there are no credentials to make the call with; `failure` says why */
     bool has_crc32;
     uint32_t crc32;
+    int64_t server_ms;   /* the server's clock when it answered, since 1970; 0: not told */
 };
 
 /* What an answer that is not a success means for the reader. */

@@ -31,6 +31,7 @@ struct world {
     struct intake intake;
     struct reader *reader;
     struct stream_row stream;
+    int64_t ahead_ms; /* our clock, of the server's; 0: it does not tell its own */
     struct reader_options options;
     struct fake_shard shards[8];
     size_t shard_count;
@@ -213,7 +214,7 @@ static void world_run(struct world *w, int64_t ms)
 
         while (reader_next_call(w->reader, &call, w->now)) {
             struct buffer out = {0};
-            struct stream_answer answer = {.token = call.token, .status = 200};
+            struct stream_answer answer = {.token = call.token, .status = 200, .server_ms = w->ahead_ms ? w->now.wall_ms - w->ahead_ms : 0};
 
             if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0 && w->listings_fail)
                 answer.status = fail_with(&out, "AccessDeniedException");
@@ -394,6 +395,25 @@ static void records_written_while_a_bridge_started_at_latest_was_down_are_not_pa
     world_close(&w);
 }
 
+static void a_start_at_latest_goes_by_the_servers_clock(void **state) /* pitfall 29 */
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_close(&w);
+    w.options.start_latest = true;
+    w.ahead_ms = 600000;
+    w.now.wall_ms += w.ahead_ms; /* ours: what is created now seems to be ten minutes old */
+    world_open(&w);
+    world_shard(&w, "shardId-1", NULL, 1, 3, false);
+    world_run(&w, 5000);
+    assert_delivered(&w, "");
+    w.shards[0].last = 5;
+    world_run(&w, 5000);
+    assert_delivered(&w, "4 5");
+    world_close(&w);
+}
+
 static void a_trimmed_position_is_a_gap_unless_proven_otherwise(void **state) /* pitfalls 11 and 13 */
 {
     static const struct {
@@ -562,6 +582,7 @@ int main(void)
         with_directory(a_restart_goes_on_after_the_position),
         with_directory(a_start_at_latest_is_resolved_once_and_children_start_at_their_beginning),
         with_directory(records_written_while_a_bridge_started_at_latest_was_down_are_not_passed_over),
+        with_directory(a_start_at_latest_goes_by_the_servers_clock),
         cmocka_unit_test(a_trimmed_position_is_a_gap_unless_proven_otherwise),
         with_directory(a_childs_trimmed_beginning_is_a_gap),
         with_directory(a_long_absence_without_a_position_is_a_gap),
