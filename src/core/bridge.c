@@ -1078,13 +1078,13 @@ static int64_t first_owed_record(const struct bridge *b)
 /* One page a cycle. */
 static void prune(struct bridge *b, struct instant now)
 {
-    int64_t before_ms = b->near_budget ? now.wall_ms : now.wall_ms - b->options->keep_settled_ms;
+    int64_t before_ms = b->near_budget ? LEDGER_EVER : now.wall_ms - b->options->keep_settled_ms;
     int64_t removed;
 
     if (b->prune_due > now.mono_ms)
         return;
     database_begin(b->db);
-    b->prune_page = ledger_prune_page(b->db, b->prune_page, first_owed_record(b), before_ms, &removed);
+    b->prune_page = ledger_prune_page(b->db, b->prune_page, first_owed_record(b), before_ms, now.wall_ms, &removed);
     b->prune_due = now.mono_ms + (b->prune_page != 0 ? 0 : b->near_budget ? BUDGET_CHECK_MS : PRUNE_REST_MS);
     b->counts.pruned += (uint64_t)removed;
     if (removed > 0)

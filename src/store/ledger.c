@@ -1103,7 +1103,7 @@ static void forget_page(struct database *db, int64_t page)
     database_run(db, S(PRUNE_PAGE));
 }
 
-int64_t ledger_prune_page(struct database *db, int64_t from_page, int64_t end, int64_t before_ms, int64_t *removed)
+int64_t ledger_prune_page(struct database *db, int64_t from_page, int64_t end, int64_t before_ms, int64_t now_ms, int64_t *removed)
 {
     struct range *ranges;
     size_t range_count;
@@ -1122,8 +1122,10 @@ int64_t ledger_prune_page(struct database *db, int64_t from_page, int64_t end, i
     record_count = column_i64(db, S(PAGE_NEXT), 2);
     stored_at_ms = column_i64(db, S(PAGE_NEXT), 3);
     database_reset(db, S(PAGE_NEXT));
-    if (stored_at_ms >= before_ms || page + record_count > end || page + record_count >= ledger_next_record(db))
+    if (page + record_count > end || page + record_count >= ledger_next_record(db))
         return 0;
+    if (stored_at_ms >= before_ms)
+        return stored_at_ms > now_ms ? page + record_count : 0;
     range_count = ranges_of_page(db, page, &ranges);
     for (size_t i = 0; i < range_count; i++)
         prune_messages(db, shard, &ranges[i], before_ms);

@@ -303,8 +303,10 @@ int64_t ledger_message_sent_ms(struct database *db, int64_t id);
 /* Dead and parked messages of a queue (copies aside), in order. */
 void ledger_dead(struct database *db, int64_t queue, void (*each)(void *context, const struct message_row *row), void *context);
 
-/* Removes what is settled since before `before_ms` from the first page at or after `from_page`. Returns the next page to look at, 0: there is none that
- * was stored before `before_ms`, and whose records are all below `end`. *removed: records that went. The newest page always stays. */
-int64_t ledger_prune_page(struct database *db, int64_t from_page, int64_t end, int64_t before_ms, int64_t *removed);
+/* Removes what is settled since before `before_ms` (LEDGER_EVER: whenever it was) from the first page at or after `from_page`. Returns the next page to look
+ * at, 0: there is none that was stored before `before_ms`, and whose records are all below `end`. A page that was stored after now_ms, when the clock was
+ * ahead, is passed over: it must not hide those behind it. *removed: records that went. The newest page always stays. */
+#define LEDGER_EVER INT64_C(0xffffffffffff) /* behind all times that a step can have */
+int64_t ledger_prune_page(struct database *db, int64_t from_page, int64_t end, int64_t before_ms, int64_t now_ms, int64_t *removed);
 
 #endif

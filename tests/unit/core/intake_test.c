@@ -132,15 +132,46 @@ static void settled_pages_are_pruned_and_counted(void **state)
     take(&w, PAGE(RECORD("3", "c")), 0);
     ledger_receive_fresh(w.db, QUEUE_FIRST_MESSAGE(1), QUEUE_FIRST_MESSAGE(1), 3000, 2000);
     assert_int_equal(ledger_delete(w.db, QUEUE_FIRST_MESSAGE(1), 2500), 1);
-    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2500, &removed), 3); /* settled at 2500 is not before 2500 */
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2500, 9999, &removed), 3); /* settled at 2500 is not before 2500 */
     assert_int_equal(removed, 0);
-    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2501, &removed), 3);
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2501, 9999, &removed), 3);
     assert_int_equal(removed, 1);
     assert_false(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(1), &row));
     assert_true(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(1) + 1, &row)); /* unsettled: never dropped */
     ledger_message_end(w.db);
-    assert_int_equal(ledger_prune_page(w.db, 3, INT64_MAX, 9999, &removed), 0); /* the newest page stays */
+    assert_int_equal(ledger_prune_page(w.db, 3, INT64_MAX, 9999, 9999, &removed), 0); /* the newest page stays */
     assert_int_equal(ledger_next_record(w.db), 4);
+    world_close(&w);
+}
+
+/* Nobody can tell how old it is; but it must not keep those behind it for ever. */
+static void a_page_of_the_future_hides_none_behind_it(void **state)
+{
+    struct world w;
+    char texts[3][256]; /* the shard's position is in the last one */
+    int64_t removed;
+
+    world_open(&w, state);
+    for (int i = 0; i < 3; i++) {
+        struct instant now = {i == 0 ? 50000 : 2000, 2000};
+        char *text = texts[i];
+        struct stream_page page = {0};
+        const char *error;
+
+        snprintf(text, sizeof(texts[i]), PAGE("{\"eventName\":\"INSERT\",\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":\"a\"}},\"SequenceNumber\":\"%d\"}}"), i + 1);
+        assert_true(get_records_decode(&page, slice_text(text), &error));
+        assert_int_equal(intake_page(&w.in, &w.shard, &page, &w.queue, 1, 0, now), 1);
+        stream_page_fini(&page);
+        ledger_receive_fresh(w.db, QUEUE_FIRST_MESSAGE(1) + i, QUEUE_FIRST_MESSAGE(1) + i, 3000, now.wall_ms);
+        assert_int_equal(ledger_delete(w.db, QUEUE_FIRST_MESSAGE(1) + i, now.wall_ms), 1);
+    }
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2500, 9999, &removed), 2); /* passed over */
+    assert_int_equal(removed, 0);
+    assert_int_equal(ledger_prune_page(w.db, 2, INT64_MAX, 2500, 9999, &removed), 3);
+    assert_int_equal(removed, 1);
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 2500, 60000, &removed), 0); /* it is not of the future any more, and not old */
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, LEDGER_EVER, 9999, &removed), 2); /* room is needed: its times do not matter */
+    assert_int_equal(removed, 1);
     world_close(&w);
 }
 
@@ -182,7 +213,7 @@ static void what_was_moved_to_another_queue_keeps_its_record(void **state)
         assert_int_equal(queue_move(w.queue, w.db, &glance, w.other, now), MOVE_DONE);
     }
     assert_int_equal(ledger_delete(w.db, QUEUE_FIRST_MESSAGE(2) + 1, 2500), 1);
-    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 9999, &removed), 3);
+    assert_int_equal(ledger_prune_page(w.db, 0, INT64_MAX, 9999, 9999, &removed), 3);
     assert_int_equal(removed, 1); /* of the one that was deleted there */
     assert_true(ledger_message_find(w.db, QUEUE_FIRST_MESSAGE(2), &row));
     assert_slice(row.body, "sent");
@@ -254,6 +285,7 @@ int main(void)
         with_directory(a_start_at_latest_passes_over_what_is_older),
         with_directory(settled_pages_are_pruned_and_counted),
         with_directory(what_was_moved_to_another_queue_keeps_its_record),
+        with_directory(a_page_of_the_future_hides_none_behind_it),
         cmocka_unit_test(bloom_filters_find_what_they_hold_and_little_else),
         cmocka_unit_test(a_keys_hash_does_not_depend_on_the_order_of_its_attributes),
         cmocka_unit_test(a_handler_gets_the_records_bytes_and_its_streams_arn),
