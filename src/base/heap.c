@@ -52,7 +52,7 @@ void heap_set(struct heap *h, struct heap_node *node, int64_t due)
     node->due = due;
     if (node->place == 0) {
         if (h->len == h->cap) {
-            h->cap = h->cap ? h->cap * 2 : 16;
+            h->cap = h->cap ? h->cap * 2 : 4;
             h->nodes = memory_resize(h->nodes, h->cap * sizeof(*h->nodes));
         }
         h->len++;

@@ -8,13 +8,18 @@
 
 struct group {
     int64_t hash;               /* in the map */
-    struct group_member *first; /* the line */
-    struct group_member *last;
+    struct heap line;           /* the oldest first */
     size_t in_flight;
     struct group *next;         /* in the ready list */
     struct group *previous;
     bool ready;
 };
+
+static void group_free(struct group *g)
+{
+    heap_fini(&g->line);
+    free(g);
+}
 
 void groups_fini(struct groups *gs)
 {
@@ -22,9 +27,32 @@ void groups_fini(struct groups *gs)
     size_t at = 0;
 
     while ((g = id_map_next(&gs->by_hash, &at)) != NULL)
-        free(g);
+        group_free(g);
     id_map_fini(&gs->by_hash);
     *gs = (struct groups){.strict = gs->strict};
+}
+
+/* ---- lines ---- */
+
+static struct group_member *first_of(const struct group *g)
+{
+    struct heap_node *node = heap_first(&g->line);
+
+    return node ? container_of(node, struct group_member, place) : NULL;
+}
+
+static void line_insert(struct groups *gs, struct group_member *m)
+{
+    heap_set(&m->group->line, &m->place, m->id);
+    m->in_line = true;
+    gs->line_count++;
+}
+
+static void line_remove(struct groups *gs, struct group_member *m)
+{
+    heap_remove(&m->group->line, &m->place);
+    m->in_line = false;
+    gs->line_count--;
 }
 
 /* ---- the ready list ---- */
@@ -33,7 +61,9 @@ static bool gives(const struct groups *gs, const struct group *g)
 {
     bool locked = gs->strict && g->in_flight > 0 && !PLANTED(FIFO_GROUP_UNLOCKED);
 
-    return g->first && !g->first->hidden && !locked;
+    const struct group_member *first = first_of(g);
+
+    return first && !first->hidden && !locked;
 }
 
 static void ready_append(struct groups *gs, struct group *g)
@@ -72,54 +102,10 @@ static void settle_group(struct groups *gs, struct group *g)
         ready_append(gs, g);
     if (!ready && g->ready)
         ready_remove(gs, g);
-    if (g->first || g->in_flight > 0)
+    if (g->line.len > 0 || g->in_flight > 0)
         return;
     id_map_take(&gs->by_hash, g->hash);
-    free(g);
-}
-
-/* ---- lines ---- */
-
-/* What comes again is older than what waits: near the front; what is new goes to the end. */
-static void line_insert(struct groups *gs, struct group_member *m)
-{
-    struct group *g = m->group;
-    struct group_member *before = NULL; /* the one that m follows */
-
-    if (g->last && g->last->id < m->id) {
-        before = g->last;
-    } else {
-        for (struct group_member *at = g->first; at && at->id < m->id; at = at->next)
-            before = at;
-    }
-    m->previous = before;
-    m->next = before ? before->next : g->first;
-    if (m->next)
-        m->next->previous = m;
-    else
-        g->last = m;
-    if (before)
-        before->next = m;
-    else
-        g->first = m;
-    m->in_line = true;
-    gs->line_count++;
-}
-
-static void line_remove(struct groups *gs, struct group_member *m)
-{
-    struct group *g = m->group;
-
-    if (m->previous)
-        m->previous->next = m->next;
-    else
-        g->first = m->next;
-    if (m->next)
-        m->next->previous = m->previous;
-    else
-        g->last = m->previous;
-    m->in_line = false;
-    gs->line_count--;
+    group_free(g);
 }
 
 /* ---- fresh ones ---- */
@@ -189,14 +175,14 @@ void groups_show(struct groups *gs, struct group_member *m)
 struct group_member *groups_take(struct groups *gs, struct group **current)
 {
     struct group *g = *current;
-    struct group_member *m;
+    struct group_member *m = g ? first_of(g) : NULL;
 
     /* a strict group that this receive has begun with goes on; a fair one goes to the end of the list after each */
-    if (!gs->strict || g == NULL || g->first == NULL || g->first->hidden)
+    if (!gs->strict || m == NULL || m->hidden)
         g = gs->ready_first;
     if (g == NULL)
         return NULL;
-    m = g->first;
+    m = first_of(g);
     line_remove(gs, m);
     g->in_flight++;
     *current = g;

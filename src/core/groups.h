@@ -6,12 +6,13 @@
  * standard queue with group ids: AWS's fair queues): groups take turns, so that one with a long backlog or slow consumers delays no other.
  * (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html, sqs-fair-queues.html)
  *
- * Invariants: a member is in its group's line unless it is in flight; the line is in the order of ids. A group is in the ready list exactly when it
- * would give a message. Knows no ledger and no time.
+ * Invariants: a member is in its group's line unless it is in flight; the line is a heap by ids, since what comes again may come in any order. A group is
+ * in the ready list exactly when it would give a message. Knows no ledger and no time.
  */
 #ifndef S2Q_CORE_GROUPS_H
 #define S2Q_CORE_GROUPS_H
 
+#include "base/heap.h"
 #include "base/id_map.h"
 
 #include <stdbool.h>
@@ -23,8 +24,7 @@ struct group;
 /* Embedded in whatever stands for a message. */
 struct group_member {
     struct group *group;             /* NULL: of none */
-    struct group_member *next;       /* in the line */
-    struct group_member *previous;
+    struct heap_node place;          /* in the line */
     struct group_member *newer;      /* of those that were never received, in the order of their ids */
     struct group_member *older;
     int64_t id;
