@@ -23,7 +23,7 @@ struct attempt {
     int count;
     struct {
         int64_t message;
-        int64_t receive_count;
+        int64_t receive_number;
     } given[SQS_BATCH_MAX];
 };
 

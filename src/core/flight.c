@@ -65,12 +65,12 @@ void flight_schedule(struct queue *q, struct flight *f, int64_t due_mono_ms)
     heap_set(&q->due, &f->node, due_mono_ms);
 }
 
-struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_count, int64_t origin, struct instant now)
+struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_number, int64_t origin, struct instant now)
 {
     struct flight *f = memory_zeroed(1, sizeof(*f));
 
     f->id = id;
-    f->receive_count = receive_count;
+    f->receive_number = receive_number;
     f->received_mono_ms = now.mono_ms;
     f->origin = origin;
     id_map_put(&q->flights, id, f);

@@ -101,21 +101,21 @@ bool message_id_decode(const struct identity *identity, struct slice text, int64
     return *row > 0;
 }
 
-void receipt_handle_encode(const struct identity *identity, int64_t row, int64_t receive_count, char out[RECEIPT_HANDLE_TEXT])
+void receipt_handle_encode(const struct identity *identity, int64_t row, int64_t receive_number, char out[RECEIPT_HANDLE_TEXT])
 {
     unsigned char bytes[HANDLE_BYTES - MAC_BYTES + SHA256_BYTES];
     struct buffer text = {0};
 
     bytes[0] = HANDLE_VERSION;
     put_be(bytes + 1, (uint64_t)row, 8);
-    put_be(bytes + 9, (uint64_t)receive_count, 4);
+    put_be(bytes + 9, (uint64_t)receive_number, 4);
     hmac_key_sign(&identity->mac, slice_from((const char *)bytes, 13), bytes + 13);
     base64_append(&text, slice_from((const char *)bytes, HANDLE_BYTES));
     memcpy(out, text.ptr, RECEIPT_HANDLE_TEXT);
     buffer_fini(&text);
 }
 
-bool receipt_handle_decode(const struct identity *identity, struct slice text, int64_t *row, int64_t *receive_count)
+bool receipt_handle_decode(const struct identity *identity, struct slice text, int64_t *row, int64_t *receive_number)
 {
     unsigned char mac[SHA256_BYTES];
     struct buffer bytes = {0};
@@ -128,7 +128,7 @@ bool receipt_handle_decode(const struct identity *identity, struct slice text, i
     hmac_key_sign(&identity->mac, slice_from(bytes.ptr, 13), mac);
     genuine = equal_in_constant_time(slice_from((const char *)mac, MAC_BYTES), slice_from(bytes.ptr + 13, MAC_BYTES));
     *row = (int64_t)get_be((const unsigned char *)bytes.ptr + 1, 8);
-    *receive_count = (int64_t)get_be((const unsigned char *)bytes.ptr + 9, 4);
+    *receive_number = (int64_t)get_be((const unsigned char *)bytes.ptr + 9, 4);
 out:
     buffer_fini(&bytes);
     return genuine;

@@ -27,9 +27,9 @@ void message_id_encode(const struct identity *identity, int64_t row, char out[ME
 /* False: no id of this ledger. */
 bool message_id_decode(const struct identity *identity, struct slice text, int64_t *row);
 
-void receipt_handle_encode(const struct identity *identity, int64_t row, int64_t receive_count, char out[RECEIPT_HANDLE_TEXT]);
+void receipt_handle_encode(const struct identity *identity, int64_t row, int64_t receive_number, char out[RECEIPT_HANDLE_TEXT]);
 /* False: not a handle that this ledger gave out. */
-bool receipt_handle_decode(const struct identity *identity, struct slice text, int64_t *row, int64_t *receive_count);
+bool receipt_handle_decode(const struct identity *identity, struct slice text, int64_t *row, int64_t *receive_number);
 
 /* A handle for a message of a queue on another server: that server's own, and whose message it is (row 0: not ours). Appends base64. */
 void receipt_handle_wrap(const struct identity *identity, int64_t queue, int64_t row, struct slice own, struct buffer *out);

@@ -75,7 +75,7 @@ static void load_flight(void *context, const struct scheduled_row *row)
         q->fresh_count--;
     if (row->id < q->purge_to)
         return;
-    f = flight_new(q, row->id, row->receive_count, row->origin, loading->now);
+    f = flight_new(q, row->id, row->receive_number, row->origin, loading->now);
     f->group = queue_group_of(q, loading->db, row->id);
     if (wait_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
         wait_ms = SQS_VISIBILITY_MAX_S * INT64_C(1000);
@@ -253,13 +253,17 @@ bool queue_has_visible(const struct queue *q)
 /* Its row says QUEUED or PENDING, due now. */
 static void go_out_again(struct queue *q, struct database *db, int64_t id, uint64_t key_hash, struct instant now)
 {
+    struct message_row row;
     struct flight *f;
+    int64_t receive_number;
 
     if (q->remote && q->send)
         q->send(q->send_context, id, key_hash);
     if (q->remote)
         return;
-    f = flight_new(q, id, 0, 0, now);
+    receive_number = queue_row(db, id, &row) ? row.receive_number : 0;
+    ledger_message_end(db);
+    f = flight_new(q, id, receive_number, 0, now);
     f->group = queue_group_of(q, db, id);
     flight_show(q, f);
 }
@@ -444,7 +448,7 @@ int64_t queue_root_and_receives(struct database *db, int64_t id, int64_t *earlie
         if (database_row(db, STATEMENT_MESSAGE_ORIGIN)) {
             origin = column_i64(db, STATEMENT_MESSAGE_ORIGIN, 0);
             if (id != last)
-                *earlier_receives += column_i64(db, STATEMENT_MESSAGE_ORIGIN, 1);
+                *earlier_receives += RECEIVES_OF(column_i64(db, STATEMENT_MESSAGE_ORIGIN, 1));
             database_reset(db, STATEMENT_MESSAGE_ORIGIN);
         }
     }
@@ -580,12 +584,12 @@ bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct in
 /* ---- settling ---- */
 
 /* In a FIFO queue a handle is good as long as its receive is the message's last, and has not timed out (API_DeleteMessage.html). */
-static bool handle_expired(const struct queue *q, const struct flight *f, int64_t receive_count)
+static bool handle_expired(const struct queue *q, const struct flight *f, int64_t receive_number)
 {
-    return q->options.fifo && (f->visible || f->member.in_line || f->receive_count != receive_count) && !PLANTED(EXPIRED_HANDLE_DELETES);
+    return q->options.fifo && (f->visible || f->member.in_line || f->receive_number != receive_number) && !PLANTED(EXPIRED_HANDLE_DELETES);
 }
 
-bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_count, struct instant now)
+bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_number, struct instant now)
 {
     struct flight *f = id_map_find(&q->flights, id);
     int64_t origin;
@@ -593,10 +597,10 @@ bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t rece
 
     if (f == NULL)
         return settle_late(q, db, id, now);
-    if (handle_expired(q, f, receive_count))
+    if (handle_expired(q, f, receive_number))
         return false;
     origin = f->origin;
-    was_queued = f->receive_count == 0;
+    was_queued = RECEIVES_OF(f->receive_number) == 0;
     if (PLANTED(DELETE_IGNORED))
         return true;
     flight_free(q, f);
@@ -607,14 +611,14 @@ bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t rece
     return true;
 }
 
-enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms,
+enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_number, int64_t visibility_ms,
                                                 struct instant now)
 {
     struct flight *f = id_map_find(&q->flights, id);
 
     if (f == NULL)
         return VISIBILITY_GONE;
-    if (f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count)
+    if (f->visible || f->delayed || f->member.fresh || f->receive_number != receive_number)
         return VISIBILITY_NOT_IN_FLIGHT;
     if (now.mono_ms - f->received_mono_ms + visibility_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
         return VISIBILITY_TOO_LONG;
@@ -628,16 +632,16 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
     return VISIBILITY_CHANGED;
 }
 
-bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms, struct instant now,
+bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t receive_number, int64_t visibility_ms, struct instant now,
                   bool (*each)(void *context, const struct received *received, struct error *err), void *context)
 {
     struct flight *f = id_map_find(&q->flights, id);
-    struct received received = {.receive_count = receive_count, .root = id};
+    struct received received = {.receive_number = receive_number, .root = id};
     struct message_row row;
     struct error err = {0};
     bool given;
 
-    if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_count != receive_count || !ledger_message_find(db, id, &row))
+    if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_number != receive_number || !ledger_message_find(db, id, &row))
         return false;
     received.row = &row;
     if (row.origin)

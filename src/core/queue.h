@@ -111,7 +111,7 @@ bool queue_has_visible(const struct queue *q);
 /* A received message, borrowed until the callback returns. `row` is as before the receive. */
 struct received {
     const struct message_row *row;
-    int64_t receive_count;    /* in this queue: its receipt handle's */
+    int64_t receive_number;   /* its receipt handle's: RECEIVES_OF it in this queue */
     int64_t earlier_receives; /* in the queues where it died */
     int64_t root; /* the row whose id is the message id: the first of a chain of dead-letter copies */
 };
@@ -120,17 +120,17 @@ struct received {
  * SQS_IN_FLIGHT_MAX. Returns how many were received; 0 with *over_limit set when that was the cause. */
 int queue_receive(struct queue *q, struct database *db, int max, int64_t visibility_ms, struct instant now,
                   bool (*each)(void *context, const struct received *received, struct error *err), void *context, bool *over_limit);
-/* Settles a message; one that is settled already, or not in this queue any more, changes nothing (deleting again succeeds in SQS). receive_count: of the
+/* Settles a message; one that is settled already, or not in this queue any more, changes nothing (deleting again succeeds in SQS). receive_number: of the
  * receipt handle; false: the queue is FIFO, and the handle's receive has timed out: nothing was deleted. */
-bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_count, struct instant now);
+bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_number, struct instant now);
 enum visibility_outcome {
     VISIBILITY_CHANGED,
     VISIBILITY_GONE,          /* settled, or not in this queue any more */
     VISIBILITY_NOT_IN_FLIGHT, /* or received again since: the handle is not the newest */
     VISIBILITY_TOO_LONG,      /* more than SQS_VISIBILITY_MAX_S since the receive */
 };
-/* Hides an in-flight message for visibility_ms from now on. receive_count: of the receipt handle. */
-enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms,
+/* Hides an in-flight message for visibility_ms from now on. receive_number: of the receipt handle. */
+enum visibility_outcome queue_change_visibility(struct queue *q, struct database *db, int64_t id, int64_t receive_number, int64_t visibility_ms,
                                                 struct instant now);
 
 /* A dead or parked message (not a copy in a dead-letter queue) goes back to its queue, with a receive count of 0. False: it is neither. */
@@ -146,7 +146,7 @@ bool queue_purge_step(struct queue *q, struct database *db, int64_t limit, struc
 /* Settles, of what SendMessage brought, up to `limit` messages that are older than options.retention_ms at now_ms (a wall clock that does not jump). */
 void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t limit, struct instant now);
 /* A message that is in flight after that very receive: hidden for visibility_ms from now, and handed over again (ReceiveRequestAttemptId). */
-bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t receive_count, int64_t visibility_ms, struct instant now,
+bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t receive_number, int64_t visibility_ms, struct instant now,
                   bool (*each)(void *context, const struct received *received, struct error *err), void *context);
 enum move_outcome {
     MOVE_DONE,

@@ -17,7 +17,7 @@ struct flight {
     struct flight *next;   /* in the visible list of a queue that is not grouped */
     struct flight *previous;
     int64_t id;
-    int64_t receive_count;
+    int64_t receive_number; /* of its last receive: RECEIVES_OF */
     int64_t received_mono_ms; /* the newest receive (after a restart: the restart) */
     int64_t origin; /* a dead-letter copy: the message that died; 0: none */
     bool visible;
@@ -25,7 +25,7 @@ struct flight {
 };
 
 /* flight.c */
-struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_count, int64_t origin, struct instant now);
+struct flight *flight_new(struct queue *q, int64_t id, int64_t receive_number, int64_t origin, struct instant now);
 /* Gone from memory, wherever it was. */
 void flight_free(struct queue *q, struct flight *f);
 /* It can be received (again). */

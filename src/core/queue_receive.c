@@ -22,7 +22,7 @@ struct receiving {
 /* False: it cannot be delivered now, and was parked or is held. */
 static bool hand_over(struct receiving *r, const struct message_row *row)
 {
-    struct received received = {.row = row, .receive_count = row->receive_count + 1, .root = row->id};
+    struct received received = {.row = row, .receive_number = row->receive_number + 1, .root = row->id};
     struct error reason = {0};
 
     if (row->origin)
@@ -35,6 +35,24 @@ static bool hand_over(struct receiving *r, const struct message_row *row)
     return false;
 }
 
+/* It was received as often as it may be: it dies, or, behind a dead record of its key, waits for what an operator decides of that. */
+static bool end_spent(struct receiving *r, struct flight *f)
+{
+    struct queue *q = r->queue;
+    struct message_row row;
+    bool held;
+
+    if (q->options.max_receive_count == 0 || RECEIVES_OF(f->receive_number) < q->options.max_receive_count)
+        return false;
+    held = queue_row(r->db, f->id, &row) && queue_hold(q, r->db, &row, r->now);
+    ledger_message_end(r->db);
+    if (held)
+        flight_free(q, f);
+    else
+        queue_die(q, r->db, f, r->now);
+    return true;
+}
+
 /* Messages that were visible before. */
 static int receive_again(struct receiving *r, int max)
 {
@@ -45,10 +63,8 @@ static int receive_again(struct receiving *r, int max)
         struct flight *f = q->visible_first;
         struct message_row row;
 
-        if (q->options.max_receive_count > 0 && f->receive_count >= q->options.max_receive_count) {
-            queue_die(q, r->db, f, r->now);
+        if (end_spent(r, f))
             continue;
-        }
         if (!queue_row(r->db, f->id, &row))
             break;
         if (!hand_over(r, &row)) {
@@ -60,7 +76,7 @@ static int receive_again(struct receiving *r, int max)
             queue_count(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
         ledger_message_end(r->db);
         ledger_receive_again(r->db, f->id, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
-        f->receive_count++;
+        f->receive_number++;
         f->received_mono_ms = r->now.mono_ms;
         flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
         got++;
@@ -166,7 +182,7 @@ static void note_received(struct receiving *r, struct flight *f, enum message_st
     } else {
         ledger_receive_again(r->db, f->id, due_wall_ms, r->now.wall_ms);
     }
-    f->receive_count++;
+    f->receive_number++;
     f->received_mono_ms = r->now.mono_ms;
     flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
 }
@@ -193,8 +209,7 @@ static int receive_grouped(struct receiving *r, int max)
         struct message_row row;
         enum message_state state;
 
-        if (q->options.max_receive_count > 0 && f->receive_count >= q->options.max_receive_count) {
-            queue_die(q, r->db, f, r->now);
+        if (end_spent(r, f)) {
             current = NULL;
             continue;
         }

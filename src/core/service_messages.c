@@ -115,7 +115,7 @@ static void fill_from_send(struct service *s, struct sqs_message *m, const struc
     }
 }
 
-/* Since it went back, if it was dead: its receives are counted anew from there. */
+/* Since it went back, if it was dead or held: its receives are counted anew from there. */
 static int64_t first_receive_ms(const struct message_row *row, int64_t now_ms)
 {
     enum step_kind kind;
@@ -123,7 +123,7 @@ static int64_t first_receive_ms(const struct message_row *row, int64_t now_ms)
     int64_t first = 0;
 
     for (size_t i = 0; step_decode(row->history, i, &kind, &at_ms); i++) {
-        if (kind == STEP_REDRIVEN)
+        if (kind == STEP_REDRIVEN || kind == STEP_RELEASED)
             first = 0;
         else if (kind == STEP_RECEIVED && first == 0)
             first = at_ms;
@@ -148,7 +148,7 @@ static void note_given(struct attempt *attempt, const struct received *received)
     if (attempt == NULL || attempt->count == SQS_BATCH_MAX)
         return;
     attempt->given[attempt->count].message = received->row->id;
-    attempt->given[attempt->count++].receive_count = received->receive_count;
+    attempt->given[attempt->count++].receive_number = received->receive_number;
 }
 
 static bool deliver(void *context, const struct received *received, struct error *err)
@@ -160,10 +160,11 @@ static bool deliver(void *context, const struct received *received, struct error
     struct texts t = {0};
     struct sqs_message m = {.message_id = t.id, .attributes = attributes, .system_attributes = d->exchange->request.system_attributes, .body = row->body,
                             .sender_id = slice_text(s->account_id), .sent_ms = sent_ms(d, received),
-                            .receive_count = received->receive_count + received->earlier_receives, .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
+                            .receive_count = RECEIVES_OF(received->receive_number) + received->earlier_receives,
+                            .first_receive_ms = first_receive_ms(row, d->now.wall_ms)};
 
     message_id_encode(&s->identity, received->root, t.id);
-    receipt_handle_encode(&s->identity, row->id, received->receive_count, t.handle);
+    receipt_handle_encode(&s->identity, row->id, received->receive_number, t.handle);
     m.receipt_handle = slice_text(t.handle);
     if (row->shard == 0) {
         m.body_md5 = row->body_md5.len == MD5_BYTES ? row->body_md5 : SLICE_NONE;
@@ -224,7 +225,7 @@ static int repeat(struct delivery *d, struct desk *desk, const struct attempt *a
     int given = 0;
 
     for (int i = 0; i < attempt->count; i++)
-        given += queue_repeat(desk->queue, d->service->db, attempt->given[i].message, attempt->given[i].receive_count, visibility_ms, d->now, deliver, d);
+        given += queue_repeat(desk->queue, d->service->db, attempt->given[i].message, attempt->given[i].receive_number, visibility_ms, d->now, deliver, d);
     return given;
 }
 
@@ -293,9 +294,9 @@ struct outcome {
     const char *text;
 };
 
-static bool find_message(const struct service *s, const struct desk *desk, struct slice handle, int64_t *id, int64_t *receive_count)
+static bool find_message(const struct service *s, const struct desk *desk, struct slice handle, int64_t *id, int64_t *receive_number)
 {
-    return receipt_handle_decode(&s->identity, handle, id, receive_count) && QUEUE_OF_MESSAGE(*id) == desk->queue->id;
+    return receipt_handle_decode(&s->identity, handle, id, receive_number) && QUEUE_OF_MESSAGE(*id) == desk->queue->id;
 }
 
 static const struct outcome bad_handle = {SQS_RECEIPT_HANDLE_IS_INVALID, "The input receipt handle is invalid."};
@@ -303,11 +304,11 @@ static const struct outcome bad_handle = {SQS_RECEIPT_HANDLE_IS_INVALID, "The in
 static struct outcome apply_delete(struct service *s, struct desk *desk, const struct sqs_entry *e, struct instant now)
 {
     int64_t id;
-    int64_t receive_count;
+    int64_t receive_number;
 
-    if (!find_message(s, desk, e->receipt_handle, &id, &receive_count))
+    if (!find_message(s, desk, e->receipt_handle, &id, &receive_number))
         return bad_handle;
-    if (!queue_delete(desk->queue, s->db, id, receive_count, now))
+    if (!queue_delete(desk->queue, s->db, id, receive_number, now))
         return (struct outcome){SQS_INVALID_PARAMETER_VALUE,
                                 "The value for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."};
     s->counts.deleted++;
@@ -317,11 +318,11 @@ static struct outcome apply_delete(struct service *s, struct desk *desk, const s
 static struct outcome apply_change_visibility(struct service *s, struct desk *desk, const struct sqs_entry *e, struct instant now)
 {
     int64_t id;
-    int64_t receive_count;
+    int64_t receive_number;
 
-    if (!find_message(s, desk, e->receipt_handle, &id, &receive_count))
+    if (!find_message(s, desk, e->receipt_handle, &id, &receive_number))
         return bad_handle;
-    switch (queue_change_visibility(desk->queue, s->db, id, receive_count, e->visibility_s * INT64_C(1000), now)) {
+    switch (queue_change_visibility(desk->queue, s->db, id, receive_number, e->visibility_s * INT64_C(1000), now)) {
     case VISIBILITY_CHANGED:
         return (struct outcome){SQS_OK, NULL};
     case VISIBILITY_GONE:

@@ -168,7 +168,7 @@ void ledger_scheduled(struct database *db, int64_t queue, void (*each)(void *con
             .id = column_i64(db, S(QUEUE_SCHEDULED), 0),
             .state = (enum message_state)column_i64(db, S(QUEUE_SCHEDULED), 1),
             .due_at_ms = column_i64(db, S(QUEUE_SCHEDULED), 2),
-            .receive_count = column_i64(db, S(QUEUE_SCHEDULED), 3),
+            .receive_number = column_i64(db, S(QUEUE_SCHEDULED), 3),
             .origin = column_i64(db, S(QUEUE_SCHEDULED), 4),
         };
 
@@ -799,7 +799,7 @@ void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit
             .state = (enum message_state)column_i64(db, S(MESSAGE_STATES), 1),
             .due_at_ms = column_i64(db, S(MESSAGE_STATES), 2),
             .origin = column_i64(db, S(MESSAGE_STATES), 3),
-            .receive_count = column_i64(db, S(MESSAGE_STATES), 4),
+            .receive_count = RECEIVES_OF(column_i64(db, S(MESSAGE_STATES), 4)),
             .from_stream = !column_is_null(db, S(MESSAGE_STATES), 6),
         };
 
@@ -922,7 +922,8 @@ static void read_message(struct database *db, enum statement s, struct message_r
         .id = column_i64(db, s, 0),
         .record = column_i64(db, s, 1),
         .state = (enum message_state)column_i64(db, s, 2),
-        .receive_count = column_i64(db, s, 3),
+        .receive_number = column_i64(db, s, 3),
+        .receive_count = RECEIVES_OF(column_i64(db, s, 3)),
         .due_at_ms = column_i64(db, s, 4),
         .origin = column_i64(db, s, 5),
         .moved_to = column_i64(db, s, 6),

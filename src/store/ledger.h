@@ -62,11 +62,14 @@ void ledger_queue_insert_in(struct database *db, struct slice region, int64_t id
 void ledger_queue_settings(struct database *db, const struct queue_row *row);
 void ledger_queue_save(struct database *db, const struct queue_row *row);
 void ledger_queues(struct database *db, void (*each)(void *context, const struct queue_row *row), void *context);
+/* What message.receive_count holds: the receives since the message last went back, and above these 20 bits how often it went back. So the number of a receive,
+ * which its receipt handle names, never comes again. */
+#define RECEIVES_OF(receive_number) ((receive_number) & INT64_C(0xfffff))
 struct scheduled_row {
     int64_t id;
     enum message_state state;
     int64_t due_at_ms;
-    int64_t receive_count;
+    int64_t receive_number;
     int64_t origin; /* 0: none */
 };
 void ledger_scheduled(struct database *db, int64_t queue, void (*each)(void *context, const struct scheduled_row *row), void *context);
@@ -270,6 +273,7 @@ struct message_row {
     int64_t id;
     int64_t record;
     enum message_state state;
+    int64_t receive_number; /* of the last receive */
     int64_t receive_count;
     int64_t due_at_ms; /* 0: none */
     int64_t origin;    /* 0: none */

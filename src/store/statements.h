@@ -10,6 +10,8 @@
 #define S2Q_STORE_STATEMENTS_H
 
 #define GROWN_HISTORY(step) "history=CAST(substr(history,1,504)||" step " AS BLOB)"
+/* See RECEIVES_OF in ledger.h. */
+#define NO_RECEIVES "receive_count=((receive_count>>20)+1)<<20"
 #define RECORD_COLUMNS                                                                                                                   \
     "m.id,m.record,m.state,m.receive_count,m.due_at_ms,m.origin,m.moved_to,m.history,"                                                   \
     "r.shard,r.sequence_number,r.body,r.attributes,r.key_hash,r.sub_sequence,m.remote_id,r.body_md5"
@@ -84,11 +86,11 @@
     X(MESSAGE_DELETE, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (2,3)")         \
     X(MESSAGE_DIE, false, "UPDATE message SET state=5,due_at_ms=NULL,moved_to=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state IN (2,3)") \
     X(MESSAGE_SETTLE_DEAD, false, "UPDATE message SET state=?2,moved_to=NULL,history=?3 WHERE id=?1 AND (state=5 OR state=8)")\
-    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=?5,due_at_ms=?4,receive_count=0,moved_to=NULL,history=?3 "             \
+    X(MESSAGE_REDRIVE, false, "UPDATE message SET state=?5,due_at_ms=?4," NO_RECEIVES ",moved_to=NULL,history=?3 "             \
                               "WHERE id=?1 AND (state=5 OR state=8)")                                                                    \
     X(MESSAGE_PARK, false, "UPDATE message SET state=8,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")         \
     X(MESSAGE_HOLD, false, "UPDATE message SET state=10,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,2,3)")        \
-    X(MESSAGE_RELEASE, false, "UPDATE message SET state=?3,due_at_ms=?4," GROWN_HISTORY("?2") " WHERE id=?1 AND state=10")               \
+    X(MESSAGE_RELEASE, false, "UPDATE message SET state=?3,due_at_ms=?4," NO_RECEIVES "," GROWN_HISTORY("?2") " WHERE id=?1 AND state=10")               \
     X(MESSAGE_RECEIVE_ONE, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?2," GROWN_HISTORY("?3")                         \
                                   " WHERE id=?1 AND state=2 AND due_at_ms IS NULL")                                                      \
     X(MESSAGE_MOVE_COPY, false, "UPDATE message SET moved_to=?2,history=?3 WHERE id=?1 AND state=5")                        \
@@ -98,7 +100,8 @@
                                   " WHERE id=?1 AND state=1")                                                                            \
     X(MESSAGE_SEND_AGAIN, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=1")                      \
     X(MESSAGE_SEND_UNKNOWN, false, "UPDATE message SET " GROWN_HISTORY("?2") " WHERE id=?1 AND state=1")                                 \
-    X(MESSAGE_REMOTE_RECEIVED, false, "UPDATE message SET receive_count=max(receive_count,?2)," GROWN_HISTORY("?3")                      \
+    X(MESSAGE_REMOTE_RECEIVED, false, "UPDATE message SET receive_count=((receive_count>>20)<<20)+max(receive_count&1048575,?2),"                                  \
+                                      GROWN_HISTORY("?3")                                                                                                \
                                       " WHERE id=?1 AND state IN (1,9)")                                                                        \
     X(MESSAGE_REMOTE_DELETED, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,9)") \
     X(MESSAGE_REMOTE_DEAD, false, "UPDATE message SET state=5," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                          \

@@ -239,6 +239,33 @@ def test_why_a_message_died_is_told_to_programs(table, make_bridge):
     assert "code" not in bridge.json("trace", "a")["records"][0]["messages"][0]
 
 
+@pytest.mark.parametrize("name", ["q", "q.fifo"])
+def test_what_was_received_with_a_bad_record_waits_behind_it(table, make_bridge, tmp_path, name):
+    """Records of one key that came in one batch were received as often as the bad one: they are held when it dies, and start anew when they go on."""
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"pipelines": [{"stream": table.name, "poll_interval": "200ms", "queues": [
+        {"name": name, "max_receive_count": 2, "on_dead": "hold_key"}]}]}))
+    for n in range(4):
+        table.dynamodb.put_item(TableName=table.name, Item={"id": {"S": "a"}, "n": {"N": str(n)}})
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/{name}"
+    wait_until("they are read", lambda: queues(bridge)[name]["queued"] == 4, 30)
+
+    def numbers(**more):
+        got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"], **more).get("Messages", [])
+        return [(json.loads(m["Body"])["dynamodb"]["NewImage"]["n"]["N"], m["Attributes"]["ApproximateReceiveCount"]) for m in got]
+
+    assert numbers(VisibilityTimeout=0) == [(str(n), "1") for n in range(4)]
+    assert sorted(numbers(VisibilityTimeout=0)) == [(str(n), "2") for n in range(4)]
+    assert numbers() == []
+    assert (queues(bridge)[name]["dead"], queues(bridge)[name]["held"]) == (1, 3)
+    bridge.command("audit", check=0)
+    bridge.command("dead", "drop", name, "--all", "--yes", check=0)
+    assert numbers() == [(str(n), "1") for n in range(1, 4)]
+    bridge.command("audit", check=0)
+
+
 @pytest.mark.parametrize("end", ["redrive", "drop"])
 def test_a_trace_knows_the_dead_letter_queue_afterwards(table, make_bridge, end):
     table.put("a")

@@ -216,6 +216,30 @@ def test_a_noisy_tenant_does_not_starve_a_quiet_one(sqs):
     assert "quiet" in bodies(receive(sqs, url, 10))
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_handle_of_before_a_redrive_stays_expired(server, sqs, restart):
+    dead = make(sqs, "dead", fifo=True)
+    source = make(sqs, "source", fifo=True, RedrivePolicy=redrive(dead), ContentBasedDeduplication="true")
+    sqs.send_message(QueueUrl=source, MessageBody="0", MessageGroupId="g")
+    old = receive(sqs, source, VisibilityTimeout=0)[0]["ReceiptHandle"]
+    wait_until("it dies", lambda: receive(sqs, source) == [] and attributes(sqs, dead)["ApproximateNumberOfMessages"] == "1")
+    server.command("dead", "redrive", "source.fifo", "--all", check=0)
+    if restart:
+        server.kill()
+        server.start()
+    sqs.send_message(QueueUrl=source, MessageBody="1", MessageGroupId="g")
+    new = receive(sqs, source, 1, AttributeNames=["ApproximateReceiveCount"])[0]
+    assert (new["Body"], new["Attributes"]["ApproximateReceiveCount"]) == ("0", "1") and new["ReceiptHandle"] != old
+    with pytest.raises(ClientError, match="receipt handle has expired"):
+        sqs.delete_message(QueueUrl=source, ReceiptHandle=old)
+    with pytest.raises(ClientError, match="MessageNotInflight"):
+        sqs.change_message_visibility(QueueUrl=source, ReceiptHandle=old, VisibilityTimeout=0)
+    assert receive(sqs, source) == []  # its group is still locked by the new receive
+    sqs.delete_message(QueueUrl=source, ReceiptHandle=new["ReceiptHandle"])
+    assert bodies(receive(sqs, source)) == ["1"]
+    server.command("audit", check=0)
+
+
 def test_dead_letters_of_a_deleted_queue_wait_for_one_of_its_name(server, sqs):
     """A move task has nowhere to bring them, and says so; a queue that is made again has the ARN of the one before."""
     dead = make(sqs, "dead")
