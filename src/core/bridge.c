@@ -471,9 +471,18 @@ static void change_dead_reader(struct bridge *b, struct desk *desk, const struct
     load_dead_reader(b, desk, options, now);
 }
 
+/* Is the message group made of something else than before? */
+static bool grouping_changed(const struct message_form *before, const struct message_form *now)
+{
+    struct slice old = before ? before->group : SLICE_NONE;
+    struct slice new = now ? now->group : SLICE_NONE;
+
+    return slice_present(old) != slice_present(new) || !slice_equal(old, new);
+}
+
 static void change_queue(struct bridge *b, struct desk *desk, const struct bridge_queue *o, struct instant now)
 {
-    if (desk->pump && (!o->remote || pump_moved(desk->pump, o->remote)))
+    if (desk->pump && (!o->remote || pump_moved(desk->pump, o->remote) || grouping_changed(desk->form, o->form)))
         stop_sending(desk, now);
     configure(b, desk, o);
     if (!o->remote)
@@ -488,6 +497,7 @@ static void change_queue(struct bridge *b, struct desk *desk, const struct bridg
 static void change_queues(struct bridge *b, const struct bridge_options *options, struct instant now)
 {
     struct service *s = &b->service;
+    bool regroup = false;
 
     for (size_t i = 0; i < s->desk_count; i++)
         s->desks[i]->stale = s->desks[i]->configured;
@@ -498,8 +508,11 @@ static void change_queues(struct bridge *b, const struct bridge_options *options
 
         desk->stale = false;
         desk->place = i;
+        regroup = regroup || (desk->configured && grouping_changed(desk->form, options->queues[i].form));
         change_queue(b, desk, &options->queues[i], now);
     }
+    for (size_t i = 0; i < s->desk_count && regroup; i++)
+        queue_regroup(s->desks[i]->queue, b->db, now);
     for (size_t i = 0; i < s->desk_count; i++)
         if (s->desks[i]->stale)
             release_desk(s->desks[i], now);

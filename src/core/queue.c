@@ -22,14 +22,14 @@ struct loading {
     struct instant now;
 };
 
-/* Of a message whose row is open. */
-static uint64_t group_of_row(struct queue *q, const struct message_row *row)
+/* Of a message whose row is open. A dead letter is of the group that it had where it died. */
+static uint64_t group_of_row(struct queue *q, struct database *db, const struct message_row *row)
 {
-    const struct message_form *form = q->options.form;
+    const struct queue *home = row->origin ? queue_of_message(q, queue_root(db, row->origin)) : q;
 
-    if (form == NULL || row->shard == 0 || row->origin != 0)
+    if (home == NULL || home->options.form == NULL || row->shard == 0)
         return row->key_hash;
-    return message_form_group_hash(form, row->body, row->key_hash, &q->composed);
+    return message_form_group_hash(home->options.form, row->body, row->key_hash, &q->composed);
 }
 
 uint64_t queue_group_of(struct queue *q, struct database *db, int64_t id)
@@ -39,7 +39,7 @@ uint64_t queue_group_of(struct queue *q, struct database *db, int64_t id)
 
     if (!q->grouped || !ledger_message_find(db, id, &row))
         return 0;
-    group = group_of_row(q, &row);
+    group = group_of_row(q, db, &row);
     ledger_message_end(db);
     return group;
 }
@@ -126,9 +126,16 @@ void queue_group(struct queue *q, struct database *db, struct instant now)
 {
     if (q->grouped || q->remote)
         return;
-    flights_forget(q);
     q->grouped = true;
     q->changed = true;
+    queue_regroup(q, db, now);
+}
+
+void queue_regroup(struct queue *q, struct database *db, struct instant now)
+{
+    if (!q->grouped)
+        return;
+    flights_forget(q);
     load_scheduled(q, db, now);
 }
 

@@ -101,6 +101,8 @@ int64_t queue_replay(struct queue *q, struct database *db, int64_t record, struc
 void queue_hold_changed(struct queue *q, struct database *db, struct instant now);
 /* Its messages are given by their groups from now on (a message with a group id came to a standard queue). */
 void queue_group(struct queue *q, struct database *db, struct instant now);
+/* Its messages' groups are made anew: what its options' form, or that of a queue whose dead letters it has, says of them has changed. */
+void queue_regroup(struct queue *q, struct database *db, struct instant now);
 /* Makes visible whatever is due; returns when the next one is (monotonic ms), INT64_MAX: none. */
 int64_t queue_tick(struct queue *q, struct instant now);
 /* The same question without doing anything. */

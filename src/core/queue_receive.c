@@ -146,7 +146,7 @@ static void note_fresh(void *context, int64_t id, uint64_t key_hash, int64_t ori
     struct queue *q = a->queue;
     struct flight *f = flight_new(q, id, 0, origin, a->now);
 
-    f->group = q->options.form && origin == 0 ? queue_group_of(q, a->db, id) : key_hash;
+    f->group = q->options.form || origin != 0 ? queue_group_of(q, a->db, id) : key_hash;
     groups_add(&q->groups, &f->member, id, f->group, false, true);
     q->cursor = id + 1;
     a->count++;

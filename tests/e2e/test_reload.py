@@ -339,3 +339,38 @@ def test_who_takes_a_dead_letter_queue_away_is_told(make_bridge, tmp_path):
     bridge.stop()
     bridge.start()
     assert bridge.log().count(told) == 1
+
+
+def receive_group(sqs, name, visibility=60):
+    got = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], VisibilityTimeout=visibility, AttributeNames=["MessageGroupId"]).get("Messages", [])
+    return [(json.loads(m["Body"])["dynamodb"]["Keys"]["id"]["S"], m["Attributes"]["MessageGroupId"]) for m in got]
+
+
+def test_messages_that_wait_are_grouped_as_the_new_configuration_says(table, make_bridge, tmp_path):
+    """Also dead letters, which have the group that they had where they died."""
+    config = tmp_path / "c.yaml"
+    queue = {"name": "q.fifo", "max_receive_count": 1, "dead_letter_queue": "dead.fifo"}
+    write(config, {"stream": table.name, "queues": [queue]})
+    for key in ("a", "b", "c"):
+        table.dynamodb.put_item(TableName=table.name, Item={"id": {"S": key}, "g": {"S": "G"}})
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    wait_until("they are read", lambda: queue_of(bridge, "q.fifo")["queued"] == 3)
+    assert receive_group(sqs, "q.fifo") == [("a", "a")]
+    write(config, {"stream": table.name, "queues": [queue | {"message_group": "item.g"}]})
+    reload(bridge)
+    assert receive_group(sqs, "q.fifo") == []  # all are of one group now, and one of it is in flight
+    bridge.kill()
+    bridge.start()
+    sqs = client(bridge)
+    assert receive_group(sqs, "q.fifo") == []
+    write(config, {"stream": table.name, "queues": [queue]})
+    reload(bridge)
+    assert [receive_group(sqs, "q.fifo", 0) for _ in range(2)] == [[("b", "b")], [("c", "c")]]
+    assert receive_group(sqs, "q.fifo") == []  # b and c die
+    assert [receive_group(sqs, "dead.fifo", 0) for _ in range(2)] == [[("b", "b")], [("c", "c")]]
+    write(config, {"stream": table.name, "queues": [queue | {"message_group": "item.g"}]})
+    reload(bridge)
+    assert receive_group(sqs, "dead.fifo") == [("b", "G")]
+    assert receive_group(sqs, "dead.fifo") == []
+    assert bridge.command("audit")[0] == 0
