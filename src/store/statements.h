@@ -100,8 +100,8 @@
                                   " WHERE id=?1 AND state=1")                                                                            \
     X(MESSAGE_SEND_AGAIN, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=1")                      \
     X(MESSAGE_SEND_UNKNOWN, false, "UPDATE message SET " GROWN_HISTORY("?2") " WHERE id=?1 AND state=1")                                 \
-    X(MESSAGE_REMOTE_RECEIVED, false, "UPDATE message SET receive_count=((receive_count>>20)<<20)+max(receive_count&1048575,?2),"                                  \
-                                      GROWN_HISTORY("?3")                                                                                                \
+    X(MESSAGE_REMOTE_RECEIVED, false, "UPDATE message SET receive_count=((receive_count>>20)<<20)+max(receive_count&1048575,?2),"  \
+                                      GROWN_HISTORY("?3")  \
                                       " WHERE id=?1 AND state IN (1,9)")                                                                        \
     X(MESSAGE_REMOTE_DELETED, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (1,9)") \
     X(MESSAGE_REMOTE_DEAD, false, "UPDATE message SET state=5," GROWN_HISTORY("?2") " WHERE id=?1 AND state=9")                          \
