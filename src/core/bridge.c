@@ -58,7 +58,6 @@ struct bridge {
     int64_t prune_due;
     bool backfilling;          /* a queue is being given what the ledger has: there is more to do at once */
     int64_t step_due;          /* when something in the queues goes on by itself */
-    struct instant started;
     int64_t prune_page;        /* where the sweep stands; 0: at its beginning */
     bool near_budget;
     struct bridge_counts counts;
@@ -405,7 +404,7 @@ struct bridge *bridge_new(struct database *db, const struct bridge_options *opti
     b->feed_count = options->source_count;
     b->service = (struct service){.db = db, .intake = &b->intake, .origins = {.db = db}, .account_id = options->account_id, .region = options->region,
                                   .regions = options->regions, .aws_waits = options->aws_waits, .deduplicates = true};
-    b->started = now;
+    b->service.started = now;
     b->room = b->within_budget = true;
     b->prune_due = b->budget_due = now.mono_ms;
     database_begin(db);
@@ -1104,13 +1103,12 @@ static void prune(struct bridge *b, struct instant now)
         b->changed = true;
 }
 
-/* What goes on by itself in queues. Retention goes by a wall clock that does not jump while we run: a step of the system's clock must not make messages
- * expire. */
+/* What goes on by itself in queues. */
 static void step_service(struct bridge *b, struct instant now)
 {
     if (!b->room && b->step_due > now.mono_ms)
         return;
-    b->step_due = service_step(&b->service, b->started.wall_ms + now.mono_ms - b->started.mono_ms, now);
+    b->step_due = service_step(&b->service, now);
     if (!b->room && b->step_due < now.mono_ms + BUDGET_CHECK_MS)
         b->step_due = now.mono_ms + BUDGET_CHECK_MS; /* a full disk: not at every turn */
     if (database_in_transaction(b->db))

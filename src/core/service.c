@@ -227,16 +227,22 @@ static void remove_deleted(struct service *s, struct instant now)
     }
 }
 
-int64_t service_step(struct service *s, int64_t now_ms, struct instant now)
+int64_t service_steady_ms(const struct service *s, struct instant now)
+{
+    return s->started.wall_ms + now.mono_ms - s->started.mono_ms;
+}
+
+int64_t service_step(struct service *s, struct instant now)
 {
     int64_t due = service_step_moves(s, now);
+    int64_t now_ms = service_steady_ms(s, now);
 
     for (size_t i = 0; i < s->desk_count; i++)
         due = earlier(due, step_queue(s, s->desks[i], now_ms, now));
     remove_deleted(s, now);
     if (s->deduplication_due_ms <= now.mono_ms) {
         database_begin(s->db);
-        s->deduplication_due_ms = now.mono_ms + (ledger_deduplication_prune(s->db, now.wall_ms - DEDUPLICATION_MS, DEDUPLICATION_ROWS) == DEDUPLICATION_ROWS
+        s->deduplication_due_ms = now.mono_ms + (ledger_deduplication_prune(s->db, now_ms - DEDUPLICATION_MS, now_ms, DEDUPLICATION_ROWS) == DEDUPLICATION_ROWS
                                                      ? 0 : 10000);
     }
     return earlier(due, s->deduplicates ? s->deduplication_due_ms : INT64_MAX);

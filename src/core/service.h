@@ -55,6 +55,7 @@ struct service {
     size_t desk_count;
     int64_t highest_queue;      /* id */
     struct move_task *moves;    /* newest first */
+    struct instant started;     /* the process: for service_steady_ms */
     int64_t deduplication_due_ms; /* when old ids are next forgotten (monotonic) */
     bool deduplicates;          /* there may be ids to forget */
     bool accepting;             /* false: no room, SendMessage is refused */
@@ -86,8 +87,8 @@ bool service_apply(struct service *s, struct exchange *x, struct instant now);
 /* Answers a receive with nothing. */
 void service_answer_empty(struct exchange *x);
 /* What goes on by itself, a bounded step at a time, in a transaction that it opens if there is something to do: purges, retention, move tasks, old
- * deduplication ids. now_ms: a wall clock that does not jump. Returns when there is more to do (monotonic ms; INT64_MAX: not before something happens). */
-int64_t service_step(struct service *s, int64_t now_ms, struct instant now);
+ * deduplication ids. Returns when there is more to do (monotonic ms; INT64_MAX: not before something happens). */
+int64_t service_step(struct service *s, struct instant now);
 /* Loads move tasks; once the desks are loaded. */
 void service_load_moves(struct service *s);
 /* Frees what was remembered of shards, move tasks, and the scratch memory; not the desks. */

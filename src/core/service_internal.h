@@ -38,6 +38,8 @@ void service_queue_url(const struct service *s, const struct exchange *x, const 
 /* Answers a list of queues' URLs, in the order of their names, with pages. wanted: which; NULL: all of the region. */
 void service_answer_queues(struct service *s, struct exchange *x, bool (*wanted)(const struct desk *desk, void *context), void *context);
 /* One step of the running move tasks. */
+/* Wall-clock ms that do not jump while the process runs: neither retention nor deduplication may go by a step of the system's clock. */
+int64_t service_steady_ms(const struct service *s, struct instant now);
 int64_t service_step_moves(struct service *s, struct instant now);
 void service_free_moves(struct service *s);
 /* May an account's guest do that to the queue? Judged by the queue's Policy; no policy: no. */

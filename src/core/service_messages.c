@@ -432,11 +432,12 @@ static int64_t store(struct service *s, const struct exchange *x, struct desk *d
     unsigned char key[SHA256_BYTES];
     char hex[2 * SHA256_BYTES + 1];
     struct slice id = deduplication_id(desk, e, hex);
+    int64_t steady_ms = service_steady_ms(s, now);
     int64_t message = 0;
 
     if (q->options.fifo) {
         deduplication_key(desk, e, id, key);
-        message = ledger_deduplicate(s->db, q->id, slice_from((const char *)key, KEY_BYTES), now.wall_ms - DEDUPLICATION_MS);
+        message = ledger_deduplicate(s->db, q->id, slice_from((const char *)key, KEY_BYTES), steady_ms - DEDUPLICATION_MS, steady_ms);
     }
     if (message != 0 && !PLANTED(DEDUPLICATION_FORGOTTEN))
         return message;
@@ -447,7 +448,7 @@ static int64_t store(struct service *s, const struct exchange *x, struct desk *d
                              &(struct sent_message){.body = e->body, .attributes = s->arena.len > 0 ? buffer_slice(&s->arena) : SLICE_NONE,
                                                     .body_md5 = body_md5, .group_hash = group_hash(e->group_id), .delay_ms = delay_ms}, now);
     if (q->options.fifo) {
-        ledger_deduplication_put(s->db, q->id, slice_from((const char *)key, KEY_BYTES), message, now.wall_ms);
+        ledger_deduplication_put(s->db, q->id, slice_from((const char *)key, KEY_BYTES), message, steady_ms);
         s->deduplicates = true;
     }
     return message;

@@ -808,14 +808,16 @@ void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit
     }
 }
 
-int64_t ledger_deduplicate(struct database *db, int64_t queue, struct slice key, int64_t since_ms)
+int64_t ledger_deduplicate(struct database *db, int64_t queue, struct slice key, int64_t since_ms, int64_t now_ms)
 {
     int64_t message = 0;
+    int64_t sent_ms;
 
     bind_i64(db, S(DEDUPLICATION_GET), 1, queue);
     bind_blob(db, S(DEDUPLICATION_GET), 2, key);
     if (database_row(db, S(DEDUPLICATION_GET))) {
-        if (column_i64(db, S(DEDUPLICATION_GET), 1) > since_ms)
+        sent_ms = column_i64(db, S(DEDUPLICATION_GET), 1);
+        if (sent_ms > since_ms && sent_ms <= now_ms)
             message = column_i64(db, S(DEDUPLICATION_GET), 0);
         database_reset(db, S(DEDUPLICATION_GET));
     }
@@ -831,10 +833,11 @@ void ledger_deduplication_put(struct database *db, int64_t queue, struct slice k
     database_run(db, S(DEDUPLICATION_PUT));
 }
 
-int ledger_deduplication_prune(struct database *db, int64_t before_ms, int64_t limit)
+int ledger_deduplication_prune(struct database *db, int64_t before_ms, int64_t now_ms, int64_t limit)
 {
     bind_i64(db, S(DEDUPLICATION_PRUNE), 1, before_ms);
     bind_i64(db, S(DEDUPLICATION_PRUNE), 2, limit);
+    bind_i64(db, S(DEDUPLICATION_PRUNE), 3, now_ms);
     return database_run(db, S(DEDUPLICATION_PRUNE));
 }
 

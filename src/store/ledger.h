@@ -239,11 +239,12 @@ struct message_glance {
 };
 void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, const struct message_glance *glance),
                    void *context);
-/* What was sent to a FIFO queue of late, by a hash of its deduplication id. 0: nothing since since_ms. */
-int64_t ledger_deduplicate(struct database *db, int64_t queue, struct slice key, int64_t since_ms);
+/* What was sent to a FIFO queue of late, by a hash of its deduplication id. 0: nothing since since_ms. What seems to come from the future was sent before the
+ * clock was set back, nobody knows when: it is nothing, since to repeat a message is better than to swallow one. */
+int64_t ledger_deduplicate(struct database *db, int64_t queue, struct slice key, int64_t since_ms, int64_t now_ms);
 void ledger_deduplication_put(struct database *db, int64_t queue, struct slice key, int64_t message, int64_t now_ms);
-/* Forgets what was sent before; a bounded number at a time. Returns how many. */
-int ledger_deduplication_prune(struct database *db, int64_t before_ms, int64_t limit);
+/* Forgets what was sent before, or after now_ms; a bounded number at a time. Returns how many. */
+int ledger_deduplication_prune(struct database *db, int64_t before_ms, int64_t now_ms, int64_t limit);
 
 struct move_task_row {
     int64_t id;

@@ -108,7 +108,8 @@
     /* FIFO queues: deduplication; move tasks */                                                                                        \
     X(DEDUPLICATION_PUT, false, "INSERT OR REPLACE INTO deduplication(id,queue,key,message,sent_at_ms) VALUES(NULL,?1,?2,?3,?4)")        \
     X(DEDUPLICATION_GET, false, "SELECT message,sent_at_ms FROM deduplication WHERE queue=?1 AND key=?2")                                \
-    X(DEDUPLICATION_PRUNE, true,  "DELETE FROM deduplication WHERE id IN (SELECT id FROM deduplication ORDER BY id LIMIT ?2) AND sent_at_ms<?1") \
+    X(DEDUPLICATION_PRUNE, true,  "DELETE FROM deduplication WHERE id IN (SELECT id FROM deduplication ORDER BY id LIMIT ?2) " \
+                                 "AND (sent_at_ms<?1 OR sent_at_ms>?3)")                                                                 \
     X(MOVE_TASK_INSERT, false, "INSERT INTO move_task(id,source,destination,per_second,state,moved,to_move,end_message,failure,started_at_ms) " \
                                "VALUES(NULL,?1,?2,?3,?4,0,?5,?6,NULL,?7)")                                                               \
     X(MOVE_TASK_SAVE, false, "UPDATE move_task SET state=?2,moved=?3,failure=?4 WHERE id=?1")                                            \

@@ -430,27 +430,78 @@ static void check_ledger(struct world *w)
     audit_fini(&audit);
 }
 
+static void world_init(struct world *w, uint64_t seed, bool fifo, int64_t retention_s)
+{
+    *w = (struct world){.seed = seed, .random.state = seed, .fifo = fifo, .retention_ms = retention_s * 1000, .now = {INT64_C(1767225600000), 1000},
+                        .disk = memory_disk_new(seed)};
+    w->options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .discovery_ms = 60000, .keep_settled_ms = INT64_C(604800000), .seed = 1};
+    for (int i = 0; i < IDS; i++)
+        w->sent_at_ms[i] = NEVER;
+    open_bridge(w);
+    make_queues(w);
+}
+
+static void world_fini(struct world *w)
+{
+    bridge_free(w->bridge);
+    database_abandon(w->db);
+    memory_disk_free(w->disk);
+    sqs_request_fini(&w->exchange.request);
+    sqs_answer_fini(&w->exchange.answer);
+    buffer_fini(&w->body);
+}
+
 static void history(uint64_t seed, bool fifo, int64_t retention_s, int *given, int *restarts)
 {
-    struct world w = {.seed = seed, .random.state = seed, .fifo = fifo, .retention_ms = retention_s * 1000, .now = {INT64_C(1767225600000), 1000},
-                      .disk = memory_disk_new(seed)};
+    struct world w;
 
-    w.options = (struct bridge_options){.account_id = "000000000000", .region = "eu-west-1", .discovery_ms = 60000, .keep_settled_ms = INT64_C(604800000), .seed = 1};
-    for (int i = 0; i < IDS; i++)
-        w.sent_at_ms[i] = NEVER;
-    open_bridge(&w);
-    make_queues(&w);
+    world_init(&w, seed, fifo, retention_s);
     for (int i = 0; i < 300; i++)
         step(&w);
     check_ledger(&w);
     *given += w.given;
     *restarts += w.restarts;
-    bridge_free(w.bridge);
-    database_abandon(w.db);
-    memory_disk_free(w.disk);
-    sqs_request_fini(&w.exchange.request);
-    sqs_answer_fini(&w.exchange.answer);
-    buffer_fini(&w.body);
+    world_fini(&w);
+}
+
+/* Sends the same deduplication id again; is the message there, or was it taken for the one before? */
+static bool send_same(struct world *w, int64_t *sent)
+{
+    const char *number;
+    int64_t before = *sent;
+
+    assert_int_equal(ask(w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"m\",\"MessageGroupId\":\"g\",\"MessageDeduplicationId\":\"d\"}", url(w, false)),
+                     SQS_OK);
+    number = strstr(w->exchange.answer.body.ptr, "\"SequenceNumber\":\"18");
+    assert_non_null(number);
+    *sent = strtoll(number + strlen("\"SequenceNumber\":\"18"), NULL, 10);
+    return *sent != before;
+}
+
+/* Five minutes are five minutes of the world, whatever is done to the clock; and what was sent in a future that did not come is no reason to swallow a message. */
+static void deduplication_goes_by_no_step_of_the_clock(void **state)
+{
+    struct world w;
+    int64_t sent = 0;
+
+    (void)state;
+    world_init(&w, 1, true, 1209600);
+    assert_true(send_same(&w, &sent));
+    w.now.wall_ms += 3600000; /* set forward */
+    w.now.mono_ms += 1000;
+    assert_false(send_same(&w, &sent));
+    w.now.wall_ms -= 7200000; /* set back */
+    w.now.mono_ms += DEDUPLICATION_MS - 2000;
+    assert_false(send_same(&w, &sent));
+    w.now.mono_ms += 1001;
+    assert_true(send_same(&w, &sent));
+    w.now.wall_ms += 7200000;
+    restart(&w);
+    assert_true(send_same(&w, &sent)); /* an hour later, by the clock of then */
+    w.now.wall_ms -= 3600000;
+    restart(&w);
+    assert_true(send_same(&w, &sent)); /* an hour earlier */
+    world_fini(&w);
 }
 
 static void histories(bool fifo, int64_t retention_s)
@@ -490,6 +541,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(standard_histories_are_allowed),
         cmocka_unit_test(fifo_histories_are_allowed),
         cmocka_unit_test(histories_with_retention_are_allowed),
+        cmocka_unit_test(deduplication_goes_by_no_step_of_the_clock),
     };
 
 #ifdef S2Q_PLANTED_BUGS
