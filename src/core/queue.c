@@ -554,6 +554,10 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
         return false;
     queue_count(q, dead.state, state);
     queue_remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
+    if (id < q->expire_at) { /* which has passed over it while it was dead */
+        q->expire_at = id;
+        q->expire_due_ms = now.mono_ms;
+    }
     go_out_again(q, db, id, dead.key_hash, now);
     no_longer_dead(q, db, dead.key_hash, now);
     return true;

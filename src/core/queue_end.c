@@ -96,6 +96,7 @@ void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t 
 {
     struct glances g = {0};
     int64_t wait_ms = q->options.retention_ms;
+    int64_t stays = 0; /* the first that went back of late: those behind it are older, and end before it */
     size_t i = 0;
 
     if (q->options.retention_ms == 0 || q->expire_due_ms > now.mono_ms)
@@ -105,19 +106,24 @@ void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t 
     ledger_glance(db, q->expire_at, q->next_message, limit, note_glance, &g);
     for (; i < g.len; i++) {
         const struct message_glance *glance = &g.list[i];
+        int64_t left_ms = glance->sent_ms + q->options.retention_ms - now_ms;
 
         if (!waits(glance) || glance->from_stream)
             continue;
-        wait_ms = glance->sent_ms + q->options.retention_ms - now_ms;
-        if (wait_ms > 0)
+        wait_ms = left_ms > 0 && left_ms < wait_ms ? left_ms : wait_ms;
+        if (left_ms > 0 && !glance->went_back)
             break;
+        if (left_ms > 0) {
+            stays = stays ? stays : glance->id;
+            continue;
+        }
         if (glance->origin == 0)
             forget_one(q, glance);
         end_message(q, db, glance, MESSAGE_EXPIRED, now);
     }
     if (i > 0)
-        q->expire_at = g.list[i - 1].id + 1;
-    q->expire_due_ms = now.mono_ms + ((int64_t)i == limit ? 0 : wait_ms > ONE_SECOND_MS ? wait_ms : ONE_SECOND_MS);
+        q->expire_at = stays ? stays : g.list[i - 1].id + 1;
+    q->expire_due_ms = now.mono_ms + ((int64_t)i == limit && !stays ? 0 : wait_ms > ONE_SECOND_MS ? wait_ms : ONE_SECOND_MS);
     free(g.list);
 }
 

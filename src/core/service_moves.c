@@ -175,26 +175,29 @@ static void step(struct service *s, struct move_task *t, struct instant now)
     struct desk *source = service_find_id(s, t->row.source);
     struct desk *to = t->row.destination ? service_find_id(s, t->row.destination) : NULL;
     int64_t limit = t->row.per_second > 0 && t->row.per_second < 10 * STEP_ROWS ? (t->row.per_second + 9) / 10 : STEP_ROWS;
+    int64_t moved = 0;
     struct glances g = {.len = 0};
+    size_t i;
 
     if (source == NULL || source->deleted_at_ms != 0 || (t->row.destination && (to == NULL || to->deleted_at_ms != 0))) {
         end(s, t, MOVE_TASK_FAILED, "AWS.SimpleQueueService.NonExistentQueue");
         return;
     }
     intake_close(s->intake);
-    ledger_glance(s->db, t->at, t->row.end_message, limit, note_glance, &g);
-    for (size_t i = 0; i < g.len; i++) {
+    ledger_glance(s->db, t->at, t->row.end_message, STEP_ROWS, note_glance, &g);
+    for (i = 0; i < g.len && moved < limit; i++) {
         enum move_outcome outcome = move_one(s, source, to, &g.list[i], now);
 
         if (outcome == MOVE_NO_SOURCE) {
             end(s, t, MOVE_TASK_FAILED, "CouldNotDetermineMessageSource");
             return;
         }
+        moved += outcome == MOVE_DONE;
         t->row.moved += outcome == MOVE_DONE;
         t->at = g.list[i].id + 1;
     }
-    t->due_ms = now.mono_ms + (t->row.per_second > 0 ? limit * 1000 / t->row.per_second : 0);
-    if ((int64_t)g.len < limit)
+    t->due_ms = now.mono_ms + (t->row.per_second > 0 ? moved * 1000 / t->row.per_second : 0);
+    if (i == g.len && g.len < STEP_ROWS)
         end(s, t, MOVE_TASK_COMPLETED, NULL);
     else
         save(s, t);

@@ -785,11 +785,21 @@ int64_t ledger_fresh_count(struct database *db, int64_t from, int64_t end)
     return count;
 }
 
+static void note_sent(struct slice history, struct message_glance *glance)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++) {
+        if (i == 0 || kind == STEP_REDRIVEN)
+            glance->sent_ms = at_ms;
+        glance->went_back = glance->went_back || kind == STEP_REDRIVEN;
+    }
+}
+
 void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, const struct message_glance *glance),
                    void *context)
 {
-    enum step_kind kind;
-
     bind_i64(db, S(MESSAGE_STATES), 1, from);
     bind_i64(db, S(MESSAGE_STATES), 2, end);
     bind_i64(db, S(MESSAGE_STATES), 3, limit);
@@ -803,7 +813,7 @@ void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit
             .from_stream = !column_is_null(db, S(MESSAGE_STATES), 6),
         };
 
-        step_decode(column_slice(db, S(MESSAGE_STATES), 5), 0, &kind, &glance.sent_ms);
+        note_sent(column_slice(db, S(MESSAGE_STATES), 5), &glance);
         each(context, &glance);
     }
 }

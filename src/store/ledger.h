@@ -234,7 +234,8 @@ struct message_glance {
     int64_t due_at_ms; /* 0: none */
     int64_t origin;
     int64_t receive_count;
-    int64_t sent_ms;
+    int64_t sent_ms; /* or when it last went back: retention counts anew, as in SQS (SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html) */
+    bool went_back;
     bool from_stream;
 };
 void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, const struct message_glance *glance),

@@ -133,7 +133,7 @@
     X(MESSAGE_FRESH_GROUPS, false, "SELECT m.id,r.key_hash,m.origin FROM message m CROSS JOIN record r ON r.id=m.record "                \
                                    "WHERE m.id>=?1 AND m.id<?2 AND m.state=2 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")            \
     X(MESSAGE_FRESH_COUNT, false, "SELECT count(*) FROM message WHERE id>=?1 AND id<?2 AND state=2 AND due_at_ms IS NULL")               \
-    X(MESSAGE_STATES, false, "SELECT m.id,m.state,m.due_at_ms,m.origin,m.receive_count,substr(m.history,1,8),r.shard FROM message m "    \
+    X(MESSAGE_STATES, false, "SELECT m.id,m.state,m.due_at_ms,m.origin,m.receive_count,m.history,r.shard FROM message m "            \
                              "CROSS JOIN record r ON r.id=m.record WHERE m.id>=?1 AND m.id<?2 ORDER BY m.id LIMIT ?3")                   \
     X(MESSAGE_TROUBLED, false, "SELECT m.id,m.state,r.key_hash FROM message m INDEXED BY message_troubled "                              \
                                "CROSS JOIN record r ON r.id=m.record WHERE m.id>=?1 AND m.id<?2 "                                        \

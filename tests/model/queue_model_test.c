@@ -464,6 +464,56 @@ static void history(uint64_t seed, bool fifo, int64_t retention_s, int *given, i
     world_fini(&w);
 }
 
+/* Time passes in small steps, as it does for a process. */
+static void pass(struct world *w, int64_t ms)
+{
+    for (; ms > 0; ms -= 1000) {
+        w->now.wall_ms += 1000;
+        w->now.mono_ms += 1000;
+        assert_int_equal(bridge_commit(w->bridge, w->now), DATABASE_OK);
+    }
+}
+
+/* The bodies that a receive gives, which come again at once. */
+static void assert_receives(struct world *w, const char *expected)
+{
+    const char *at;
+    struct buffer bodies = {0};
+
+    assert_int_equal(ask(w, "ReceiveMessage", "{\"QueueUrl\":\"%s\",\"MaxNumberOfMessages\":10,\"VisibilityTimeout\":0}", url(w, false)), SQS_OK);
+    for (at = w->exchange.answer.body.ptr; (at = after(at, "\"Body\":\"")) != NULL;)
+        buffer_append(&bodies, slice_from(at, strcspn(at, "\"")));
+    assert_slice(buffer_slice(&bodies), expected);
+    buffer_fini(&bodies);
+}
+
+/* As in SQS, where it is a new message then. Those behind it end before it. */
+static void what_went_back_expires_a_retention_later(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 1, false, 60);
+    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"a\"}", url(&w, false)), SQS_OK);
+    for (int i = 0; i < RECEIVES_MAX; i++)
+        assert_receives(&w, "a");
+    assert_receives(&w, "");
+    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"b\"}", url(&w, false)), SQS_OK);
+    pass(&w, 30000);
+    assert_int_equal(ask(&w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+    pass(&w, 28000);
+    assert_receives(&w, "ab"); /* one that comes again, one that was never received */
+    pass(&w, 4000);
+    assert_receives(&w, "a");
+    pass(&w, 26000);
+    restart(&w);
+    assert_receives(&w, "a");
+    pass(&w, 4000);
+    assert_receives(&w, "");
+    check_ledger(&w);
+    world_fini(&w);
+}
+
 /* Sends the same deduplication id again; is the message there, or was it taken for the one before? */
 static bool send_same(struct world *w, int64_t *sent)
 {
@@ -542,6 +592,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(fifo_histories_are_allowed),
         cmocka_unit_test(histories_with_retention_are_allowed),
         cmocka_unit_test(deduplication_goes_by_no_step_of_the_clock),
+        cmocka_unit_test(what_went_back_expires_a_retention_later),
     };
 
 #ifdef S2Q_PLANTED_BUGS
