@@ -158,48 +158,54 @@ static void load_remote(struct bridge *b, struct desk *desk, const struct pump_o
     load_dead_reader(b, desk, options, now);
 }
 
-/* The policy is kept in the ledger, so that who starts the bridge without it, or gives another one than a client has set, is told. */
-static void set_redrive_policy(struct bridge *b, struct desk *desk, char *policy, bool dies)
+/* Is the attribute another one now? It takes `value`. */
+static bool set_attribute(struct desk *desk, enum queue_attribute which, char *value)
 {
-    char **now = &desk->attributes.values[QUEUE_REDRIVE_POLICY];
-    char *before = *now;
+    char **now = &desk->attributes.values[which];
+    bool same = text_equal(*now, value);
 
-    *now = policy;
-    if (before == NULL ? policy == NULL : policy && strcmp(before, policy) == 0) {
-        free(before);
-        return;
-    }
-    if (policy == NULL)
+    free(*now);
+    *now = value;
+    return !same;
+}
+
+/* Who starts the bridge without a dead-letter queue, or with another one than before or than a client has set, is told. */
+static bool set_redrive_policy(struct desk *desk, char *policy, bool dies)
+{
+    const char *before = desk->attributes.values[QUEUE_REDRIVE_POLICY];
+
+    if (before && policy == NULL)
         log_warning(dies ? "a queue has no dead-letter queue any more, as the configuration names none: what dies stays in the ledger"
                          : "a queue has no dead-letter queue any more, as the configuration names none: what fails comes again until it is deleted",
                     LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("before", before)));
-    else if (before)
+    else if (before && !text_equal(before, policy))
         log_info("a queue's dead-letter queue, or how often a message is received first, is another one now",
                  LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("before", before), LOG_TEXT("now", policy)));
-    free(before);
-    desk_save(desk, b->db);
+    return set_attribute(desk, QUEUE_REDRIVE_POLICY, policy);
 }
 
-/* What the configuration says of a queue stands over what clients have set. */
+/* What the configuration says of a queue stands over what clients have set. It is kept in the ledger, too: a queue that leaves the configuration keeps it. */
 static void configure(struct bridge *b, struct desk *desk, const struct bridge_queue *o)
 {
     struct queue *q = desk->queue;
     struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
     struct buffer policy = {0};
     char text[24];
+    bool changed;
 
     desk->configured = true;
     desk->form = o->form;
     desk->visibility_ms = o->visibility_timeout_ms;
     desk->max_receive_count = o->max_receive_count;
     snprintf(text, sizeof(text), "%lld", (long long)o->visibility_timeout_ms / 1000);
-    free(desk->attributes.values[QUEUE_VISIBILITY_TIMEOUT]);
-    desk->attributes.values[QUEUE_VISIBILITY_TIMEOUT] = memory_strdup(text);
+    changed = set_attribute(desk, QUEUE_VISIBILITY_TIMEOUT, memory_strdup(text));
     if (target) {
         service_queue_arn(&b->service, target, &b->service.body);
         buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", b->service.body.ptr, (long long)o->max_receive_count);
     }
-    set_redrive_policy(b, desk, target ? buffer_take(&policy) : NULL, o->max_receive_count > 0);
+    changed = set_redrive_policy(desk, target ? buffer_take(&policy) : NULL, o->max_receive_count > 0) || changed;
+    if (changed)
+        desk_save(desk, b->db);
     q->options.filter = o->filter;
     q->options.form = o->form;
     q->options.hold_key = o->hold_key;

@@ -151,11 +151,25 @@ void service_apply_attributes(struct desk *desk)
         q->options.visibility_timeout_ms = desk->visibility_ms;
 }
 
+/* The policy names the target as it is called now. */
+static void name_target(struct service *s, struct desk *desk, const struct desk *target, struct slice arn, int64_t count)
+{
+    struct buffer policy = {0};
+
+    service_queue_arn(s, target, &s->body);
+    if (slice_equal(buffer_slice(&s->body), arn))
+        return;
+    buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", s->body.ptr, (long long)count);
+    free(desk->attributes.values[QUEUE_REDRIVE_POLICY]);
+    desk->attributes.values[QUEUE_REDRIVE_POLICY] = buffer_take(&policy);
+}
+
 void service_link(struct service *s)
 {
     for (size_t i = 0; i < s->desk_count; i++) {
         struct queue_options *options = &s->desks[i]->queue->options;
         const char *policy = s->desks[i]->attributes.values[QUEUE_REDRIVE_POLICY];
+        const char *colon;
         struct desk *target;
         struct slice arn;
         int64_t count;
@@ -163,7 +177,11 @@ void service_link(struct service *s)
         options->dead_letter_queue = NULL;
         if (policy == NULL || !redrive_policy_parts(policy, &arn, &count))
             continue;
-        target = service_find_arn(s, arn);
+        /* Both ends are of one account and region. Those in a stored ARN may have been configured otherwise when it was set. */
+        colon = memrchr(arn.ptr, ':', arn.len);
+        target = service_find_in(s, slice_text(s->desks[i]->region), slice_after(arn, colon ? (size_t)(colon - arn.ptr) + 1 : 0));
+        if (target)
+            name_target(s, s->desks[i], target, arn, count);
         if (target && target != s->desks[i])
             options->dead_letter_queue = target->queue;
         options->max_receive_count = options->dead_letter_queue ? count : 0; /* without the queue that they are to go to, messages stay */

@@ -374,3 +374,16 @@ def test_messages_that_wait_are_grouped_as_the_new_configuration_says(table, mak
     assert receive_group(sqs, "dead.fifo") == [("b", "G")]
     assert receive_group(sqs, "dead.fifo") == []
     assert bridge.command("audit")[0] == 0
+
+
+def test_a_queue_that_has_left_keeps_what_the_configuration_said_of_it(make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    write(config, queues=[{"name": "q", "visibility_timeout": "7s", "max_receive_count": 3, "dead_letter_queue": "q-dead"}])
+    bridge = make_bridge("--config", config).start()
+    write(config)
+    reload(bridge)
+    for _ in range(2):
+        found = client(bridge).get_queue_attributes(QueueUrl=f"{bridge.url}/000000000000/q", AttributeNames=["All"])["Attributes"]
+        assert found["VisibilityTimeout"] == "7" and json.loads(found["RedrivePolicy"])["maxReceiveCount"] == 3
+        bridge.stop()
+        bridge.start()

@@ -240,6 +240,22 @@ def test_a_handle_of_before_a_redrive_stays_expired(server, sqs, restart):
     server.command("audit", check=0)
 
 
+def test_a_redrive_policy_outlives_a_change_of_account_and_region(make_bridge, tmp_path):
+    bridge = make_bridge(endpoint=None).start()
+    sqs = client(bridge)
+    make(sqs, "source", RedrivePolicy=redrive(make(sqs, "dead")), VisibilityTimeout="0")
+    bridge.stop()
+    other = make_bridge("--account-id", "123456789012", "--region", "us-west-2", endpoint=None)
+    other.ledger = bridge.ledger
+    other.start()
+    sqs = client(other)
+    source = sqs.get_queue_url(QueueName="source")["QueueUrl"]
+    assert json.loads(attributes(sqs, source)["RedrivePolicy"])["deadLetterTargetArn"] == "arn:aws:sqs:us-west-2:123456789012:dead"
+    sqs.send_message(QueueUrl=source, MessageBody="x")
+    wait_until("it dies", lambda: receive(sqs, source) == [] and attributes(sqs, sqs.get_queue_url(QueueName="dead")["QueueUrl"])["ApproximateNumberOfMessages"] == "1")
+    other.command("audit", check=0)
+
+
 def test_dead_letters_of_a_deleted_queue_wait_for_one_of_its_name(server, sqs):
     """A move task has nowhere to bring them, and says so; a queue that is made again has the ARN of the one before."""
     dead = make(sqs, "dead")
