@@ -47,6 +47,7 @@ struct pump {
     struct origins *origins;
     struct random random;
     enum phase phase;
+    bool has_parked;           /* or had, since the process started */
     bool asking;               /* a call of the first two phases is on its way */
     char *url;
     char *arn;
@@ -92,6 +93,7 @@ struct pump *pump_new(struct database *db, struct queue *queue, const struct pum
     p->random.state = seed;
     p->offload.random.state = ~seed;
     p->phase = options->url ? PHASE_ATTRIBUTES : PHASE_URL;
+    p->has_parked = queue->counts[MESSAGE_PARKED] > 0;
     p->url = options->url ? memory_strdup(options->url) : NULL;
     p->message_bytes_max = SQS_MESSAGE_BYTES_MAX;
     p->batch_bytes_max = SQS_MESSAGE_BYTES_MAX;
@@ -163,11 +165,19 @@ static void read_ahead(struct pump *p)
     }
 }
 
+/* The queue's limit may have been raised since, for what was too large. */
+static void ask_attributes_again(struct pump *p)
+{
+    if (p->phase == PHASE_SENDING && p->has_parked)
+        p->phase = PHASE_ATTRIBUTES;
+}
+
 void pump_send(struct pump *p, int64_t id)
 {
     struct message_row row;
     uint64_t key_hash;
 
+    ask_attributes_again(p);
     if (id_map_find(&p->parcels.all, id) != NULL || !ledger_message_find(p->db, id, &row))
         return;
     key_hash = row.key_hash;
@@ -295,6 +305,7 @@ static void park(struct pump *p, struct parcel *parcel, struct slice code, struc
         log_error("a message cannot be sent as it is: parked, an operator decides (see `stream2sqs dead list`)",
                   LOG_FIELDS(LOG_TEXT("queue", p->queue->name), LOG_TEXT("message", id), LOG_SLICE("code", code), LOG_SLICE("cause", text)));
     }
+    p->has_parked = true;
     p->counts.parked++;
     parcels_settle(&p->parcels, parcel);
 }
@@ -822,6 +833,7 @@ void pump_set_options(struct pump *p, const struct pump_options *options)
 {
     p->options = options;
     forget_objects(p);
+    ask_attributes_again(p);
 }
 
 void pump_each_on_its_way(const struct pump *p, void (*each)(void *context, int64_t id), void *context)

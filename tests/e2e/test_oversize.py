@@ -20,7 +20,7 @@ from botocore.credentials import Credentials
 from fault_proxy import FaultProxy
 from rig import KEY, REGION, wait_until
 from test_credentials import FAR, Tunnels, serving
-from test_targets import Far, queue_of, write_config
+from test_targets import Far, key_of, queue_of, write_config
 
 LARGE = "x" * 3000
 
@@ -213,3 +213,14 @@ def test_a_missing_bucket_waits_for_an_operator(table, make_bridge, aws, tmp_pat
     put(table, "large", LARGE)
     wait_until("it says why", lambda: "NoSuchBucket" in bridge.admin("/readyz")[1])
     assert queue_of(bridge, far.name)["pending"] == 1
+
+
+def test_a_limit_that_was_raised_counts_from_the_redrive_on(table, make_bridge, aws, tmp_path):
+    far = Far(aws.port, MaximumMessageSize="2048")
+    bridge = make_bridge("--config", write_config(tmp_path, table.name, {"name": far.name, "target": "sqs", "endpoint_url": f"http://127.0.0.1:{aws.port}"})).start()
+    table.dynamodb.put_item(TableName=table.name, Item={"id": {"S": "big"}, "text": {"S": "x" * 5000}})
+    wait_until("it is parked", lambda: queue_of(bridge, far.name)["parked"] == 1, 30)
+    far.sqs.set_queue_attributes(QueueUrl=far.url, Attributes={"MaximumMessageSize": "262144"})
+    bridge.command("dead", "redrive", far.name, "--all", check=0)
+    wait_until("it is sent", lambda: queue_of(bridge, far.name)["sent"] == 1, 30)
+    assert [key_of(m) for m in far.drain()] == ["big"]
