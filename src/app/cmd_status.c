@@ -22,7 +22,7 @@ struct collecting {
 static void add_queue(void *context, const struct queue_row *row)
 {
     struct collecting *c = context;
-    int64_t oldest = ledger_oldest_queued_ms(c->reading->db, row->id, row->next_fresh);
+    int64_t oldest = ledger_oldest_waiting_ms(c->reading->db, row->id, row->next_fresh);
     json_t *out;
 
     if (row->deleted_at_ms != 0)

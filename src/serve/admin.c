@@ -213,9 +213,9 @@ static void queue_metrics(struct admin *a, struct buffer *out, int64_t now_ms)
             buffer_printf(out, ",state=\"%s\"} %lld\n", message_state_name(states[k]), (long long)in_state(desks[i]->queue, states[k]));
         }
     }
-    metric(out, "oldest_message_age_seconds", "gauge", "Age of the oldest message that was never received.");
+    metric(out, "oldest_message_age_seconds", "gauge", "Age of the oldest message that is not settled; dead, parked and held ones aside.");
     for (size_t i = 0; i < count; i++) {
-        int64_t oldest = ledger_oldest_queued_ms(a->view.db, desks[i]->queue->id, desks[i]->queue->next_fresh);
+        int64_t oldest = ledger_oldest_waiting_ms(a->view.db, desks[i]->queue->id, desks[i]->queue->next_fresh);
 
         if (desks[i]->deleted_at_ms != 0)
             continue;

@@ -176,18 +176,46 @@ void ledger_scheduled(struct database *db, int64_t queue, void (*each)(void *con
     }
 }
 
-int64_t ledger_oldest_queued_ms(struct database *db, int64_t queue, int64_t from_message)
+/* When the message came, or when it last went back. */
+static int64_t came_ms(struct slice history, bool *went_back)
 {
     enum step_kind kind;
-    int64_t at_ms = 0;
+    int64_t at_ms;
+    int64_t came = 0;
 
-    bind_i64(db, S(QUEUE_OLDEST), 1, from_message);
-    bind_i64(db, S(QUEUE_OLDEST), 2, QUEUE_END_MESSAGE(queue));
-    if (database_row(db, S(QUEUE_OLDEST))) {
-        step_decode(column_slice(db, S(QUEUE_OLDEST), 0), 0, &kind, &at_ms);
-        database_reset(db, S(QUEUE_OLDEST));
+    *went_back = false;
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++) {
+        if (i == 0 || kind == STEP_REDRIVEN)
+            came = at_ms;
+        *went_back = *went_back || kind == STEP_REDRIVEN;
     }
-    return at_ms;
+    return came;
+}
+
+/* The first that the statement finds: its id, and when it came; 0: none. */
+static int64_t first_waiting(struct database *db, enum statement s, int64_t from, int64_t end, int64_t *at_ms)
+{
+    bool went_back;
+    int64_t id = 0;
+
+    bind_i64(db, s, 1, from);
+    bind_i64(db, s, 2, end);
+    if (database_row(db, s)) {
+        *at_ms = came_ms(column_slice(db, s, 1), &went_back);
+        id = column_i64(db, s, 0);
+        database_reset(db, s);
+    }
+    return id;
+}
+
+int64_t ledger_oldest_waiting_ms(struct database *db, int64_t queue, int64_t from_message)
+{
+    int64_t fresh_ms = 0;
+    int64_t again_ms = 0;
+    int64_t fresh = first_waiting(db, S(QUEUE_OLDEST), from_message, QUEUE_END_MESSAGE(queue), &fresh_ms);
+    int64_t again = first_waiting(db, S(QUEUE_OLDEST_AGAIN), QUEUE_FIRST_MESSAGE(queue), QUEUE_END_MESSAGE(queue), &again_ms);
+
+    return again != 0 && (fresh == 0 || again < fresh) ? again_ms : fresh_ms;
 }
 
 /* ---- streams, shards, gaps ---- */
@@ -785,18 +813,6 @@ int64_t ledger_fresh_count(struct database *db, int64_t from, int64_t end)
     return count;
 }
 
-static void note_sent(struct slice history, struct message_glance *glance)
-{
-    enum step_kind kind;
-    int64_t at_ms;
-
-    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++) {
-        if (i == 0 || kind == STEP_REDRIVEN)
-            glance->sent_ms = at_ms;
-        glance->went_back = glance->went_back || kind == STEP_REDRIVEN;
-    }
-}
-
 void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, const struct message_glance *glance),
                    void *context)
 {
@@ -813,7 +829,7 @@ void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit
             .from_stream = !column_is_null(db, S(MESSAGE_STATES), 6),
         };
 
-        note_sent(column_slice(db, S(MESSAGE_STATES), 5), &glance);
+        glance.sent_ms = came_ms(column_slice(db, S(MESSAGE_STATES), 5), &glance.went_back);
         each(context, &glance);
     }
 }

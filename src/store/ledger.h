@@ -73,8 +73,9 @@ struct scheduled_row {
     int64_t origin; /* 0: none */
 };
 void ledger_scheduled(struct database *db, int64_t queue, void (*each)(void *context, const struct scheduled_row *row), void *context);
-/* When the oldest message that waits to be received came; 0: none waits. */
-int64_t ledger_oldest_queued_ms(struct database *db, int64_t queue, int64_t from_message);
+/* When the oldest message came (or went back) that waits to be received or sent, has been received and may come again, or is in flight; 0: there is none.
+ * from_message: the queue's next_fresh. */
+int64_t ledger_oldest_waiting_ms(struct database *db, int64_t queue, int64_t from_message);
 
 struct stream_row {
     int64_t id;

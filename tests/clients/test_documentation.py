@@ -81,21 +81,42 @@ def shell_program(directory):
 
 
 def lambda_program(directory):
-    """Beside the ledger."""
-    script = block("A shell command", "javascript")
-    command = re.search(r"^// run\.mjs: stream2sqs (consume .*)$", script, re.M).group(1)
-    (directory / "run.mjs").write_text(script)
+    return javascript_lambda(directory, "if (order === 'bad') throw new Error(order);")
+
+
+def lambda_program_that_reports(directory):
+    """ReportBatchItemFailures: it returns what failed."""
+    return javascript_lambda(directory, """return { batchItemFailures: order === "bad" ? [{ itemIdentifier: event.Records[0].dynamodb.SequenceNumber }] : [] };""")
+
+
+def python_lambda_program(directory):
+    (directory / "index.py").write_text("""def handler(event, context):
+    order = event["Records"][0]["dynamodb"]["Keys"]["id"]["S"]
+    print("failed" if order == "bad" else "handled", order)
+    return {"batchItemFailures": [{"itemIdentifier": ""}]} if order == "bad" else None
+""")
+    return beside_the_ledger(directory, "run.py", block("A shell command", "python"))
+
+
+def javascript_lambda(directory, end):
     (directory / "index.mjs").write_text("""export async function handler(event) {
   const order = event.Records[0].dynamodb.Keys.id.S;
   console.log(order === "bad" ? "failed" : "handled", order);
-  if (order === "bad") throw new Error(order);
+  %s
 }
-""")
+""" % end)
+    return beside_the_ledger(directory, "run.mjs", block("A shell command", "javascript"))
+
+
+def beside_the_ledger(directory, name, script):
+    command = re.search(rf"^(?://|#) {re.escape(name)}: stream2sqs (consume .*)$", script, re.M).group(1)
+    (directory / name).write_text(script)
     return ["env", "-u", "AWS_ENDPOINT_URL_SQS", "-u", "AWS_ACCESS_KEY_ID", f"STREAM2SQS_LEDGER={directory.parent}/ledger.db", f"{BUILD}/stream2sqs",
             *shlex.split(command), "--visibility", "1"]
 
 
-@pytest.mark.parametrize("program", [python_program, javascript_program, java_program, go_program, shell_program, lambda_program])
+@pytest.mark.parametrize("program", [python_program, javascript_program, java_program, go_program, shell_program, lambda_program,
+                                     lambda_program_that_reports, python_lambda_program])
 def test_a_program_of_the_page(bridge, env, tmp_path, program):
     directory = tmp_path / "program"
     directory.mkdir()

@@ -33,6 +33,11 @@ def test_what_became_visible_again_is_not_in_flight(make_bridge):
     wait_until("y is back", lambda: (queues(bridge)["q"]["queued"], queues(bridge)["q"]["in_flight"]) == (1, 1))
     metrics = bridge.admin("/metrics")[1]
     assert 'stream2sqs_messages{queue="q",state="queued"} 1' in metrics and 'stream2sqs_messages{queue="q",state="in_flight"} 1' in metrics
+    sqs.send_message(QueueUrl=url, MessageBody="late")
+    before = queues(bridge)["q"]["oldest_waiting_ms"]
+    assert before > 0  # x and y were received once, and are not settled
+    ages = [float(line.split()[1]) for line in bridge.admin("/metrics")[1].splitlines() if line.startswith('stream2sqs_oldest_message_age_seconds{queue="q"}')]
+    assert len(ages) == 1 and ages[0] * 1000 >= before
     assert bridge.stop() == 0
 
 
