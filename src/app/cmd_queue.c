@@ -104,12 +104,12 @@ static void add_line(struct table *table, const char *name, json_t *attributes)
 
     table_add_text(table, name);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-        table_add_text(table, text_of(attributes, counts[i]));
+        table_add_text(table, text_of(attributes, counts[i])[0] ? text_of(attributes, counts[i]) : "-");
     table_add_text(table, dead);
     free(dead);
 }
 
-/* All queues with their attributes: {NAME: {...}}. NULL: *err. */
+/* All queues with their attributes: {NAME: {...}}, or {"error": ...} of one whose server cannot be asked. NULL: *err. */
 static json_t *all_queues(const struct config *config, struct error *err)
 {
     json_t *all = json_object();
@@ -129,6 +129,8 @@ static json_t *all_queues(const struct config *config, struct error *err)
 
             if (attributes)
                 json_object_set_new(all, name_in(json_string_value(url), '/'), attributes);
+            else if (err->code == ERROR_UNAVAILABLE)
+                json_object_set_new(all, name_in(json_string_value(url), '/'), json_pack("{s:s}", "error", err->text));
             else if (err->code != ERROR_NOT_FOUND) { /* else deleted meanwhile */
                 json_decref(page);
                 json_decref(request);
@@ -165,6 +167,10 @@ static int list(const struct invocation *in, const struct config *config)
         puts("there is no queue");
     else
         table_print(&table, stdout);
+    fflush(stdout);
+    json_object_foreach(all, name, attributes)
+        if (text_of(attributes, "error")[0])
+            fprintf(stderr, "stream2sqs queue: %s: %s\n", name, text_of(attributes, "error"));
     json_decref(all);
     return 0;
 }

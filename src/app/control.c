@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "codec/digest.h"
+#include "codec/sqs_model.h"
 #include "serve/operations.h"
 
 #include <curl/curl.h>
@@ -64,13 +65,21 @@ static enum error_code code_of_sqs(const char *type)
     return ERROR_INPUT;
 }
 
+/* Without room it is the process's own answer, in SQS's usual words; a queue's server that cannot be asked is told in others. */
+static enum error_code code_of_failure(const char *type, const char *text)
+{
+    const char *usual = sqs_error_text(SQS_SERVICE_UNAVAILABLE);
+
+    return type && text && strcmp(text, usual ? usual : sqs_error_query_code(SQS_SERVICE_UNAVAILABLE)) != 0 ? ERROR_UNAVAILABLE : ERROR_LEDGER_FULL;
+}
+
 /* A text; of SQS's operations, a JSON document with the text in it. */
 static void refused(long status, struct slice body, struct error *err)
 {
     json_t *document = json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL);
     const char *text = json_string_value(json_object_get(document, "message"));
     const char *type = json_string_value(json_object_get(document, "__type"));
-    enum error_code code = status >= 500   ? ERROR_LEDGER_FULL
+    enum error_code code = status >= 500   ? code_of_failure(type, text)
                            : status == 413 ? ERROR_TOO_LARGE
                            : status == 422 ? ERROR_CONFIG
                            : status == 409 ? ERROR_UNAVAILABLE

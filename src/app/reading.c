@@ -350,7 +350,8 @@ json_t *reading_message(const struct reading *r, int64_t id)
     state = row.state;
     receives = row.receive_count;
     ledger_message_end(r->db);
-    ledger_fault(r->db, id, add_fault, out);
+    if (state == MESSAGE_DEAD || state == MESSAGE_PARKED || state == MESSAGE_DROPPED) /* else it was so once, and went back */
+        ledger_fault(r->db, id, add_fault, out);
     if (state == MESSAGE_DEAD && json_object_get(out, "code") == NULL)
         add_too_often(out, receives);
     if (copy)

@@ -262,14 +262,15 @@ static void shard_end(struct reader *r, struct shard *s, enum shard_state state)
 {
     s->row.state = state;
     ledger_shard_save(r->db, &s->row);
-    log_info("shard ended", LOG_FIELDS(LOG_SLICE("shard", s->row.shard_id), LOG_TEXT("state", shard_state_name(state)),
+    log_info("shard ended", LOG_FIELDS(LOG_SLICE("stream", r->stream.arn), LOG_SLICE("shard", s->row.shard_id), LOG_TEXT("state", shard_state_name(state)),
                                        LOG_INT("records", s->row.records_read)));
 }
 
 static void shard_gap(struct reader *r, struct shard *s, struct slice from, struct slice to, enum gap_cause cause, struct instant now)
 {
     ledger_gap_insert(r->db, s->row.id, from, to, cause, now.wall_ms);
-    log_error("records may be missing", LOG_FIELDS(LOG_SLICE("shard", s->row.shard_id), LOG_SLICE("after", from), LOG_TEXT("cause", gap_cause_text(cause))));
+    log_error("records may be missing", LOG_FIELDS(LOG_SLICE("stream", r->stream.arn), LOG_SLICE("shard", s->row.shard_id), LOG_SLICE("after", from),
+                                                LOG_TEXT("cause", gap_cause_text(cause))));
     if (r->options.stop_at_gap)
         shard_end(r, s, SHARD_STOPPED);
 }

@@ -246,8 +246,12 @@ static void described(struct source *s, struct slice arn, struct instant now)
             s->due = now.mono_ms + MISSING_RETRY_MS;
         return;
     }
-    if (known(s, arn))
+    if (known(s, arn)) {
+        if (s->reader == NULL)
+            snprintf(s->trouble, sizeof(s->trouble), "the stream of the table \"%s\" is read to its end, and disabled: nothing comes until it is enabled again",
+                     s->name);
         return;
+    }
     s->latest = slice_dup(arn);
     if (s->len == 0)
         add_in_order(s, now);

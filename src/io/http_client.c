@@ -487,7 +487,7 @@ static const char *hint_for(const struct request *r, CURLcode result)
 {
     if (r->answer.untrusted && (strstr(r->failure, "issuer") || strstr(r->failure, "self"))) /* not: expired, or another host's */
         return " (AWS_CA_BUNDLE, or the profile's ca_bundle, names the CA certificates to trust)";
-    if (result == CURLE_SSL_CONNECT_ERROR && strstr(r->failure, "wrong version number"))
+    if (result == CURLE_SSL_CONNECT_ERROR && (strstr(r->failure, "wrong version number") || strstr(r->failure, "SSL_ERROR_SYSCALL"))) /* or it hung up */
         return " (it does not answer in TLS: is its address http://?)";
     if (wants_tls(r->easy, result))
         return " (is its address https://?)";

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from rig import wait_until
-from test_targets import Far, number_of, put_numbered, queue_of, write_config
+from test_targets import KEYS, Far, number_of, put_numbered, queue_of, write_config
 
 COUNT = 6
 
@@ -60,6 +60,9 @@ def test_dead_letters_of_another_server_are_known_and_go_back(table, make_bridge
         return len(back) == COUNT - 2
 
     wait_until("they are sent again", all_back, 60)
+    one = next(iter(back))
+    lives = [m for r in bridge.json("trace", f"k{one % KEYS}")["records"] for m in r["messages"] if m["state"] == "sent"]
+    assert lives and not any("cause" in m for m in lives)  # why it was dead once is in its steps
     assert keep not in back
     status = queue_of(bridge, far.name)
     assert status["dead"] == 0 and status["dropped"] == 1 and status["sent"] == COUNT - 1

@@ -244,6 +244,18 @@ def test_why_a_message_died_is_told_to_programs(table, make_bridge):
     assert "code" not in bridge.json("trace", "a")["records"][0]["messages"][0]
 
 
+def test_a_disabled_stream_is_told(table, make_bridge):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q", "--poll-interval", "200ms", "--discovery-interval", "1s").start()
+    wait_until("it is read", lambda: queues(bridge)["q"]["queued"] == 1, 30)
+    table.stream(False)
+    wait_until("it is told", lambda: "is read to its end, and disabled" in bridge.command("status")[1], 60)
+    assert bridge.admin("/readyz")[0] == 503 and table.name in bridge.admin("/readyz")[1]
+    table.stream()
+    table.put("b")
+    wait_until("it goes on", lambda: bridge.admin("/readyz")[0] == 200 and queues(bridge)["q"]["queued"] == 2, 60)
+
+
 @pytest.mark.parametrize("name", ["q", "q.fifo"])
 def test_what_was_received_with_a_bad_record_waits_behind_it(table, make_bridge, tmp_path, name):
     """Records of one key that came in one batch were received as often as the bad one: they are held when it dies, and start anew when they go on."""

@@ -93,3 +93,16 @@ def test_what_is_wrong_is_said(bridge):
     bridge.server.process.send_signal(signal.SIGTERM)
     bridge.server.process.wait(20)
     assert "no stream2sqs runs" in bridge.command("queue", "list", check=69)[2]
+
+
+def test_a_queue_whose_server_is_down_hides_no_other(table, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"pipelines": [{"stream": table.name, "queues": [{"name": "near"}, {
+        "name": "far", "target": "sqs", "endpoint_url": "http://127.0.0.1:1", "address": "http://127.0.0.1:1/000000000000/far"}]}]}))
+    bridge = make_bridge("--config", config).start()
+    status, out, err = bridge.command("queue", "list")
+    assert status == 0 and {line.split()[0]: line.split()[1] for line in out.splitlines()[1:]} == {"far": "-", "near": "0"}
+    assert err.startswith("stream2sqs queue: far: The queue's server")
+    assert "server" in bridge.json("queue", "list")["queues"]["far"]["error"]
+    status, out, _ = bridge.command("queue", "show", "far", "--json")
+    assert status == 69 and json.loads(out)["error"]["code"] == "unavailable"
