@@ -292,8 +292,27 @@ static void leave(struct reading *r, struct selection *selection, struct listing
     selection_fini(selection);
 }
 
+/* Nothing was chosen: is it because the queue is the one that dead letters go to? Then *err says where they died. */
+static bool died_elsewhere(const struct reading *r, const char *queue, struct error *err)
+{
+    struct listing all = {.reading = r};
+    const char *from = NULL;
+
+    collect(&all, NULL);
+    for (size_t i = 0; i < all.len && from == NULL; i++) {
+        all.list[i].json = dead_json(r, all.list[i].id, NULL, false);
+        if (all.list[i].json && strcmp(text_of(json_object_get(all.list[i].json, "message"), "dead_letter_queue"), queue) == 0)
+            from = text_of(json_object_get(all.list[i].json, "message"), "queue");
+    }
+    if (from)
+        error_set(err, ERROR_NOT_FOUND, "%s is where dead letters of %s wait: name the queue that they died in", queue, from);
+    listing_fini(&all);
+    return from != NULL;
+}
+
 static int list(const struct invocation *in, bool export)
 {
+    struct error err;
     struct reading r;
     struct selection selection;
     struct listing l;
@@ -305,10 +324,12 @@ static int list(const struct invocation *in, bool export)
         export_all(&l);
     else if (in->json)
         print_json(list_json(&l));
-    else if (l.len == 0)
-        puts("no message is dead");
-    else
+    else if (l.len > 0)
         print_list(&l);
+    else if (in->argument_count > 1 && died_elsewhere(&r, in->arguments[1], &err))
+        puts(err.text);
+    else
+        puts("no message is dead");
     leave(&r, &selection, &l);
     return 0;
 }
@@ -503,24 +524,6 @@ static size_t warn_of_superseded(const struct invocation *in, struct listing *l)
         fprintf(stderr, "stream2sqs dead: of %zu, a newer version of the same item was delivered meanwhile%s\n", count,
                 skip ? ": skipped" : " (--skip-superseded leaves them)");
     return count;
-}
-
-/* Nothing was chosen: is it because the queue is the one that dead letters go to? Then *err says where they died. */
-static bool died_elsewhere(const struct reading *r, const char *queue, struct error *err)
-{
-    struct listing all = {.reading = r};
-    const char *from = NULL;
-
-    collect(&all, NULL);
-    for (size_t i = 0; i < all.len && from == NULL; i++) {
-        all.list[i].json = dead_json(r, all.list[i].id, NULL, false);
-        if (all.list[i].json && strcmp(text_of(json_object_get(all.list[i].json, "message"), "dead_letter_queue"), queue) == 0)
-            from = text_of(json_object_get(all.list[i].json, "message"), "queue");
-    }
-    if (from)
-        error_set(err, ERROR_NOT_FOUND, "%s is where dead letters of %s wait: name the queue that they died in", queue, from);
-    listing_fini(&all);
-    return from != NULL;
 }
 
 static int move(const struct invocation *in, const char *operation, const char *done)

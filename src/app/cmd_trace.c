@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/output.h"
 #include "app/reading.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/record.h"
@@ -153,6 +154,18 @@ static void print_line(const char *at, const char *what, const char *detail)
     buffer_fini(&text);
 }
 
+/* A time-out writes nothing: the row of a message that can be received again says in flight, and since when it is not. */
+static bool is_past(const char *moment)
+{
+    struct buffer now = {0};
+    bool past;
+
+    buffer_append_time(&now, clock_now().wall_ms);
+    past = strcmp(moment, now.ptr) < 0; /* both of one form */
+    buffer_fini(&now);
+    return past;
+}
+
 static void print_message(json_t *message)
 {
     struct buffer now = {0};
@@ -164,7 +177,7 @@ static void print_message(json_t *message)
     }
     buffer_printf(&now, "%s: %s%s%s", text_of(message, "queue"), style_on(STYLE_BOLD), text_of(message, "state"), style_off());
     if (strcmp(text_of(message, "state"), "in_flight") == 0)
-        buffer_printf(&now, ", visible again at %s", text_of(message, "visible_at"));
+        buffer_printf(&now, ", visible again %s %s", is_past(text_of(message, "visible_at")) ? "since" : "at", text_of(message, "visible_at"));
     if (text_of(message, "dead_letter_queue")[0])
         buffer_printf(&now, ", waits in %s", text_of(message, "dead_letter_queue"));
     if (text_of(message, "message_id")[0])

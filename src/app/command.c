@@ -340,11 +340,25 @@ bool invocation_number(const struct invocation *in, const char *name, int64_t le
     return false;
 }
 
+/* A command that only has to find the ledger does its work while the configuration has mistakes: an operator must not lose the tools by a slip in an editor. */
+static bool finds_its_ledger(const struct invocation *in, const struct config *config)
+{
+    if (in->command->takes_options || !config->ledger_named)
+        return false;
+    fprintf(stderr, "stream2sqs %s: the configuration has mistakes (`stream2sqs check` says them): only its ledger, %s, is looked at\n", in->command->name,
+            config->ledger);
+    return true;
+}
+
 bool invocation_load(const struct invocation *in, struct config *config)
 {
     struct buffer problems = {0};
     bool good = config_load(config, &in->line, environment_lookup, &problems);
 
+    if (!good && finds_its_ledger(in, config)) {
+        buffer_fini(&problems);
+        return true;
+    }
     if (!good && in->json)
         print_error(ERROR_CONFIG, problems.ptr);
     if (!good)

@@ -920,37 +920,42 @@ bool config_needs_sqs(const struct config *config)
 }
 
 /* A link is another name of one ledger: its lock, keys and control socket go by the file's own, so that two processes never have it. */
-static void resolve_ledger(struct loading *l)
+static bool resolve_ledger(struct loading *l)
 {
     struct config *c = l->config;
     struct stat status;
     char *file;
 
     if (lstat(c->ledger, &status) != 0 || !S_ISLNK(status.st_mode))
-        return;
+        return true;
     file = realpath(c->ledger, NULL);
     if (file == NULL) {
         config_problem(l, "ledger", "%s is a link to what is not there (%s): name the file itself", c->ledger, strerror(errno));
-        return;
+        return false;
     }
     free(c->ledger);
     c->ledger = file;
+    return true;
 }
 
 bool config_load(struct config *config, const struct command_line *line, const char *(*lookup)(const char *), struct buffer *problems)
 {
     struct loading l = {.config = config, .problems = problems};
+    char *by_default;
 
     *config = (struct config){0};
     buffer_reset(problems);
     options_default(&l, SCOPE_TOP, config);
+    by_default = memory_strdup(config->ledger);
     if (line->config_file)
         config_read_yaml(&l, line->config_file);
     load_environment(&l, lookup);
     set_flags(&l, line, SCOPE_TOP, config);
     load_pipeline_flags(&l, line);
     check_repeated(&l, line);
-    resolve_ledger(&l);
+    config->ledger_named = !text_equal(config->ledger, by_default);
+    config->ledger_named = resolve_ledger(&l) && config->ledger_named;
+    free(by_default);
     check(&l);
     return problems->len == 0;
 }

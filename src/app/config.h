@@ -66,6 +66,7 @@ struct config_pipeline {
 
 struct config {
     char *ledger;
+    bool ledger_named;      /* by the file, the environment or a flag, so that it is the right one whatever else is wrong */
     char *listen; /* host:port */
     char *admin;
     char *tls_certificate;  /* NULL: plain HTTP */

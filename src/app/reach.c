@@ -110,6 +110,7 @@ static bool ask_all(const struct config *config, struct loop *loop, struct crede
 struct queue_question {
     bool answered;
     const char *action;
+    const char *of;
     const struct config_queue *queue;
     struct buffer url;
     struct buffer arn;
@@ -124,37 +125,52 @@ static void queue_answered(void *context, const struct target_answer *answer)
 
     q->answered = true;
     if (target_answer_failed(answer, &verdict, trouble))
-        buffer_printf(q->problems, "%s: the queue \"%s\": sqs:%s: %s\n", q->queue->where, q->queue->name, q->action, trouble);
+        buffer_printf(q->problems, "%s: the queue \"%s\": sqs:%s%s: %s\n", q->queue->where, q->queue->name, q->action, q->of, trouble);
     else if (strcmp(q->action, "GetQueueUrl") == 0 && !sqs_queue_url_decode(answer->body, &q->url))
         buffer_printf(q->problems, "%s: the queue \"%s\": the answer to GetQueueUrl is malformed\n", q->queue->where, q->queue->name);
     else if (strcmp(q->action, "GetQueueAttributes") == 0)
         buffer_append(&q->arn, sqs_queue_attribute_find(answer->body, "QueueArn"));
 }
 
-static void ask_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q, const char *action)
+/* of: "", or what the question is about beside the queue itself. Takes the body. */
+static void ask_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q, const char *action, const char *of,
+                      struct buffer body)
 {
-    struct target_call call = {.action = action, .timeout_ms = 10000};
+    struct target_call call = {.action = action, .body = body, .timeout_ms = 10000};
 
     q->action = action;
+    q->of = of;
     q->answered = false;
-    if (strcmp(action, "GetQueueUrl") == 0)
-        sqs_get_queue_url(&call.body, slice_text(to->name), slice_text(to->owner));
-    else
-        sqs_get_queue_attributes(&call.body, buffer_slice(&q->url));
     sqs_client_start(client, &to->sqs, &call, clock_now().wall_ms);
     while (!q->answered)
         loop_wait(loop, -1);
 }
 
+static void ask_url(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q, const char *name, const char *owner,
+                    const char *of)
+{
+    struct buffer body = {0};
+
+    buffer_reset(&q->url);
+    sqs_get_queue_url(&body, slice_text(name), slice_text(owner));
+    ask_queue(loop, client, to, q, "GetQueueUrl", of, body);
+}
+
 /* Is the queue there, and may it be looked at? Whether it may be sent to is seen by sending only. Returns what it is there; NULL: that is not told. */
 static char *reach_queue(struct loop *loop, struct sqs_client *client, const struct destination *to, struct queue_question *q)
 {
+    struct buffer body = {0};
+
     if (to->url)
         buffer_append_text(&q->url, to->url);
     else
-        ask_queue(loop, client, to, q, "GetQueueUrl");
-    if (q->url.len > 0)
-        ask_queue(loop, client, to, q, "GetQueueAttributes");
+        ask_url(loop, client, to, q, to->name, to->owner, "");
+    if (q->url.len > 0) {
+        sqs_get_queue_attributes(&body, buffer_slice(&q->url));
+        ask_queue(loop, client, to, q, "GetQueueAttributes", "", body);
+    }
+    if (to->dead.name && to->dead.url == NULL)
+        ask_url(loop, client, to, q, to->dead.name, to->dead.owner, " (of its dead-letter queue)");
     buffer_fini(&q->url);
     if (q->arn.len == 0)
         return NULL;

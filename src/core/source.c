@@ -92,6 +92,7 @@ static void activate(struct source *s, struct instant now)
     }
     options.from_beginning = s->active > 0;
     s->reader = reader_new(s->db, s->intake, &stream->row, &options, random_next(&s->random), now);
+    s->trouble[0] = '\0';
     if (s->active + 1 < s->len)
         reader_supersede(s->reader);
 }

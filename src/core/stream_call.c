@@ -54,8 +54,15 @@ enum verdict verdict_judge(struct slice error_name, int status)
     return status == 401 || status == 403 ? VERDICT_DENIED : VERDICT_RETRY;
 }
 
-static const char *advice(enum verdict verdict)
+bool credentials_expired(struct slice error_name)
 {
+    return slice_is(error_name, "ExpiredTokenException") || slice_is(error_name, "ExpiredToken");
+}
+
+static const char *advice(enum verdict verdict, struct slice name)
+{
+    if (credentials_expired(name))
+        return EXPIRED_ADVICE;
     switch (verdict) {
     case VERDICT_DENIED:
         return " (check the access key, and that it may read this stream: deploy/iam/read-one-stream.json)";
@@ -89,10 +96,10 @@ bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verd
         no_answer(answer->failure, answer->untrusted, trouble);
     } else if (aws_error_decode(answer->body, &name, &message)) {
         *verdict = verdict_judge(name, answer->status);
-        snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));
+        snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict, name));
     } else {
         *verdict = verdict_judge(SLICE(""), answer->status);
-        snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict));
+        snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict, SLICE("")));
     }
     return true;
 }

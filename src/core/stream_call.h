@@ -44,6 +44,9 @@ enum verdict {
 
 /* By the error's name (without namespace), one table; an unknown name: by the status, and RETRY. */
 enum verdict verdict_judge(struct slice error_name, int status);
+/* Does the error say that the credentials were good once? */
+bool credentials_expired(struct slice error_name);
+#define EXPIRED_ADVICE " (the credentials have expired: renew them; those of the environment are read at a start only)"
 /* What is wrong when no answer came (status 0); `failure` and `untrusted` as in struct stream_answer. */
 void no_answer(const char *failure, bool untrusted, char trouble[TROUBLE_TEXT]);
 /* True: the answer is no success; *verdict says what follows, and `trouble` what is wrong and what to do, for people. */

@@ -103,8 +103,10 @@ enum target_verdict target_judge(struct slice error_name, bool senders_fault)
     return senders_fault ? TARGET_REFUSED : TARGET_RETRY;
 }
 
-static const char *advice(enum target_verdict verdict)
+static const char *advice(enum target_verdict verdict, struct slice name)
 {
+    if (credentials_expired(name))
+        return EXPIRED_ADVICE;
     switch (verdict) {
     case TARGET_DENIED:
         return " (check the credentials, and that they may send to this queue: `stream2sqs policy` prints what is needed)";
@@ -176,12 +178,12 @@ bool target_answer_failed(const struct target_answer *answer, enum target_verdic
     }
     if (aws_error_decode(answer->body, &name, &message)) {
         *verdict = judge_whole(name, answer->status);
-        snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict));
+        snprintf(trouble, TROUBLE_TEXT, "%.*s: %.*s%s", SLICE_ARG(name), SLICE_ARG(message), advice(*verdict, name));
         return true;
     }
     if (s3_failed(answer, verdict, trouble))
         return true;
     *verdict = judge_whole(SLICE(""), answer->status);
-    snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict));
+    snprintf(trouble, TROUBLE_TEXT, "HTTP status %d, and no AWS error in the answer%s", answer->status, advice(*verdict, SLICE("")));
     return true;
 }

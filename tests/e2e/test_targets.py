@@ -282,3 +282,10 @@ def test_one_queue_by_its_name_and_by_its_url_is_told(table, make_bridge, peers,
     wait_until("it came twice", lambda: queue_of(bridge, "again")["sent"] == queue_of(bridge, far.name)["sent"] == 1, 30)
     assert len(far.drain()) == 2
     assert bridge.log().count("two queues of a stream are one queue on their server") == 1
+
+
+def test_check_finds_that_a_dead_letter_queue_there_is_missing(table, make_bridge, peers, tmp_path):
+    far = Far(peers["fauxqs"].port)
+    config = write_config(tmp_path, table.name, {"name": far.name, "target": "sqs", "endpoint_url": f"http://127.0.0.1:{peers['fauxqs'].port}", "dead_letter_queue": "no-such-queue"})
+    status, _, err = make_bridge("--config", config).command("check", "--config", config)
+    assert status == 78 and f'the queue "{far.name}": sqs:GetQueueUrl (of its dead-letter queue): ' in err

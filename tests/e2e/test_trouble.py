@@ -93,6 +93,30 @@ def test_a_link_is_another_name_of_one_ledger(bridge, make_bridge, tmp_path):
     assert "is a link to what is not there" in other.command("status", check=78)[2]
 
 
+def test_mistakes_in_a_configuration_take_no_tools_away(make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    bridge = make_bridge("--config", config, endpoint=None)
+    good = f"ledger: {bridge.ledger}\nqueues: [{{name: q}}]\n"
+    config.write_text(good)
+    bridge.start()
+
+    def told(*arguments):
+        done = subprocess.run([str(BINARY), *arguments, "--config", str(config)], env=bridge.env, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    config.write_text(good + "keep_setled: 1d\n")
+    for arguments in (["status", "--probe"], ["dead", "list"], ["audit"], ["queue", "list"], ["records"]):
+        status, _, err = told(*arguments)
+        assert status == 0 and f"the configuration has mistakes (`stream2sqs check` says them): only its ledger, {bridge.ledger}, is looked at" in err
+    status, _, err = told("reload")  # the process reads the file, and says what is wrong with it
+    assert status == 78 and "keep_setled" in err and "keep_setled" in bridge.log()
+    for text in (good.replace("ledger", "ledgr"), "queues: [", ""):  # then nobody knows which ledger is meant
+        config.write_text(text)
+        assert told("status")[0] == 78
+    assert told("status", "--ledger", str(bridge.ledger))[0] == 0
+    assert told("check")[0] == 78
+
+
 def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):
     config = tmp_path / "bad.yaml"
     config.write_text("ledgr: x\npipelines:\n  - stream: orders\n    queues:\n      - name: q\n        visibilty_timeout: 30\n        visibility_timeout: 30\n")

@@ -549,6 +549,7 @@ static void trouble_lasts_until_what_failed_succeeds(void **state)
     for (int i = 0; i < 20; i++) { /* whichever call was the last */
         world_run(&w, 1000);
         assert_non_null(strstr(reader_trouble(w.reader), "AccessDenied"));
+        assert_non_null(strstr(reader_trouble(w.reader), "check the access key"));
     }
     w.listings_fail = false;
     world_run(&w, 200000);
@@ -572,6 +573,19 @@ static int setup(void **state)
     return digests_setup(state);
 }
 
+static void credentials_that_have_expired_are_told_so(void **state)
+{
+    const struct stream_answer answer = {.status = 400, .body = SLICE("{\"__type\":\"com.amazon.coral.service#ExpiredTokenException\",\"message\":\"m\"}")};
+    enum verdict verdict;
+    char trouble[TROUBLE_TEXT];
+
+    (void)state;
+    assert_true(stream_answer_failed(&answer, &verdict, trouble));
+    assert_int_equal(verdict, VERDICT_DENIED);
+    assert_non_null(strstr(trouble, "renew them"));
+    assert_null(strstr(trouble, "check the access key"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -579,6 +593,7 @@ int main(void)
         with_directory(empty_pages_are_not_the_end),
         cmocka_unit_test(malformed_pages_are_read_again),
         cmocka_unit_test(errors_move_nothing),
+        cmocka_unit_test(credentials_that_have_expired_are_told_so),
         with_directory(a_restart_goes_on_after_the_position),
         with_directory(a_start_at_latest_is_resolved_once_and_children_start_at_their_beginning),
         with_directory(records_written_while_a_bridge_started_at_latest_was_down_are_not_passed_over),
