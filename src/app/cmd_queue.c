@@ -459,7 +459,7 @@ const struct command cmd_queue = {
     .arguments = "[list | show QUEUE | send QUEUE MESSAGE | receive QUEUE | purge QUEUE | create QUEUE | delete QUEUE]",
     .summary = "look into queues, make and delete them, send, receive and purge by hand",
     .help = "Asks the process that runs on this ledger, as its operator: no access key is needed. A look by `receive` is a receive: it counts towards\n"
-            "maxReceiveCount, and `trace` shows it. (`records` and `dead show` look at what the ledger has, without one.)\n\n"
+            "maxReceiveCount, and `trace` shows it. (`records --queue NAME` and `dead show` look at what the ledger has, without one.)\n\n"
             "  stream2sqs queue\n"
             "  stream2sqs queue send orders-events '{\"order\": 7}' --attribute kind=test\n"
             "  stream2sqs queue receive orders-events --max 10 --wait 5 --delete",

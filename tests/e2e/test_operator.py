@@ -245,6 +245,34 @@ def test_why_a_message_died_is_told_to_programs(table, make_bridge):
     assert "code" not in bridge.json("trace", "a")["records"][0]["messages"][0]
 
 
+def test_what_is_in_a_queue_is_listed_without_a_receive(make_bridge):
+    bridge = make_bridge("--queue", "q", "--queue", "other", endpoint=None).start()
+    sqs = client(bridge)
+    url = f"{bridge.url}/000000000000/q"
+    for body in ("deleted", "in flight", "back", "fresh"):
+        bridge.command("queue", "send", "q", body, check=0)
+    bridge.command("queue", "send", "other", "elsewhere", check=0)
+    for body, visibility in (("deleted", 60), ("in flight", 60), ("back", 0)):
+        got = sqs.receive_message(QueueUrl=url, VisibilityTimeout=visibility)["Messages"][0]
+        assert got["Body"] == body
+        if body == "deleted":
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=got["ReceiptHandle"])
+
+    def bodies(*flags):
+        return [(r["body"], r["states"]["q"]) for r in bridge.json("records", "--queue", "q", "--payload", *flags)["records"]]
+
+    everything = [("fresh", "queued"), ("back", "queued"), ("in flight", "in_flight"), ("deleted", "deleted")]
+    assert bodies() == everything
+    for state in ("queued", "in_flight", "deleted", "dead"):
+        assert bodies("--state", state) == [one for one in everything if one[1] == state]
+    assert bodies("--limit", "1") == everything[:1] and bodies("--state", "queued", "--limit", "1") == everything[:1]
+    assert "q: in_flight" in bridge.command("records", "--queue", "q", check=0)[1]
+    assert "wants --queue" in bridge.command("records", "--state", "queued", check=64)[2]
+    assert "docs/states.md" in bridge.command("records", "--queue", "q", "--state", "waiting", check=64)[2]
+    assert 'no queue "nope"' in bridge.command("records", "--queue", "nope", check=66)[2]
+    assert [q for q in bridge.json("status")["queues"] if q["queue"] == "q"][0]["queued"] == 2  # looking took nothing
+
+
 def test_a_disabled_stream_is_told(table, make_bridge):
     table.put("a")
     bridge = make_bridge("--stream", table.name, "--queue", "q", "--poll-interval", "200ms", "--discovery-interval", "1s").start()
