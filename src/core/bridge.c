@@ -513,14 +513,17 @@ static void change_queues(struct bridge *b, const struct bridge_options *options
 
         desk->stale = false;
         desk->place = i;
-        regroup = regroup || (desk->configured && grouping_changed(desk->form, options->queues[i].form));
+        regroup = regroup || grouping_changed(desk->form, options->queues[i].form);
         change_queue(b, desk, &options->queues[i], now);
+    }
+    for (size_t i = 0; i < s->desk_count; i++) {
+        if (!s->desks[i]->stale)
+            continue;
+        regroup = regroup || grouping_changed(s->desks[i]->form, NULL);
+        release_desk(s->desks[i], now);
     }
     for (size_t i = 0; i < s->desk_count && regroup; i++)
         queue_regroup(s->desks[i]->queue, b->db, now);
-    for (size_t i = 0; i < s->desk_count; i++)
-        if (s->desks[i]->stale)
-            release_desk(s->desks[i], now);
     for (size_t i = 0; i < s->desk_count; i++) {
         s->desks[i]->stale = false;
         service_apply_attributes(s->desks[i]);
@@ -1312,7 +1315,7 @@ static void move_one(struct bridge *b, struct desk *desk, int64_t id, struct bri
         move->moved += queue_drop_dead(q, b->db, id, now);
     else if (heir == desk)
         move->moved += queue_redrive(q, b->db, id, now);
-    else if (heir)
+    else if (heir && !heir->queue->remote)
         move->moved += queue_redrive_to(q, b->db, id, heir->queue, now);
     else
         move->homeless++;

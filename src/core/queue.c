@@ -27,6 +27,8 @@ static uint64_t group_of_row(struct queue *q, struct database *db, const struct 
 {
     const struct queue *home = row->origin ? queue_of_message(q, queue_root(db, row->origin)) : q;
 
+    if (home && home->deleted) /* nothing says any more what it was there */
+        home = q;
     if (home == NULL || home->options.form == NULL || row->shard == 0)
         return row->key_hash;
     return message_form_group_hash(home->options.form, row->body, row->key_hash, &q->composed);
@@ -430,7 +432,7 @@ void queue_die(struct queue *q, struct database *db, struct flight *f, struct in
     }
     if (ledger_die(db, f->id, copy, now.wall_ms) == 1)
         queue_count(q, state, MESSAGE_DEAD);
-    if (q->options.hold_key)
+    if (q->options.hold_key && f->origin == 0) /* a copy is of another queue's record, which holds there what it holds */
         held_add(&q->held, key_hash, f->id);
     flight_free(q, f);
 }
@@ -556,6 +558,7 @@ bool queue_redrive(struct queue *q, struct database *db, int64_t id, struct inst
     queue_remove_copy(q, db, dead.copy, MESSAGE_REDRIVEN);
     if (id < q->expire_at) { /* which has passed over it while it was dead */
         q->expire_at = id;
+        q->stays = 0;
         q->expire_due_ms = now.mono_ms;
     }
     go_out_again(q, db, id, dead.key_hash, now);
@@ -597,7 +600,7 @@ bool queue_drop_dead(struct queue *q, struct database *db, int64_t id, struct in
 /* In a FIFO queue a handle is good as long as its receive is the message's last, and has not timed out (API_DeleteMessage.html). */
 static bool handle_expired(const struct queue *q, const struct flight *f, int64_t receive_number)
 {
-    return q->options.fifo && (f->visible || f->member.in_line || f->receive_number != receive_number) && !PLANTED(EXPIRED_HANDLE_DELETES);
+    return q->options.fifo && (f->visible || f->member.in_line || !SAME_RECEIVE(f->receive_number, receive_number)) && !PLANTED(EXPIRED_HANDLE_DELETES);
 }
 
 bool queue_delete(struct queue *q, struct database *db, int64_t id, int64_t receive_number, struct instant now)
@@ -629,7 +632,7 @@ enum visibility_outcome queue_change_visibility(struct queue *q, struct database
 
     if (f == NULL)
         return VISIBILITY_GONE;
-    if (f->visible || f->delayed || f->member.fresh || f->receive_number != receive_number)
+    if (f->visible || f->delayed || f->member.fresh || !SAME_RECEIVE(f->receive_number, receive_number))
         return VISIBILITY_NOT_IN_FLIGHT;
     if (now.mono_ms - f->received_mono_ms + visibility_ms > SQS_VISIBILITY_MAX_S * INT64_C(1000))
         return VISIBILITY_TOO_LONG;
@@ -652,7 +655,7 @@ bool queue_repeat(struct queue *q, struct database *db, int64_t id, int64_t rece
     struct error err = {0};
     bool given;
 
-    if (f == NULL || f->visible || f->delayed || f->member.fresh || f->receive_number != receive_number || !ledger_message_find(db, id, &row))
+    if (f == NULL || f->visible || f->delayed || f->member.fresh || !SAME_RECEIVE(f->receive_number, receive_number) || !ledger_message_find(db, id, &row))
         return false;
     received.row = &row;
     if (row.origin)

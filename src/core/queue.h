@@ -72,6 +72,8 @@ struct queue {
     int64_t purge_at;                    /* how far that is */
     int64_t expire_at;                   /* messages below it are settled, or never expire */
     int64_t expire_due_ms;               /* when one may next expire (monotonic) */
+    int64_t stays;                       /* of this look through them: the first that went back of late, while those behind it expire; 0: none */
+    int64_t stays_due_ms;                /* when the first of such expires (monotonic) */
     struct queue *(*find)(void *context, int64_t id); /* other queues, for dead-letter copies */
     void *find_context;
     struct held_keys held;               /* empty unless options.hold_key */

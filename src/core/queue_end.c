@@ -96,7 +96,7 @@ void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t 
 {
     struct glances g = {0};
     int64_t wait_ms = q->options.retention_ms;
-    int64_t stays = 0; /* the first that went back of late: those behind it are older, and end before it */
+    bool through;
     size_t i = 0;
 
     if (q->options.retention_ms == 0 || q->expire_due_ms > now.mono_ms)
@@ -110,20 +110,28 @@ void queue_expire(struct queue *q, struct database *db, int64_t now_ms, int64_t 
 
         if (!waits(glance) || glance->from_stream)
             continue;
-        wait_ms = left_ms > 0 && left_ms < wait_ms ? left_ms : wait_ms;
+        wait_ms = left_ms > 0 && left_ms < wait_ms ? left_ms : wait_ms; /* the shortest */
         if (left_ms > 0 && !glance->went_back)
             break;
-        if (left_ms > 0) {
-            stays = stays ? stays : glance->id;
+        if (left_ms > 0) { /* those behind it are older, and end before it */
+            if (q->stays == 0 || now.mono_ms + left_ms < q->stays_due_ms)
+                q->stays_due_ms = now.mono_ms + left_ms;
+            q->stays = q->stays ? q->stays : glance->id;
             continue;
         }
         if (glance->origin == 0)
             forget_one(q, glance);
         end_message(q, db, glance, MESSAGE_EXPIRED, now);
     }
+    through = (int64_t)i < limit;
     if (i > 0)
-        q->expire_at = stays ? stays : g.list[i - 1].id + 1;
-    q->expire_due_ms = now.mono_ms + ((int64_t)i == limit && !stays ? 0 : wait_ms > ONE_SECOND_MS ? wait_ms : ONE_SECOND_MS);
+        q->expire_at = g.list[i - 1].id + 1;
+    q->expire_due_ms = now.mono_ms + (!through ? 0 : wait_ms > ONE_SECOND_MS ? wait_ms : ONE_SECOND_MS);
+    if (through && q->stays) { /* then from that one on again */
+        q->expire_at = q->stays;
+        q->expire_due_ms = q->stays_due_ms < q->expire_due_ms ? q->stays_due_ms : q->expire_due_ms;
+        q->stays = 0;
+    }
     free(g.list);
 }
 

@@ -22,7 +22,7 @@ struct receiving {
 /* False: it cannot be delivered now, and was parked or is held. */
 static bool hand_over(struct receiving *r, const struct message_row *row)
 {
-    struct received received = {.row = row, .receive_number = row->receive_number + 1, .root = row->id};
+    struct received received = {.row = row, .receive_number = NEXT_RECEIVE(row->receive_number), .root = row->id};
     struct error reason = {0};
 
     if (row->origin)
@@ -76,7 +76,7 @@ static int receive_again(struct receiving *r, int max)
             queue_count(q, MESSAGE_QUEUED, MESSAGE_IN_FLIGHT);
         ledger_message_end(r->db);
         ledger_receive_again(r->db, f->id, r->now.wall_ms + r->visibility_ms, r->now.wall_ms);
-        f->receive_number++;
+        f->receive_number = NEXT_RECEIVE(f->receive_number);
         f->received_mono_ms = r->now.mono_ms;
         flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
         got++;
@@ -182,7 +182,7 @@ static void note_received(struct receiving *r, struct flight *f, enum message_st
     } else {
         ledger_receive_again(r->db, f->id, due_wall_ms, r->now.wall_ms);
     }
-    f->receive_number++;
+    f->receive_number = NEXT_RECEIVE(f->receive_number);
     f->received_mono_ms = r->now.mono_ms;
     flight_schedule(q, f, r->now.mono_ms + r->visibility_ms);
 }

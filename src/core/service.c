@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/service.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "core/service_internal.h"
 
@@ -152,13 +153,12 @@ void service_apply_attributes(struct desk *desk)
 }
 
 /* The policy names the target as it is called now. */
-static void name_target(struct service *s, struct desk *desk, const struct desk *target, struct slice arn, int64_t count)
+static void name_target(struct service *s, struct desk *desk, const struct desk *target, int64_t count)
 {
     struct buffer policy = {0};
 
     service_queue_arn(s, target, &s->body);
-    if (slice_equal(buffer_slice(&s->body), arn))
-        return;
+    log_info("a queue's dead-letter queue has another ARN now", LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("now", s->body.ptr)));
     buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", s->body.ptr, (long long)count);
     free(desk->attributes.values[QUEUE_REDRIVE_POLICY]);
     desk->attributes.values[QUEUE_REDRIVE_POLICY] = buffer_take(&policy);
@@ -177,11 +177,13 @@ void service_link(struct service *s)
         options->dead_letter_queue = NULL;
         if (policy == NULL || !redrive_policy_parts(policy, &arn, &count))
             continue;
-        /* Both ends are of one account and region. Those in a stored ARN may have been configured otherwise when it was set. */
-        colon = memrchr(arn.ptr, ':', arn.len);
-        target = service_find_in(s, slice_text(s->desks[i]->region), slice_after(arn, colon ? (size_t)(colon - arn.ptr) + 1 : 0));
-        if (target)
-            name_target(s, s->desks[i], target, arn, count);
+        target = service_find_arn(s, arn);
+        if (target == NULL) { /* the account or region may have been configured otherwise when it was set */
+            colon = memrchr(arn.ptr, ':', arn.len);
+            target = service_find_in(s, slice_text(s->desks[i]->region), slice_after(arn, colon ? (size_t)(colon - arn.ptr) + 1 : 0));
+            if (target)
+                name_target(s, s->desks[i], target, count);
+        }
         if (target && target != s->desks[i])
             options->dead_letter_queue = target->queue;
         options->max_receive_count = options->dead_letter_queue ? count : 0; /* without the queue that they are to go to, messages stay */

@@ -44,11 +44,13 @@ static void want(struct sqs_message *m, const struct sqs_request *r, struct slic
         m->attributes[m->attribute_count++] = (struct sqs_attribute){name, type, value};
 }
 
-/* A dead letter looks as the message that died. */
-static const struct message_form *form_of(const struct service *s, int64_t root)
+/* A dead letter looks as the message that died, while that one's queue is there to say how. */
+static const struct message_form *form_of(const struct service *s, int64_t root, int64_t copy)
 {
     const struct desk *desk = service_find_id(s, QUEUE_OF_MESSAGE(root));
 
+    if (desk && desk->deleted_at_ms != 0)
+        desk = service_find_id(s, QUEUE_OF_MESSAGE(copy));
     return desk && desk->form ? desk->form : &message_form_default;
 }
 
@@ -77,7 +79,7 @@ static bool fill_from_stream(struct delivery *d, const struct received *received
     struct service *s = d->service;
     const struct sqs_request *r = &d->exchange->request;
     const struct message_row *row = received->row;
-    const struct message_form *form = form_of(s, received->root);
+    const struct message_form *form = form_of(s, received->root, row->id);
     const struct origin *origin = origin_of(&s->origins, row->shard);
 
     buffer_reset(&s->body);

@@ -192,30 +192,26 @@ static int64_t came_ms(struct slice history, bool *went_back)
     return came;
 }
 
-/* The first that the statement finds: its id, and when it came; 0: none. */
-static int64_t first_waiting(struct database *db, enum statement s, int64_t from, int64_t end, int64_t *at_ms)
+/* The earliest of those that the statement finds, or `than` if that is earlier; 0: there is none. */
+static int64_t earliest_ms(struct database *db, enum statement s, int64_t from, int64_t end, int64_t than)
 {
     bool went_back;
-    int64_t id = 0;
 
     bind_i64(db, s, 1, from);
     bind_i64(db, s, 2, end);
-    if (database_row(db, s)) {
-        *at_ms = came_ms(column_slice(db, s, 1), &went_back);
-        id = column_i64(db, s, 0);
-        database_reset(db, s);
+    while (database_row(db, s)) {
+        int64_t at_ms = came_ms(column_slice(db, s, 1), &went_back);
+
+        than = than == 0 || at_ms < than ? at_ms : than;
     }
-    return id;
+    return than;
 }
 
 int64_t ledger_oldest_waiting_ms(struct database *db, int64_t queue, int64_t from_message)
 {
-    int64_t fresh_ms = 0;
-    int64_t again_ms = 0;
-    int64_t fresh = first_waiting(db, S(QUEUE_OLDEST), from_message, QUEUE_END_MESSAGE(queue), &fresh_ms);
-    int64_t again = first_waiting(db, S(QUEUE_OLDEST_AGAIN), QUEUE_FIRST_MESSAGE(queue), QUEUE_END_MESSAGE(queue), &again_ms);
+    int64_t fresh_ms = earliest_ms(db, S(QUEUE_OLDEST), from_message, QUEUE_END_MESSAGE(queue), 0);
 
-    return again != 0 && (fresh == 0 || again < fresh) ? again_ms : fresh_ms;
+    return earliest_ms(db, S(QUEUE_OLDEST_AGAIN), QUEUE_FIRST_MESSAGE(queue), QUEUE_END_MESSAGE(queue), fresh_ms);
 }
 
 /* ---- streams, shards, gaps ---- */

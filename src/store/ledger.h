@@ -65,6 +65,8 @@ void ledger_queues(struct database *db, void (*each)(void *context, const struct
 /* What message.receive_count holds: the receives since the message last went back, and above these 20 bits how often it went back. So the number of a receive,
  * which its receipt handle names, never comes again. */
 #define RECEIVES_OF(receive_number) ((receive_number) & INT64_C(0xfffff))
+#define NEXT_RECEIVE(receive_number) ((receive_number) + (RECEIVES_OF(receive_number) < INT64_C(0xfffff))) /* who counts to a million stays there */
+#define SAME_RECEIVE(a, b) ((uint32_t)(a) == (uint32_t)(b)) /* a handle has room for 32 bits */
 struct scheduled_row {
     int64_t id;
     enum message_state state;

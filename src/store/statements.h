@@ -37,7 +37,7 @@
     X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
                               "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
     X(QUEUE_OLDEST_AGAIN, false, "SELECT id,history FROM message INDEXED BY message_scheduled WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 " \
-                                 "AND state IN (1,2,3) ORDER BY id LIMIT 1")                                                             \
+                                 "AND state IN (1,2,3) ORDER BY id LIMIT 100")                                                             \
     X(QUEUE_OLDEST, false, "SELECT id,history FROM message WHERE id>=?1 AND id<?2 AND state IN (1,2) ORDER BY id LIMIT 1")                         \
     X(TALLY_ADD, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,?4,?5) "                         \
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
@@ -82,7 +82,8 @@
     /* messages: moves, each from named states */                                                                                        \
     X(MESSAGE_RECEIVE_FRESH, false, "UPDATE message SET state=3,receive_count=1,due_at_ms=?3," GROWN_HISTORY("?4")                       \
                                     " WHERE id BETWEEN ?1 AND ?2 AND state=2 AND due_at_ms IS NULL")                                     \
-    X(MESSAGE_RECEIVE_AGAIN, false, "UPDATE message SET state=3,receive_count=receive_count+1,due_at_ms=?2," GROWN_HISTORY("?3")         \
+    X(MESSAGE_RECEIVE_AGAIN, false, "UPDATE message SET state=3,receive_count=receive_count+((receive_count&1048575)<1048575),due_at_ms=?2,"   \
+                                    GROWN_HISTORY("?3")                                                                                  \
                                     " WHERE id=?1 AND state IN (2,3) AND due_at_ms IS NOT NULL")                                         \
     X(MESSAGE_RESCHEDULE, false, "UPDATE message SET due_at_ms=?2," GROWN_HISTORY("?3") " WHERE id=?1 AND state=3")                      \
     X(MESSAGE_DELETE, false, "UPDATE message SET state=4,due_at_ms=NULL," GROWN_HISTORY("?2") " WHERE id=?1 AND state IN (2,3)")         \

@@ -5,6 +5,7 @@ import datetime
 import json
 import re
 import subprocess
+import time
 
 import boto3
 import pytest
@@ -309,7 +310,10 @@ def test_what_was_received_with_a_bad_record_waits_behind_it(table, make_bridge,
     assert (queues(bridge)[name]["dead"], queues(bridge)[name]["held"]) == (1, 3)
     bridge.command("audit", check=0)
     bridge.command("dead", "drop", name, "--all", "--yes", check=0)
-    assert numbers() == [(str(n), "1") for n in range(1, 4)]
+    released = time.time()
+    got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])["Messages"]
+    assert [(json.loads(m["Body"])["dynamodb"]["NewImage"]["n"]["N"], m["Attributes"]["ApproximateReceiveCount"]) for m in got] == [(str(n), "1") for n in range(1, 4)]
+    assert all(int(m["Attributes"]["ApproximateFirstReceiveTimestamp"]) >= int(released * 1000) - 5 for m in got)
     bridge.command("audit", check=0)
 
 

@@ -7,6 +7,7 @@ import pathlib
 import signal
 import socket
 import threading
+import uuid
 
 import boto3
 import pytest
@@ -387,3 +388,53 @@ def test_a_queue_that_has_left_keeps_what_the_configuration_said_of_it(make_brid
         assert found["VisibilityTimeout"] == "7" and json.loads(found["RedrivePolicy"])["maxReceiveCount"] == 3
         bridge.stop()
         bridge.start()
+
+
+def test_groups_hold_when_a_queue_leaves_and_comes_back(table, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+    queue = {"name": "q.fifo", "message_group": "item.g"}
+    write(config, {"stream": table.name, "queues": [queue]})
+    for key in ("a", "b", "b"):
+        table.dynamodb.put_item(TableName=table.name, Item={"id": {"S": key}, "g": {"S": "G"}, "n": {"S": uuid.uuid4().hex}})
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    wait_until("they are read", lambda: queue_of(bridge, "q.fifo")["queued"] == 3)
+    assert receive_group(sqs, "q.fifo") == [("a", "G")]
+    assert receive_group(sqs, "q.fifo") == []
+    write(config)
+    reload(bridge)
+    assert receive_group(sqs, "q.fifo") == [("b", "b")]  # by the items' keys, as nothing says otherwise
+    assert receive_group(sqs, "q.fifo") == []
+    write(config, {"stream": table.name, "queues": [queue]})
+    reload(bridge)
+    assert receive_group(sqs, "q.fifo") == []
+
+
+def test_what_goes_to_a_queue_of_the_same_name_looks_as_that_says(table, make_bridge, tmp_path):
+    """The queue where it died is deleted, and one of its name is there: its form counts, and no key is held by what is dead there no more."""
+    config = tmp_path / "c.yaml"
+    queue = {"name": "q.fifo", "max_receive_count": 1, "dead_letter_queue": "qd.fifo", "message_group": "item.g", "project": "keys", "on_dead": "hold_key"}
+    write(config, {"stream": table.name, "queues": [queue]}, aws_waits=False)
+
+    def put():
+        table.dynamodb.put_item(TableName=table.name, Item={"id": {"S": "a"}, "g": {"S": "G"}, "n": {"S": uuid.uuid4().hex}})
+
+    put()
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    wait_until("it is read", lambda: queue_of(bridge, "q.fifo")["queued"] == 1)
+    assert receive_group(sqs, "q.fifo", 0) == [("a", "G")] and receive_group(sqs, "q.fifo", 0) == []
+    write(config, aws_waits=False)
+    reload(bridge)
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="q.fifo")["QueueUrl"])
+    write(config, {"stream": table.name, "queues": [queue]}, aws_waits=False)
+    reload(bridge)
+    bridge.command("dead", "redrive", "q.fifo", "--all", check=0)
+    url = sqs.get_queue_url(QueueName="q.fifo")["QueueUrl"]
+    got = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, AttributeNames=["MessageGroupId"])["Messages"][0]
+    assert got["Attributes"]["MessageGroupId"] == "G" and "NewImage" not in json.loads(got["Body"])["dynamodb"]
+    assert receive_group(sqs, "q.fifo", 0) == []  # it dies again
+    put()
+    wait_until("the next one is read", lambda: queue_of(bridge, "q.fifo")["queued"] == 1)
+    assert receive_group(sqs, "q.fifo", 0) == [("a", "G")]
+    assert bridge.command("audit")[0] == 0

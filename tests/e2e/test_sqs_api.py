@@ -256,6 +256,57 @@ def test_a_redrive_policy_outlives_a_change_of_account_and_region(make_bridge, t
     other.command("audit", check=0)
 
 
+def test_counts_of_receives_have_no_end_that_hurts(server, sqs):
+    """A message that went back 4096 times, and one that was received a million times: shortened by SQL."""
+    source = make(sqs, "source", fifo=True, RedrivePolicy=redrive(make(sqs, "dead", fifo=True)), ContentBasedDeduplication="true")
+    often = make(sqs, "often")
+    sqs.send_message(QueueUrl=source, MessageBody="0", MessageGroupId="g")
+    sqs.send_message_batch(QueueUrl=often, Entries=[{"Id": body, "MessageBody": body} for body in "01"])
+    receive(sqs, source, VisibilityTimeout=0)
+    receive(sqs, often, 1, VisibilityTimeout=0)
+    wait_until("it dies", lambda: receive(sqs, source) == [])
+    server.stop()
+    with closing(sqlite3.connect(server.ledger)) as ledger, ledger:
+        ledger.execute("UPDATE message SET receive_count=4094*1048576+1 WHERE state=5")
+        ledger.execute("UPDATE message SET receive_count=1048575 WHERE state=3")
+    server.start()
+    for _ in range(3):
+        server.command("dead", "redrive", "source.fifo", "--all", check=0)
+        one = receive(sqs, source, 1, AttributeNames=["ApproximateReceiveCount"])[0]
+        assert one["Attributes"]["ApproximateReceiveCount"] == "1"
+        sqs.change_message_visibility(QueueUrl=source, ReceiptHandle=one["ReceiptHandle"], VisibilityTimeout=0)
+        wait_until("it dies", lambda: receive(sqs, source) == [])
+    server.command("dead", "redrive", "source.fifo", "--all", check=0)
+    sqs.delete_message(QueueUrl=source, ReceiptHandle=receive(sqs, source)[0]["ReceiptHandle"])
+    two = receive(sqs, often, 2, AttributeNames=["ApproximateReceiveCount"])
+    assert sorted((m["Body"], m["Attributes"]["ApproximateReceiveCount"]) for m in two) == [("0", "1048575"), ("1", "1")]
+    sqs.delete_message(QueueUrl=often, ReceiptHandle=next(m for m in two if m["Body"] == "0")["ReceiptHandle"])
+    server.command("audit", check=0)
+
+
+def test_a_dead_letter_counts_its_receives_since_it_went_back(server, sqs):
+    dead = make(sqs, "dead")
+    source = make(sqs, "source", RedrivePolicy=redrive(dead, 2), VisibilityTimeout="0")
+    sqs.send_message(QueueUrl=source, MessageBody="x")
+    for _ in range(2):
+        wait_until("it dies", lambda: receive(sqs, source) == [] and attributes(sqs, dead)["ApproximateNumberOfMessages"] == "1")
+        one = receive(sqs, dead, VisibilityTimeout=0, AttributeNames=["All"])[0]
+        assert one["Attributes"]["ApproximateReceiveCount"] == "3"  # two there, one here
+        server.command("dead", "redrive", "source", "--all", check=0)
+        wait_until("it is back", lambda: attributes(sqs, source)["ApproximateNumberOfMessages"] == "1")
+
+
+def test_a_dead_letter_queue_of_another_region_is_the_one_that_was_named(make_bridge):
+    bridge = make_bridge("--regions", "*", endpoint=None).start()
+    here, there = client(bridge, "eu-west-1"), client(bridge, "us-east-1")
+    make(here, "dead")
+    far = make(there, "dead")
+    source = make(here, "source", RedrivePolicy=json.dumps({"deadLetterTargetArn": arn(far, "us-east-1"), "maxReceiveCount": 1}), VisibilityTimeout="0")
+    assert "us-east-1" in attributes(here, source)["RedrivePolicy"]
+    here.send_message(QueueUrl=source, MessageBody="x")
+    wait_until("it dies there", lambda: receive(here, source) == [] and attributes(there, far)["ApproximateNumberOfMessages"] == "1")
+
+
 def test_dead_letters_of_a_deleted_queue_wait_for_one_of_its_name(server, sqs):
     """A move task has nowhere to bring them, and says so; a queue that is made again has the ARN of the one before."""
     dead = make(sqs, "dead")

@@ -514,6 +514,42 @@ static void what_went_back_expires_a_retention_later(void **state)
     world_fini(&w);
 }
 
+/* However many: a look through them is of 500 at once. */
+static void what_went_back_keeps_none_behind_it(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 1, false, 60);
+    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"a\"}", url(&w, false)), SQS_OK);
+    for (int i = 0; i < RECEIVES_MAX; i++)
+        assert_receives(&w, "a");
+    assert_receives(&w, "");
+    for (int i = 0; i < 1200; i++)
+        assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"b\"}", url(&w, false)), SQS_OK);
+    pass(&w, 45000);
+    assert_int_equal(ask(&w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+    pass(&w, 20000);
+    assert_int_equal(ask(&w, "GetQueueAttributes", "{\"QueueUrl\":\"%s\",\"AttributeNames\":[\"All\"]}", url(&w, false)), SQS_OK);
+    assert_non_null(strstr(w.exchange.answer.body.ptr, "\"ApproximateNumberOfMessages\":\"1\""));
+    assert_receives(&w, "a");
+    pass(&w, 42000);
+    assert_receives(&w, "");
+    /* one that has been passed over while it was dead */
+    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"c\"}", url(&w, false)), SQS_OK);
+    for (int i = 0; i < RECEIVES_MAX; i++)
+        assert_receives(&w, "c");
+    assert_receives(&w, "");
+    pass(&w, 90000);
+    assert_int_equal(ask(&w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+    pass(&w, 50000);
+    assert_receives(&w, "c");
+    pass(&w, 12000);
+    assert_receives(&w, "");
+    check_ledger(&w);
+    world_fini(&w);
+}
+
 /* Sends the same deduplication id again; is the message there, or was it taken for the one before? */
 static bool send_same(struct world *w, int64_t *sent)
 {
@@ -593,6 +629,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(histories_with_retention_are_allowed),
         cmocka_unit_test(deduplication_goes_by_no_step_of_the_clock),
         cmocka_unit_test(what_went_back_expires_a_retention_later),
+        cmocka_unit_test(what_went_back_keeps_none_behind_it),
     };
 
 #ifdef S2Q_PLANTED_BUGS
