@@ -487,6 +487,20 @@ static void assert_receives(struct world *w, const char *expected)
     buffer_fini(&bodies);
 }
 
+/* It is received too often, and dies. */
+static void send_and_kill(struct world *w, const char *body)
+{
+    assert_int_equal(ask(w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"%s\"}", url(w, false), body), SQS_OK);
+    for (int i = 0; i < RECEIVES_MAX; i++)
+        assert_receives(w, body);
+    assert_receives(w, "");
+}
+
+static void send_dead_back(struct world *w)
+{
+    assert_int_equal(ask(w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+}
+
 /* As in SQS, where it is a new message then. Those behind it end before it. */
 static void what_went_back_expires_a_retention_later(void **state)
 {
@@ -494,13 +508,10 @@ static void what_went_back_expires_a_retention_later(void **state)
 
     (void)state;
     world_init(&w, 1, false, 60);
-    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"a\"}", url(&w, false)), SQS_OK);
-    for (int i = 0; i < RECEIVES_MAX; i++)
-        assert_receives(&w, "a");
-    assert_receives(&w, "");
+    send_and_kill(&w, "a");
     assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"b\"}", url(&w, false)), SQS_OK);
     pass(&w, 30000);
-    assert_int_equal(ask(&w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+    send_dead_back(&w);
     pass(&w, 28000);
     assert_receives(&w, "ab"); /* one that comes again, one that was never received */
     pass(&w, 4000);
@@ -521,14 +532,11 @@ static void what_went_back_keeps_none_behind_it(void **state)
 
     (void)state;
     world_init(&w, 1, false, 60);
-    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"a\"}", url(&w, false)), SQS_OK);
-    for (int i = 0; i < RECEIVES_MAX; i++)
-        assert_receives(&w, "a");
-    assert_receives(&w, "");
+    send_and_kill(&w, "a");
     for (int i = 0; i < 1200; i++)
         assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"b\"}", url(&w, false)), SQS_OK);
     pass(&w, 45000);
-    assert_int_equal(ask(&w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+    send_dead_back(&w);
     pass(&w, 20000);
     assert_int_equal(ask(&w, "GetQueueAttributes", "{\"QueueUrl\":\"%s\",\"AttributeNames\":[\"All\"]}", url(&w, false)), SQS_OK);
     assert_non_null(strstr(w.exchange.answer.body.ptr, "\"ApproximateNumberOfMessages\":\"1\""));
@@ -536,12 +544,9 @@ static void what_went_back_keeps_none_behind_it(void **state)
     pass(&w, 42000);
     assert_receives(&w, "");
     /* one that has been passed over while it was dead */
-    assert_int_equal(ask(&w, "SendMessage", "{\"QueueUrl\":\"%s\",\"MessageBody\":\"c\"}", url(&w, false)), SQS_OK);
-    for (int i = 0; i < RECEIVES_MAX; i++)
-        assert_receives(&w, "c");
-    assert_receives(&w, "");
+    send_and_kill(&w, "c");
     pass(&w, 90000);
-    assert_int_equal(ask(&w, "StartMessageMoveTask", "{\"SourceArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\"}"), SQS_OK);
+    send_dead_back(&w);
     pass(&w, 50000);
     assert_receives(&w, "c");
     pass(&w, 12000);
