@@ -189,7 +189,7 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
 {
     struct queue *q = desk->queue;
     struct desk *target = o->dead_letter_queue ? service_find(&b->service, slice_text(o->dead_letter_queue)) : NULL;
-    struct buffer policy = {0};
+    char *policy = NULL;
     char text[24];
     bool changed;
 
@@ -201,9 +201,9 @@ static void configure(struct bridge *b, struct desk *desk, const struct bridge_q
     changed = set_attribute(desk, QUEUE_VISIBILITY_TIMEOUT, memory_strdup(text));
     if (target) {
         service_queue_arn(&b->service, target, &b->service.body);
-        buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", b->service.body.ptr, (long long)o->max_receive_count);
+        policy = redrive_policy_text(b->service.body.ptr, o->max_receive_count);
     }
-    changed = set_redrive_policy(desk, target ? buffer_take(&policy) : NULL, o->max_receive_count > 0) || changed;
+    changed = set_redrive_policy(desk, policy, o->max_receive_count > 0) || changed;
     if (changed)
         desk_save(desk, b->db);
     q->options.filter = o->filter;

@@ -141,13 +141,7 @@ static struct found read_message(const struct dead_reader *r, struct scanner *j)
 
 static bool was_redriven(struct slice history)
 {
-    enum step_kind kind;
-    int64_t at_ms;
-
-    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
-        if (kind == STEP_REDRIVEN)
-            return true;
-    return false;
+    return history_redriven_ms(history) != 0;
 }
 
 enum copy {

@@ -538,24 +538,11 @@ uint64_t message_form_group_hash(const struct message_form *f, struct slice reco
     return hash_bytes(slice_text(c->group));
 }
 
-/* 0: never. */
-static int64_t last_redrive_ms(struct slice history)
-{
-    enum step_kind kind;
-    int64_t at_ms;
-    int64_t last = 0;
-
-    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
-        if (kind == STEP_REDRIVEN)
-            last = at_ms;
-    return last;
-}
-
 void message_form_deduplication_id(const struct origin *origin, const struct message_row *row, char hex[2 * SHA256_BYTES + 1])
 {
     unsigned char digest[SHA256_BYTES];
     struct buffer text = {0};
-    int64_t redriven_ms = last_redrive_ms(row->history);
+    int64_t redriven_ms = history_redriven_ms(row->history);
 
     buffer_printf(&text, "%s|%s|%.*s|%lld", origin->arn, origin->shard_id, SLICE_ARG(row->sequence_number), (long long)row->sub_sequence);
     if (history_replayed(row->history))

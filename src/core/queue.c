@@ -25,11 +25,15 @@ struct loading {
 /* Of a message whose row is open. A dead letter is of the group that it had where it died. */
 static uint64_t group_of_row(struct queue *q, struct database *db, const struct message_row *row)
 {
-    const struct queue *home = row->origin ? queue_of_message(q, queue_root(db, row->origin)) : q;
+    const struct queue *home = q;
 
+    if (row->shard == 0)
+        return row->key_hash;
+    if (row->origin)
+        home = queue_of_message(q, queue_root(db, row->origin));
     if (home && home->deleted) /* nothing says any more what it was there */
         home = q;
-    if (home == NULL || home->options.form == NULL || row->shard == 0)
+    if (home == NULL || home->options.form == NULL)
         return row->key_hash;
     return message_form_group_hash(home->options.form, row->body, row->key_hash, &q->composed);
 }

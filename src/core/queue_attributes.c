@@ -148,7 +148,7 @@ static char *read_redrive(const struct row *row, struct slice value, struct sqs_
     json_t *policy = json_loadb(value.ptr, value.len, JSON_REJECT_DUPLICATES, NULL);
     const char *arn = json_string_value(json_object_get(policy, "deadLetterTargetArn"));
     json_t *max = json_object_get(policy, "maxReceiveCount");
-    struct buffer out = {0};
+    char *text = NULL;
     uint64_t count = 0;
     bool plain = true; /* the name is a part of a canonical text */
 
@@ -166,9 +166,9 @@ static char *read_redrive(const struct row *row, struct slice value, struct sqs_
     else if (!read_count(max, &count) || count < 1 || count > 1000)
         refuse_redrive(value, failure, "Invalid value for maxReceiveCount: valid values are from 1 to 1000 both inclusive.");
     else
-        buffer_printf(&out, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%llu}", arn, (unsigned long long)count);
+        text = redrive_policy_text(arn, (int64_t)count);
     json_decref(policy);
-    return out.len > 0 ? buffer_take(&out) : NULL;
+    return text;
 }
 
 static char *read_redrive_allow(const struct row *row, struct slice value, struct sqs_failure *failure)
@@ -369,6 +369,14 @@ void queue_attributes_apply(const struct queue_attributes *a, bool fifo, struct 
     options->max_receive_count = 0;
     if (a->values[QUEUE_REDRIVE_POLICY])
         redrive_policy_parts(a->values[QUEUE_REDRIVE_POLICY], &target, &options->max_receive_count);
+}
+
+char *redrive_policy_text(const char *target_arn, int64_t max_receive_count)
+{
+    struct buffer out = {0};
+
+    buffer_printf(&out, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", target_arn, (long long)max_receive_count);
+    return buffer_take(&out);
 }
 
 bool redrive_policy_parts(const char *policy, struct slice *target_arn, int64_t *max_receive_count)

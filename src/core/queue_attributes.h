@@ -61,7 +61,9 @@ void queue_attributes_decode(struct queue_attributes *a, struct slice json);
 /* Sets the options that follow from them: all but the dead-letter queue itself, the filter and hold_key. */
 void queue_attributes_apply(const struct queue_attributes *a, bool fifo, struct queue_options *options);
 
-/* The parts of a RedrivePolicy that was read; the name is a part of it. */
+/* A RedrivePolicy as it is kept. The caller frees it. */
+char *redrive_policy_text(const char *target_arn, int64_t max_receive_count);
+/* The parts of one; the ARN is a part of it. */
 bool redrive_policy_parts(const char *policy, struct slice *target_arn, int64_t *max_receive_count);
 /* May the queue of that ARN have the one with this RedriveAllowPolicy (NULL: none) as its dead-letter queue? */
 bool redrive_allowed(const char *allow_policy, struct slice source_arn);

@@ -155,13 +155,10 @@ void service_apply_attributes(struct desk *desk)
 /* The policy names the target as it is called now. */
 static void name_target(struct service *s, struct desk *desk, const struct desk *target, int64_t count)
 {
-    struct buffer policy = {0};
-
     service_queue_arn(s, target, &s->body);
     log_info("a queue's dead-letter queue has another ARN now", LOG_FIELDS(LOG_TEXT("queue", desk->queue->name), LOG_TEXT("now", s->body.ptr)));
-    buffer_printf(&policy, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%lld}", s->body.ptr, (long long)count);
     free(desk->attributes.values[QUEUE_REDRIVE_POLICY]);
-    desk->attributes.values[QUEUE_REDRIVE_POLICY] = buffer_take(&policy);
+    desk->attributes.values[QUEUE_REDRIVE_POLICY] = redrive_policy_text(s->body.ptr, count);
 }
 
 void service_link(struct service *s)

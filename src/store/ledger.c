@@ -39,6 +39,18 @@ bool step_decode(struct slice history, size_t index, enum step_kind *kind, int64
     return true;
 }
 
+int64_t history_redriven_ms(struct slice history)
+{
+    enum step_kind kind;
+    int64_t at_ms;
+    int64_t last = 0;
+
+    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++)
+        if (kind == STEP_REDRIVEN)
+            last = at_ms;
+    return last;
+}
+
 bool history_replayed(struct slice history)
 {
     enum step_kind kind;
@@ -177,30 +189,23 @@ void ledger_scheduled(struct database *db, int64_t queue, void (*each)(void *con
 }
 
 /* When the message came, or when it last went back. */
-static int64_t came_ms(struct slice history, bool *went_back)
+static int64_t came_ms(struct slice history)
 {
+    int64_t redriven_ms = history_redriven_ms(history);
     enum step_kind kind;
-    int64_t at_ms;
     int64_t came = 0;
 
-    *went_back = false;
-    for (size_t i = 0; step_decode(history, i, &kind, &at_ms); i++) {
-        if (i == 0 || kind == STEP_REDRIVEN)
-            came = at_ms;
-        *went_back = *went_back || kind == STEP_REDRIVEN;
-    }
-    return came;
+    step_decode(history, 0, &kind, &came);
+    return redriven_ms ? redriven_ms : came;
 }
 
 /* The earliest of those that the statement finds, or `than` if that is earlier; 0: there is none. */
 static int64_t earliest_ms(struct database *db, enum statement s, int64_t from, int64_t end, int64_t than)
 {
-    bool went_back;
-
     bind_i64(db, s, 1, from);
     bind_i64(db, s, 2, end);
     while (database_row(db, s)) {
-        int64_t at_ms = came_ms(column_slice(db, s, 1), &went_back);
+        int64_t at_ms = came_ms(column_slice(db, s, 0));
 
         than = than == 0 || at_ms < than ? at_ms : than;
     }
@@ -825,7 +830,8 @@ void ledger_glance(struct database *db, int64_t from, int64_t end, int64_t limit
             .from_stream = !column_is_null(db, S(MESSAGE_STATES), 6),
         };
 
-        glance.sent_ms = came_ms(column_slice(db, S(MESSAGE_STATES), 5), &glance.went_back);
+        glance.sent_ms = came_ms(column_slice(db, S(MESSAGE_STATES), 5));
+        glance.went_back = history_redriven_ms(column_slice(db, S(MESSAGE_STATES), 5)) != 0;
         each(context, &glance);
     }
 }

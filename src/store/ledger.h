@@ -28,6 +28,8 @@ void step_encode(char out[STEP_BYTES], enum step_kind kind, int64_t at_ms);
 /* The step at `index` of a history; false: there is none. */
 bool step_decode(struct slice history, size_t index, enum step_kind *kind, int64_t *at_ms);
 
+/* When the message was last redriven, in ms since 1970; 0: never. */
+int64_t history_redriven_ms(struct slice history);
 /* Was the message enqueued by `replay`? */
 bool history_replayed(struct slice history);
 

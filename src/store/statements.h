@@ -36,9 +36,9 @@
     X(QUEUE_SETTINGS, false, "UPDATE queue SET region=?2,attributes=?3,tags=?4,modified_at_ms=?5,deleted_at_ms=?6 WHERE id=?1")          \
     X(QUEUE_SCHEDULED, false, "SELECT id,state,due_at_ms,receive_count,origin FROM message INDEXED BY message_scheduled "                \
                               "WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 ORDER BY id")                                            \
-    X(QUEUE_OLDEST_AGAIN, false, "SELECT id,history FROM message INDEXED BY message_scheduled WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 " \
+    X(QUEUE_OLDEST_AGAIN, false, "SELECT history FROM message INDEXED BY message_scheduled WHERE due_at_ms IS NOT NULL AND id>=?1 AND id<?2 " \
                                  "AND state IN (1,2,3) ORDER BY id LIMIT 100")                                                             \
-    X(QUEUE_OLDEST, false, "SELECT id,history FROM message WHERE id>=?1 AND id<?2 AND state IN (1,2) ORDER BY id LIMIT 1")                         \
+    X(QUEUE_OLDEST, false, "SELECT history FROM message WHERE id>=?1 AND id<?2 AND state IN (1,2) ORDER BY id LIMIT 1")                         \
     X(TALLY_ADD, false, "INSERT INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,?4,?5) "                         \
                         "ON CONFLICT(shard,queue) DO UPDATE SET assigned=assigned+excluded.assigned,filtered=filtered+excluded.filtered") \
     X(TALLY_SUBSCRIBE, false, "INSERT OR IGNORE INTO tally(shard,queue,since_records,assigned,filtered) VALUES(?1,?2,?3,0,0)")           \

@@ -438,3 +438,22 @@ def test_what_goes_to_a_queue_of_the_same_name_looks_as_that_says(table, make_br
     wait_until("the next one is read", lambda: queue_of(bridge, "q.fifo")["queued"] == 1)
     assert receive_group(sqs, "q.fifo", 0) == [("a", "G")]
     assert bridge.command("audit")[0] == 0
+
+
+def test_dead_letters_that_are_read_ahead_have_their_groups(table, make_bridge, tmp_path):
+    """Also in a dead-letter queue that a client has made, of which the configuration says nothing."""
+    config = tmp_path / "c.yaml"
+    write(config, {"stream": table.name, "queues": [{"name": "q.fifo", "message_group": "item.g"}]})
+    for key in ("a", "b"):
+        table.dynamodb.put_item(TableName=table.name, Item={"id": {"S": key}, "g": {"S": "G"}})
+    bridge = make_bridge("--config", config).start()
+    sqs = client(bridge)
+    dead = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName="q.fifo")["QueueUrl"], Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})})
+    wait_until("they are read", lambda: queue_of(bridge, "q.fifo")["queued"] == 2)
+    wait_until("they are dead", lambda: receive_group(sqs, "q.fifo", 0) is not None and queue_of(bridge, "q.fifo")["dead"] == 2)
+    bridge.kill()
+    bridge.start()
+    assert receive_group(client(bridge), "dead.fifo") == [("a", "G")]
+    assert receive_group(client(bridge), "dead.fifo") == []

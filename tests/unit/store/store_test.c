@@ -338,6 +338,29 @@ static void a_long_life_keeps_its_ends(void **state)
     buffer_fini(&expected);
 }
 
+/* The number of a receive goes on over a redrive; the count, which another server tells, begins anew. */
+static void receives_elsewhere_are_counted_since_the_last_redrive(void **state)
+{
+    struct database *db = open_or_fail(temporary_path(state, "l.db"), &create);
+    static const int64_t told[][2] = {{2, 2}, {1, 2}, {3, 3}}; /* the server's count, and what is known then: they may come out of order */
+    struct message_row row;
+
+    database_begin(db);
+    insert_message(db, 1);
+    assert_int_equal(ledger_remote_received(db, 1, 7, 2), 1);
+    assert_int_equal(ledger_park(db, 1, 3), 1);
+    assert_int_equal(ledger_redrive(db, 1, MESSAGE_PENDING, 4), 1);
+    for (size_t i = 0; i < COUNT_OF(told); i++) {
+        assert_int_equal(ledger_remote_received(db, 1, told[i][0], 5), 1);
+        assert_true(ledger_message_find(db, 1, &row));
+        assert_int_equal(row.receive_count, told[i][1]);
+        assert_int_equal(row.receive_number, (INT64_C(1) << 20) + told[i][1]);
+        ledger_message_end(db);
+    }
+    assert_int_equal(database_commit(db), DATABASE_OK);
+    database_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +376,7 @@ int main(void)
         with_directory(a_walk_finds_each_message_or_none),
         with_directory(a_message_that_was_dead_keeps_its_copies_lives_and_queues),
         with_directory(a_long_life_keeps_its_ends),
+        with_directory(receives_elsewhere_are_counted_since_the_last_redrive),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
