@@ -13,9 +13,10 @@
 
 void clock_skew_learn_error(struct clock_skew *skew, struct slice error_name, const struct http_answer *answer, int64_t now_wall_ms)
 {
-    int64_t ms = answer->server_date_ms - now_wall_ms;
+    int64_t server_ms = http_answer_date_ms(answer);
+    int64_t ms = server_ms - now_wall_ms;
 
-    if (answer->server_date_ms == 0 || verdict_judge(error_name, answer->status) != VERDICT_SKEWED)
+    if (server_ms == 0 || verdict_judge(error_name, answer->status) != VERDICT_SKEWED)
         return;
     if (llabs(ms) < SKEW_LEAST_MS || llabs(ms) > SKEW_MAX_MS || llabs(ms - skew->ms) < SKEW_LEAST_MS)
         return;

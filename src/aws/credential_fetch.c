@@ -46,7 +46,9 @@ static void fail_with(struct fetch *f, enum error_code code, const char *format,
 
 static int64_t issuer_now(const struct fetch *f, const struct http_answer *answer)
 {
-    return answer->server_date_ms ? answer->server_date_ms : f->tools->clock().wall_ms;
+    int64_t server_ms = http_answer_date_ms(answer);
+
+    return server_ms ? server_ms : f->tools->clock().wall_ms;
 }
 
 static void succeed(struct fetch *f, struct issued *issued, int64_t issuer_now_ms)

@@ -23,7 +23,7 @@ static void done(void *context, const struct http_answer *answer)
     struct stream_client *c = context;
     struct stream_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
                                 .untrusted = answer->untrusted, .withheld = answer->withheld, .has_crc32 = answer->has_crc32, .crc32 = answer->crc32,
-                                .server_ms = answer->server_date_ms};
+                                .server_ms = http_answer_date_ms(answer)};
 
     aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);

@@ -3,8 +3,6 @@
 
 #include "codec/digest.h"
 
-#include <stdlib.h>
-
 /* ---- what SQS takes ---- */
 
 bool sqs_queue_name_valid(struct slice name)
@@ -155,9 +153,17 @@ void sqs_md5_hex(struct slice data, char hex[33])
     hex_encode(digest, sizeof(digest), hex);
 }
 
-static int compare_attributes(const void *a, const void *b)
+/* By name. They are few, and made for every message: qsort's calls cost more than the order. */
+static void sort_attributes(struct sqs_attribute *attributes, size_t count)
 {
-    return slice_compare(((const struct sqs_attribute *)a)->name, ((const struct sqs_attribute *)b)->name);
+    for (size_t i = 1; i < count; i++) {
+        struct sqs_attribute one = attributes[i];
+        size_t at = i;
+
+        for (; at > 0 && slice_compare(attributes[at - 1].name, one.name) > 0; at--)
+            attributes[at] = attributes[at - 1];
+        attributes[at] = one;
+    }
 }
 
 static void append_length(struct buffer *out, struct slice s)
@@ -173,7 +179,7 @@ void sqs_attributes_md5(struct sqs_attribute *attributes, size_t count, char hex
     struct buffer text = {0};
     size_t bytes = 0;
 
-    qsort(attributes, count, sizeof(*attributes), compare_attributes);
+    sort_attributes(attributes, count);
     for (size_t i = 0; i < count; i++)
         bytes += attributes[i].name.len + attributes[i].type.len + attributes[i].value.len + 13; /* three lengths and the kind */
     buffer_reserve(&text, bytes);

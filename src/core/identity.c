@@ -60,13 +60,16 @@ static uint64_t get_be(const unsigned char *in, int bytes)
 void message_id_encode(const struct identity *identity, int64_t row, char out[MESSAGE_ID_TEXT])
 {
     unsigned char block[16];
-    char hex[33];
 
     put_be(block, (uint64_t)row, 8);
     memcpy(block + 8, id_tail, sizeof(id_tail));
     block_encrypt(&identity->block, block, block);
-    hex_encode(block, sizeof(block), hex);
-    snprintf(out, MESSAGE_ID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    for (size_t i = 0; i < sizeof(block); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *out++ = '-';
+        hex_encode(&block[i], 1, out);
+        out += 2;
+    }
 }
 
 static int hex_value(char c)

@@ -159,7 +159,7 @@ static void read_ahead(struct pump *p)
     while (p->parcels.ready_count < wanted && p->parcels.count < PARCELS_MAX && p->cursor < p->queue->next_message) {
         struct reading r = {p, 0};
 
-        ledger_pending(p->db, p->cursor, p->queue->next_message, READ_AT_ONCE, note_pending, &r);
+        ledger_pending(p->db, p->cursor, p->queue->next_message, READ_AT_ONCE, p->options->fifo, note_pending, &r);
         if (r.count < READ_AT_ONCE)
             p->cursor = p->queue->next_message;
     }
@@ -372,7 +372,7 @@ static struct batch *fill(struct pump *p, struct buffer *request, struct instant
     }
     ledger_walk_end(p->db, &walk);
     sqs_send_end(request);
-    p->request_bytes = request->len;
+    p->request_bytes = request->cap - 1; /* with the reserve that escaping needs */
     if (batch->count > 0)
         return batch;
     free(batch);

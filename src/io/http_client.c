@@ -243,16 +243,10 @@ static size_t on_body(char *data, size_t one, size_t len, void *context)
     return len;
 }
 
-/* Of a Date header; 0: not one. */
-static int64_t date_ms(struct slice value)
+int64_t http_answer_date_ms(const struct http_answer *answer)
 {
-    char text[64];
-    time_t at;
+    time_t at = answer->date[0] ? curl_getdate(answer->date, NULL) : 0;
 
-    if (value.len >= sizeof(text))
-        return 0;
-    snprintf(text, sizeof(text), "%.*s", SLICE_ARG(value));
-    at = curl_getdate(text, NULL);
     return at > 0 ? (int64_t)at * 1000 : 0;
 }
 
@@ -281,7 +275,8 @@ static size_t on_header(char *data, size_t one, size_t len, void *context)
         if (value.len < sizeof(r->answer.bucket_region) && is_region(value))
             snprintf(r->answer.bucket_region, sizeof(r->answer.bucket_region), "%.*s", SLICE_ARG(value));
     } else if (colon == 4 && strncasecmp(data, "Date", 4) == 0) {
-        r->answer.server_date_ms = date_ms(value);
+        if (value.len < sizeof(r->answer.date))
+            snprintf(r->answer.date, sizeof(r->answer.date), "%.*s", SLICE_ARG(value));
     }
     return len;
 }

@@ -43,8 +43,11 @@ struct http_answer {
     bool has_crc32;        /* the answer had an x-amz-crc32 header */
     uint32_t crc32;
     char bucket_region[33]; /* S3's x-amz-bucket-region: letters, digits, hyphens; "": none */
-    int64_t server_date_ms; /* from the Date header; 0: none */
+    char date[40]; /* the Date header as it came; "": none. See http_answer_date_ms */
 };
+
+/* When the server answered, by its own clock (Unix milliseconds); 0: it did not say. */
+int64_t http_answer_date_ms(const struct http_answer *answer);
 
 /* `done` is called once per call, inside loop_wait, never inside http_client_start. */
 struct http_client *http_client_new(struct loop *loop, void (*done)(void *context, const struct http_answer *answer), void *context,

@@ -780,14 +780,16 @@ bool ledger_fault(struct database *db, int64_t message, void (*each)(void *conte
 
 /* ---- what waits to be sent, and what is in trouble ---- */
 
-void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, int64_t id, uint64_t key_hash),
-                    void *context)
+void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, bool keyed,
+                    void (*each)(void *context, int64_t id, uint64_t key_hash), void *context)
 {
-    bind_i64(db, S(MESSAGE_PENDING), 1, from);
-    bind_i64(db, S(MESSAGE_PENDING), 2, end);
-    bind_i64(db, S(MESSAGE_PENDING), 3, limit);
-    while (database_row(db, S(MESSAGE_PENDING)))
-        each(context, column_i64(db, S(MESSAGE_PENDING), 0), (uint64_t)column_i64(db, S(MESSAGE_PENDING), 1));
+    enum statement s = keyed ? S(MESSAGE_PENDING) : S(MESSAGE_PENDING_UNKEYED);
+
+    bind_i64(db, s, 1, from);
+    bind_i64(db, s, 2, end);
+    bind_i64(db, s, 3, limit);
+    while (database_row(db, s))
+        each(context, column_i64(db, s, 0), keyed ? (uint64_t)column_i64(db, s, 1) : 0);
 }
 
 void ledger_fresh_groups(struct database *db, int64_t from, int64_t end, int64_t limit,

@@ -225,9 +225,10 @@ void ledger_fault_put(struct database *db, int64_t message, const struct fault_r
 /* False: nothing is known. The texts are borrowed until the callback returns. */
 bool ledger_fault(struct database *db, int64_t message, void (*each)(void *context, const struct fault_row *row), void *context);
 
-/* PENDING messages of [from, end) that are not scheduled, in order, with the hash of their item's key; at most `limit`. */
-void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, void (*each)(void *context, int64_t id, uint64_t key_hash),
-                    void *context);
+/* PENDING messages of [from, end) that are not scheduled, in order, at most `limit`; `keyed`: with the hash of their item's key (their records are looked up
+ * for it), else 0. */
+void ledger_pending(struct database *db, int64_t from, int64_t end, int64_t limit, bool keyed,
+                    void (*each)(void *context, int64_t id, uint64_t key_hash), void *context);
 /* Messages of [from, end) that were never received, in order, with the hash of their group; at most `limit`. */
 void ledger_fresh_groups(struct database *db, int64_t from, int64_t end, int64_t limit,
                          void (*each)(void *context, int64_t id, uint64_t key_hash, int64_t origin), void *context);

@@ -133,6 +133,7 @@
     X(MESSAGE_ORIGIN, false, "SELECT origin,receive_count FROM message WHERE id=?1")                                                     \
     X(MESSAGE_PENDING, false, "SELECT m.id,r.key_hash FROM message m CROSS JOIN record r ON r.id=m.record "                              \
                               "WHERE m.id>=?1 AND m.id<?2 AND m.state=1 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")                 \
+    X(MESSAGE_PENDING_UNKEYED, false, "SELECT id FROM message WHERE id>=?1 AND id<?2 AND state=1 AND due_at_ms IS NULL ORDER BY id LIMIT ?3") \
     X(MESSAGE_FRESH_GROUPS, false, "SELECT m.id,r.key_hash,m.origin FROM message m CROSS JOIN record r ON r.id=m.record "                \
                                    "WHERE m.id>=?1 AND m.id<?2 AND m.state=2 AND m.due_at_ms IS NULL ORDER BY m.id LIMIT ?3")            \
     X(MESSAGE_FRESH_COUNT, false, "SELECT count(*) FROM message WHERE id>=?1 AND id<?2 AND state=2 AND due_at_ms IS NULL")               \

@@ -620,7 +620,7 @@ static void on_answer(void *context, const struct http_answer *a)
     answers->count++;
     answers->status = a->status;
     answers->crc32 = a->has_crc32 ? a->crc32 : 0;
-    answers->date_ms = a->server_date_ms;
+    answers->date_ms = http_answer_date_ms(a);
     answers->withheld = a->withheld;
     answers->unsent = a->unsent;
     assert_int_equal(a->token, 42);
