@@ -36,14 +36,27 @@ static void print_plan(const struct config *config, bool offline)
            config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials, the streams and the queues");
 }
 
-static void look_at_filter(const struct config_queue *queue, struct buffer *warnings)
+/* views: of each pipeline, or NULL. */
+static const char *view_for(const struct config *config, char *const *views, const char *queue)
 {
-    struct buffer who = {0};
+    for (size_t i = 0; views && i < config->pipeline_count; i++)
+        for (size_t k = 0; k < config->pipelines[i].queue_count; k++)
+            if (strcmp(config->pipelines[i].queues[k], queue) == 0)
+                return views[i];
+    return NULL;
+}
 
-    buffer_printf(&who, "queue \"%s\": its filter", queue->name);
-    if (queue->filter)
-        filter_advice(queue->filter, who.ptr, warnings);
-    buffer_fini(&who);
+static void look_at_filters(const struct config *config, char *const *views, struct buffer *warnings)
+{
+    for (size_t i = 0; i < config->queue_count; i++) {
+        const struct config_queue *queue = &config->queues[i];
+        struct buffer who = {0};
+
+        buffer_printf(&who, "queue \"%s\": its filter", queue->name);
+        if (queue->filter)
+            filter_advice(queue->filter, view_for(config, views, queue->name), who.ptr, warnings);
+        buffer_fini(&who);
+    }
 }
 
 /* ---- files and folders ---- */
@@ -96,16 +109,13 @@ static int run(struct invocation *in)
     log_init(STDERR_FILENO, LOG_FORMAT_AUTO, LOG_ERROR); /* what is wrong is in the answer */
     if (config_load(&config, &in->line, environment_lookup, &problems)) {
         bool good = files_good(&config, &problems);
-        char **places = memory_zeroed(config.queue_count + 1, sizeof(*places));
+        struct reached reached = {0};
 
-        status = (offline || reach(&config, places, &problems)) && good ? 0 : status;
-        for (size_t i = 0; i < config.queue_count; i++)
-            look_at_filter(&config.queues[i], &warnings);
-        config_duplicate_warnings(&config, places, &warnings);
+        status = (offline || reach(&config, &reached, &problems)) && good ? 0 : status;
+        look_at_filters(&config, reached.views, &warnings);
+        config_duplicate_warnings(&config, reached.places, &warnings);
         invocation_warnings(in, &config, &warnings);
-        for (size_t i = 0; i < config.queue_count; i++)
-            free(places[i]);
-        free(places);
+        reached_fini(&reached, &config);
     }
     if (in->json)
         print_json(json_pack("{s:b,s:o,s:o}", "good", problems.len == 0, "problems", json_lines(buffer_slice(&problems)), "warnings",

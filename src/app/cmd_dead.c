@@ -196,6 +196,17 @@ static const char *last_step(json_t *message, const char *what, const char *fiel
     return "";
 }
 
+/* Of a queue on another server, as far as the configuration was given. */
+static const char *waits_in(const struct reading *r, json_t *message)
+{
+    const char *name = text_of(message, "dead_letter_queue");
+
+    for (size_t i = 0; !name[0] && text_of(message, "remote_message_id")[0] && i < r->config.queue_count; i++)
+        if (strcmp(r->config.queues[i].name, text_of(message, "queue")) == 0 && r->config.queues[i].dead_letter_queue)
+            name = r->config.queues[i].dead_letter_queue;
+    return name[0] ? name : "-";
+}
+
 static void print_list(const struct listing *l)
 {
     static const char *const headings[] = {"AT", "QUEUE", "STATE", "EVENT", "KEY", ">RECEIVES", "BECAUSE", "WAITS IN", "MESSAGE ID", NULL};
@@ -213,9 +224,12 @@ static void print_list(const struct listing *l)
         table_add_text(&table, l->list[i].superseded ? "superseded" : state);
         table_add_text(&table, text_of(record, "event_name")[0] ? text_of(record, "event_name") : "sent");
         table_add(&table, buffer_slice(&key));
-        table_add_number(&table, json_integer_value(json_object_get(message, "receive_count")));
+        if (text_of(message, "remote_message_id")[0] && json_integer_value(json_object_get(message, "receive_count")) == 0)
+            table_add_text(&table, "-"); /* received elsewhere: nobody told how often */
+        else
+            table_add_number(&table, json_integer_value(json_object_get(message, "receive_count")));
         table_add_text(&table, text_of(message, "code"));
-        table_add_text(&table, text_of(message, "dead_letter_queue")[0] ? text_of(message, "dead_letter_queue") : "-");
+        table_add_text(&table, waits_in(l->reading, message));
         table_add_text(&table, text_of(message, "message_id"));
         buffer_fini(&key);
     }

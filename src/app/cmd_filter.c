@@ -11,9 +11,13 @@
 #include <stdlib.h>
 
 #define FILTER_MAX (256 * 1024)
+#define AT_ONCE 1000 /* records looked at by one query */
 
 struct trial {
     const struct reading *reading;
+    const char *queue;    /* only records of streams that feed it by the configuration; NULL: of all */
+    int64_t wanted;       /* so many more records are to be tried */
+    int64_t oldest;       /* the last record that was looked at */
     const struct filter *filter;
     struct buffer whole;
     struct buffer scratch;
@@ -22,6 +26,26 @@ struct trial {
     int64_t filtered;
 };
 
+/* Is the stream the one that an option names, by its ARN or its table? */
+static bool stream_is(const char *arn, const char *named)
+{
+    const char *table = strstr(arn, ":table/");
+    size_t len = strlen(named);
+
+    if (strcmp(arn, named) == 0)
+        return true;
+    return table && strncmp(table + strlen(":table/"), named, len) == 0 && table[strlen(":table/") + len] == '/';
+}
+
+static bool feeds(const struct config *config, const char *arn, const char *queue)
+{
+    for (size_t i = 0; i < config->pipeline_count; i++)
+        for (size_t k = 0; k < config->pipelines[i].queue_count; k++)
+            if (strcmp(config->pipelines[i].queues[k], queue) == 0 && stream_is(arn, config->pipelines[i].stream))
+                return true;
+    return false;
+}
+
 static void try_record(void *context, const struct stored_record *record)
 {
     struct trial *t = context;
@@ -29,8 +53,12 @@ static void try_record(void *context, const struct stored_record *record)
     json_t *out;
     int pattern;
 
+    t->oldest = record->id;
     if (record->shard == 0) /* SendMessage: filters are for records */
         return;
+    if (t->wanted == 0 || (t->queue && shard && shard->arn && !feeds(&t->reading->config, shard->arn, t->queue)))
+        return;
+    t->wanted--;
     buffer_reset(&t->whole);
     record_lambda_body(&t->whole, record->body, slice_text(shard && shard->arn ? shard->arn : ""));
     pattern = filter_match(t->filter, buffer_slice(&t->whole), &t->scratch);
@@ -42,6 +70,18 @@ static void try_record(void *context, const struct stored_record *record)
     json_object_set_new(out, "passes", json_boolean(pattern >= 0));
     json_object_set_new(out, "pattern", pattern >= 0 ? json_integer(pattern + 1) : json_null());
     json_array_append_new(t->records, out);
+}
+
+/* The newest records, until as many were tried as are wanted, or there are no more. */
+static void try_all(struct trial *t)
+{
+    int64_t before;
+
+    t->oldest = INT64_MAX;
+    do {
+        before = t->oldest;
+        question_newest(t->reading->db, before, AT_ONCE, try_record, t);
+    } while (t->wanted > 0 && t->oldest < before);
 }
 
 static bool read_file(const char *path, struct buffer *out, struct error *err)
@@ -84,7 +124,7 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
     if (text.len > 0)
         filter = filter_new(buffer_slice(&text), err);
     if (filter)
-        filter_advice(text.ptr, "the filter", advice);
+        filter_advice(text.ptr, NULL, "the filter", advice);
     buffer_fini(&text);
     return filter;
 }
@@ -138,7 +178,9 @@ static int run_test(const struct invocation *in)
     }
     t.passed = memory_zeroed(filter_count(filter), sizeof(*t.passed));
     t.records = json_array();
-    question_newest(r.db, INT64_MAX, limit, try_record, &t);
+    t.queue = invocation_flag(in, "for-queue", 0);
+    t.wanted = limit;
+    try_all(&t);
     if (in->json)
         print_json(json_pack("{s:O,s:I,s:o}", "records", t.records, "filtered", (json_int_t)t.filtered, "warnings", json_lines(buffer_slice(&advice))));
     else
@@ -167,7 +209,7 @@ static int run(struct invocation *in)
 
 static const struct command_flag flags[] = {
     {"file", "FILE", "the filter is in this file"},
-    {"for-queue", "NAME", "the filter that this queue of the configuration has"},
+    {"for-queue", "NAME", "the filter that this queue of the configuration has, on records of the streams that feed it"},
     {"limit", "COUNT", "the newest so many records (default: 20)"},
     {NULL, NULL, NULL},
 };
@@ -176,7 +218,8 @@ const struct command cmd_filter = {
     .name = "filter",
     .arguments = "test [FILTER]",
     .summary = "try a filter on the records that the ledger has",
-    .help = "Shows which of the newest records would pass. Nothing is changed. A filter is Lambda's FilterCriteria, or one event pattern, as JSON.\n\n"
+    .help = "Shows which of the newest records would pass. Nothing is changed. A filter is Lambda's FilterCriteria, or one event pattern, as JSON;\n"
+            "the answer of `aws lambda get-event-source-mapping` will do.\n\n"
             "  stream2sqs filter test '{\"eventName\": [\"INSERT\"]}' --limit 100\n"
             "  stream2sqs filter test --config stream2sqs.yaml --for-queue paid-orders",
     .flags = flags,

@@ -183,8 +183,17 @@ static void print_pairs(json_t *object, const char *first_heading)
     json_t *value;
 
     json_object_foreach(object, name, value) {
+        struct buffer text = {0};
+
+        buffer_append_text(&text, json_string_value(value));
+        if (strcmp(name, "CreatedTimestamp") == 0 || strcmp(name, "LastModifiedTimestamp") == 0) { /* seconds */
+            buffer_append_text(&text, " (");
+            append_moment(&text, strtoll(json_string_value(value), NULL, 10) * 1000);
+            buffer_append_byte(&text, ')');
+        }
         table_add_text(&table, name);
-        table_add_text(&table, json_string_value(value));
+        table_add(&table, buffer_slice(&text));
+        buffer_fini(&text);
     }
     if (json_object_size(object) > 0)
         table_print(&table, stdout);
@@ -241,7 +250,7 @@ static json_t *body_of(const char *argument, struct error *err)
     return body;
 }
 
-/* --attribute NAME=VALUE, as often as there are. NULL: *err. */
+/* --attribute NAME=VALUE, as often as there are: {NAME: VALUE}. NULL: *err. */
 static json_t *attributes_given(const struct invocation *in, struct error *err)
 {
     json_t *all = json_object();
@@ -250,8 +259,7 @@ static json_t *attributes_given(const struct invocation *in, struct error *err)
     for (size_t i = 0; (given = invocation_flag(in, "attribute", i)) != NULL; i++) {
         size_t n = strcspn(given, "=");
         json_t *name = json_stringn(given, n);
-        json_t *one = given[n] ? json_pack("{s:s,s:s}", "DataType", "String", "StringValue", given + n + 1) : NULL;
-        bool good = name && one && json_object_set_new(all, json_string_value(name), one) == 0;
+        bool good = name && given[n] && json_object_set_new(all, json_string_value(name), json_string(given + n + 1)) == 0;
 
         json_decref(name);
         if (!good) {
@@ -260,6 +268,20 @@ static json_t *attributes_given(const struct invocation *in, struct error *err)
             return NULL;
         }
     }
+    return all;
+}
+
+/* The same as attributes of a message. NULL: *err. */
+static json_t *message_attributes_given(const struct invocation *in, struct error *err)
+{
+    json_t *given = attributes_given(in, err);
+    json_t *all = given ? json_object() : NULL;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(given, name, value)
+        json_object_set_new(all, name, json_pack("{s:s,s:O}", "DataType", "String", "StringValue", value));
+    json_decref(given);
     return all;
 }
 
@@ -277,7 +299,7 @@ static int send(const struct invocation *in, const struct config *config)
     if (!invocation_number(in, "delay", 0, 900, &delay))
         return error_exit_status(ERROR_USAGE);
     body = body_of(in->arguments[2], &err);
-    attributes = body ? attributes_given(in, &err) : NULL;
+    attributes = body ? message_attributes_given(in, &err) : NULL;
     if (attributes)
         request = json_pack("{s:O,s:O,s:s*,s:s*,s:o*}", "MessageBody", body, "MessageAttributes", attributes, "MessageGroupId", group,
                             "MessageDeduplicationId", deduplication, "DelaySeconds", delay >= 0 ? json_integer(delay) : NULL);
@@ -387,18 +409,40 @@ static int purge(const struct invocation *in, const struct config *config)
     return say_ended(in, config, "PurgeQueue", "purge settles every message of the queue for good, those in flight too: say --yes", "is being purged");
 }
 
-/* ---- create and delete ---- */
+/* ---- create, set and delete ---- */
 
 static int create(const struct invocation *in, const struct config *config)
 {
     const char *name = in->arguments[1];
     size_t len = strlen(name);
-    bool fifo = len > 5 && strcmp(name + len - 5, ".fifo") == 0;
     struct error err;
-    json_t *answer = ask(config, "CreateQueue", fifo ? json_pack("{s:s,s:{s:s}}", "QueueName", name, "Attributes", "FifoQueue", "true")
-                                                     : json_pack("{s:s}", "QueueName", name), &err);
+    json_t *attributes = attributes_given(in, &err);
+    json_t *request;
+    json_t *answer = NULL;
 
+    if (attributes && len > 5 && strcmp(name + len - 5, ".fifo") == 0)
+        json_object_set_new(attributes, "FifoQueue", json_string("true"));
+    request = attributes ? json_pack("{s:s,s:o}", "QueueName", name, "Attributes", attributes) : NULL;
+    if (attributes && request == NULL)
+        error_set(&err, ERROR_USAGE, "the queue's name is not UTF-8");
+    if (request)
+        answer = ask(config, "CreateQueue", request, &err);
     return say(in, answer, text_of(answer, "QueueUrl"), &err);
+}
+
+static int set(const struct invocation *in, const struct config *config)
+{
+    struct error err;
+    json_t *attributes = attributes_given(in, &err);
+    json_t *answer = NULL;
+
+    if (attributes && json_object_size(attributes) == 0) {
+        json_decref(attributes);
+        return invocation_usage(in, "set wants --attribute NAME=VALUE, such as VisibilityTimeout=60");
+    }
+    if (attributes)
+        answer = ask_queue(config, in->arguments[1], "SetQueueAttributes", json_pack("{s:o}", "Attributes", attributes), &err);
+    return say(in, answer, "done", &err);
 }
 
 static int delete(const struct invocation *in, const struct config *config)
@@ -406,25 +450,46 @@ static int delete(const struct invocation *in, const struct config *config)
     return say_ended(in, config, "DeleteQueue", "delete takes the queue away with its messages: say --yes", "is deleted");
 }
 
+#define FLAGS_MAX 5
+
 static const struct verb {
     const char *name;
     size_t arguments; /* with the verb's own name */
     const char *wants;
     int (*run)(const struct invocation *in, const struct config *config);
+    const char *flags[FLAGS_MAX]; /* that it looks at */
 } verbs[] = {
-    {"list", 1, "list wants nothing more", list},
-    {"show", 2, "show wants a queue's name", show},
-    {"send", 3, "send wants a queue's name and the message (- for standard input)", send},
-    {"receive", 2, "receive wants a queue's name", receive},
-    {"purge", 2, "purge wants a queue's name", purge},
-    {"create", 2, "create wants a name (one that ends with .fifo is a FIFO queue)", create},
-    {"delete", 2, "delete wants a queue's name", delete},
+    {"list", 1, "list wants nothing more", list, {NULL}},
+    {"show", 2, "show wants a queue's name", show, {NULL}},
+    {"send", 3, "send wants a queue's name and the message (- for standard input)", send, {"group", "deduplication-id", "delay", "attribute"}},
+    {"receive", 2, "receive wants a queue's name", receive, {"max", "wait", "visibility", "delete"}},
+    {"purge", 2, "purge wants a queue's name", purge, {"yes"}},
+    {"create", 2, "create wants a name (one that ends with .fifo is a FIFO queue)", create, {"attribute"}},
+    {"set", 2, "set wants a queue's name", set, {"attribute"}},
+    {"delete", 2, "delete wants a queue's name", delete, {"yes"}},
 };
+
+/* A flag that the verb passes over would be a promise that is not kept. */
+static bool flags_fit(const struct invocation *in, const struct verb *verb, char what[120])
+{
+    for (size_t i = 0; i < in->own_count; i++) {
+        bool fits = false;
+
+        for (size_t k = 0; k < FLAGS_MAX && verb->flags[k]; k++)
+            fits = fits || strcmp(verb->flags[k], in->own[i].name) == 0;
+        if (fits)
+            continue;
+        snprintf(what, 120, "--%s is no flag of `queue %s`", in->own[i].name, verb->name);
+        return false;
+    }
+    return true;
+}
 
 static int run(struct invocation *in)
 {
     const char *name = in->argument_count > 0 ? in->arguments[0] : "list";
     struct config config;
+    char what[120];
     int status;
 
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -432,20 +497,22 @@ static int run(struct invocation *in)
             continue;
         if (in->argument_count != verbs[i].arguments && in->argument_count > 0)
             return invocation_usage(in, verbs[i].wants);
+        if (!flags_fit(in, &verbs[i], what))
+            return invocation_usage(in, what);
         if (!invocation_config(in, &config))
             return error_exit_status(ERROR_CONFIG);
         status = verbs[i].run(in, &config);
         config_fini(&config);
         return status;
     }
-    return invocation_usage(in, "queue wants list, show, send, receive, purge, create or delete");
+    return invocation_usage(in, "queue wants list, show, send, receive, purge, create, set or delete");
 }
 
 static const struct command_flag flags[] = {
     {"group", "ID", "send: the message group"},
     {"deduplication-id", "ID", "send: for FIFO queues"},
     {"delay", "SECONDS", "send: not visible before (0 to 900)"},
-    {"attribute", "NAME=VALUE", "send: a message attribute of type String; may be repeated"},
+    {"attribute", "NAME=VALUE", "send: a message attribute of type String; create, set: an attribute of the queue, by SQS's names. May be repeated"},
     {"max", "COUNT", "receive: so many messages at most (1 to 10; default: 1)"},
     {"wait", "SECONDS", "receive: wait so long for one (0 to 20; default: 0)"},
     {"visibility", "SECONDS", "receive: hide them from others so long (default: 0, they are back at once)"},
@@ -456,13 +523,15 @@ static const struct command_flag flags[] = {
 
 const struct command cmd_queue = {
     .name = "queue",
-    .arguments = "[list | show QUEUE | send QUEUE MESSAGE | receive QUEUE | purge QUEUE | create QUEUE | delete QUEUE]",
-    .summary = "look into queues, make and delete them, send, receive and purge by hand",
+    .arguments = "[list | show QUEUE | send QUEUE MESSAGE | receive QUEUE | purge QUEUE | create QUEUE | set QUEUE | delete QUEUE]",
+    .summary = "look into queues, make, change and delete them, send, receive and purge by hand",
     .help = "Asks the process that runs on this ledger, as its operator: no access key is needed. A look by `receive` is a receive: it counts towards\n"
             "maxReceiveCount, and `trace` shows it. (`records --queue NAME` and `dead show` look at what the ledger has, without one.)\n\n"
             "  stream2sqs queue\n"
             "  stream2sqs queue send orders-events '{\"order\": 7}' --attribute kind=test\n"
-            "  stream2sqs queue receive orders-events --max 10 --wait 5 --delete",
+            "  stream2sqs queue receive orders-events --max 10 --wait 5 --delete\n"
+            "  stream2sqs queue create reports --attribute VisibilityTimeout=120\n"
+            "  stream2sqs queue set reports --attribute MessageRetentionPeriod=1209600",
     .flags = flags,
     .run = run,
 };

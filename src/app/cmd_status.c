@@ -16,8 +16,44 @@
 struct collecting {
     struct reading *reading;
     json_t *list;
+    json_t *feeders; /* queue's id as text -> {ARN of a stream that has fed it: true} */
     int64_t now_ms;
 };
+
+static json_t *feeders_of(json_t *feeders, int64_t queue)
+{
+    char id[24];
+    json_t *of;
+
+    snprintf(id, sizeof(id), "%lld", (long long)queue);
+    of = json_object_get(feeders, id);
+    if (of == NULL) {
+        of = json_object();
+        json_object_set_new(feeders, id, of);
+    }
+    return of;
+}
+
+static void note_feeder(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered, int64_t replayed)
+{
+    struct collecting *c = context;
+    const struct shard_name *name = reading_shard(c->reading, shard);
+
+    (void)since_records, (void)assigned, (void)filtered, (void)replayed;
+    if (name && name->arn)
+        json_object_set_new(feeders_of(c->feeders, queue), name->arn, json_true());
+}
+
+static json_t *names_in(json_t *object)
+{
+    json_t *list = json_array();
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(object, name, value)
+        json_array_append_new(list, json_string(name));
+    return list;
+}
 
 static void add_queue(void *context, const struct queue_row *row)
 {
@@ -34,6 +70,7 @@ static void add_queue(void *context, const struct queue_row *row)
         json_object_set_new(out, message_state_name((enum message_state)state), json_integer(row->counts[state]));
     json_object_set_new(out, "remote", json_boolean(row->remote));
     json_object_set_new(out, "possible_duplicates", json_integer(row->possible_duplicates));
+    json_object_set_new(out, "streams", names_in(feeders_of(c->feeders, row->id)));
     json_object_set_new(out, "oldest_waiting_ms", oldest ? json_integer(c->now_ms - oldest) : json_null());
     json_array_append_new(c->list, out);
 }
@@ -65,13 +102,15 @@ static void add_stream(void *context, const struct stream_row *row)
 
 static json_t *ledger_json(struct reading *r)
 {
-    struct collecting c = {.reading = r, .now_ms = clock_now().wall_ms};
+    struct collecting c = {.reading = r, .feeders = json_object(), .now_ms = clock_now().wall_ms};
     json_t *queues = c.list = json_array();
     json_t *streams;
     json_t *shards;
     struct stored_page first;
 
+    question_tally(r->db, note_feeder, &c);
     ledger_queues(r->db, add_queue, &c);
+    json_decref(c.feeders);
     streams = c.list = json_array();
     ledger_streams(r->db, add_stream, &c);
     shards = c.list = json_array();
@@ -199,6 +238,30 @@ static void print_shards(json_t *shards, bool running)
         printf("(and %zu shards read to their end)\n", finished);
 }
 
+/* "orders, customers": the tables' names; a table that was made again, with another stream, is one. */
+static void add_feeders(struct table *table, json_t *streams)
+{
+    json_t *tables = json_object();
+    struct buffer text = {0};
+    const char *name;
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(streams, i, one) {
+        struct buffer stream = {0};
+
+        append_stream(&stream, json_string_value(one));
+        stream.ptr[strcspn(stream.ptr, "/")] = '\0';
+        json_object_set_new(tables, stream.ptr, json_true());
+        buffer_fini(&stream);
+    }
+    json_object_foreach(tables, name, one)
+        buffer_printf(&text, "%s%s", text.len > 0 ? ", " : "", name);
+    table_add_text(table, text.len > 0 ? text.ptr : "-");
+    buffer_fini(&text);
+    json_decref(tables);
+}
+
 static void print_queues(json_t *queues)
 {
     const char *headings[TABLE_COLUMNS_MAX + 1] = {"QUEUE"};
@@ -212,11 +275,13 @@ static void print_queues(json_t *queues)
     for (i = 0; i < states.len; i++)
         headings[1 + i] = states.headings[i];
     headings[1 + states.len] = ">OLDEST WAITING";
+    headings[2 + states.len] = "FED BY";
     json_array_foreach(queues, i, queue) {
         table_add_text(&table, text_of(queue, "queue"));
         for (size_t k = 0; k < states.len; k++)
             table_add_number(&table, json_integer_value(json_object_get(queue, states.names[k])));
         add_duration(&table, json_object_get(queue, "oldest_waiting_ms"));
+        add_feeders(&table, json_object_get(queue, "streams"));
         remote = remote || json_is_true(json_object_get(queue, "remote"));
     }
     if (table.count > 0)

@@ -265,6 +265,16 @@ static int end_output(const char *name, int status)
     return error_exit_status(ERROR_SYSTEM);
 }
 
+static const char *no_arguments(const char *first)
+{
+    static const char *const answers[] = {"true", "false", "yes", "no", "on", "off"};
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+        if (strcmp(first, answers[i]) == 0)
+            return "it takes no arguments (what is on or off is said with \"=\", as --gateway=false)";
+    return "it takes no arguments";
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     size_t most = (size_t)argc + 1;
@@ -278,7 +288,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     if (status == 0) {
         style_init(stdout, in.color);
         if (c->arguments[0] == '\0' && in.argument_count > 0)
-            status = invocation_usage(&in, "it takes no arguments");
+            status = invocation_usage(&in, no_arguments(in.arguments[0]));
         else
             status = c->run(&in);
     } else if (status < 0) {
@@ -407,7 +417,7 @@ int invocation_usage(const struct invocation *in, const char *what)
 {
     if (in->json)
         print_error(ERROR_USAGE, what);
-    fprintf(stderr, "stream2sqs %s: %s\nusage: stream2sqs %s [flags] %s; more: stream2sqs help %s\n", in->command->name, what, in->command->name,
-            in->command->arguments, in->command->name);
+    fprintf(stderr, "stream2sqs %s: %s\nusage: stream2sqs %s [flags]%s%s; more: stream2sqs help %s\n", in->command->name, what, in->command->name,
+            in->command->arguments[0] ? " " : "", in->command->arguments, in->command->name);
     return error_exit_status(ERROR_USAGE);
 }

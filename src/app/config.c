@@ -902,7 +902,7 @@ void config_duplicate_warnings(const struct config *config, char *const *places,
                 const struct config_queue *a = find_queue(config, p->queues[n]);
                 const struct config_queue *b = find_queue(config, p->queues[k]);
 
-                const char *place = a ? places[a - config->queues] : NULL;
+                const char *place = a && places ? places[a - config->queues] : NULL;
 
                 if (a && b && (same_place(a, b) || (place && text_equal(place, places[b - config->queues]))))
                     buffer_printf(out, "queues \"%s\" and \"%s\" of stream \"%s\" are one queue there (%s): a record that both get comes twice\n", a->name,

@@ -440,7 +440,7 @@ static void look_at_filter(const struct config_queue *q)
 {
     struct buffer advice = {0};
 
-    filter_advice(q->filter, "it", &advice);
+    filter_advice(q->filter, NULL, "it", &advice);
     for (struct slice rest = buffer_slice(&advice); rest.len > 0; rest = slice_after(rest, slice_index(rest, '\n') + 1))
         log_warning("a filter wants what no record has",
                     LOG_FIELDS(LOG_TEXT("queue", q->name), LOG_SLICE("filter", slice_from(rest.ptr, slice_index(rest, '\n')))));

@@ -120,8 +120,24 @@ static void look_at_item(json_t *item, const char *above, const char *who, struc
     }
 }
 
+static bool view_lacks(const char *view, const char *image)
+{
+    return view && (strcmp(view, "KEYS_ONLY") == 0 || (strcmp(view, "OLD_IMAGE") == 0 && strcmp(image, "NewImage") == 0) ||
+                    (strcmp(view, "NEW_IMAGE") == 0 && strcmp(image, "OldImage") == 0));
+}
+
+static void look_at_image(json_t *item, const char *name, const char *view, const char *who, struct buffer *out)
+{
+    char below[40];
+
+    snprintf(below, sizeof(below), "dynamodb.%s", name);
+    if (strcmp(name, "Keys") != 0 && view_lacks(view, name))
+        buffer_printf(out, "%s names %s, which no record of its stream has: the StreamViewType is %s\n", who, below, view);
+    look_at_item(item, below, who, out, 0);
+}
+
 /* A pattern on a field that no record has matches none (or, with exists: false, all). */
-static void look_at_fields(json_t *pattern, const char *const *fields, const char *above, const char *who, struct buffer *out)
+static void look_at_fields(json_t *pattern, const char *const *fields, const char *above, const char *view, const char *who, struct buffer *out)
 {
     const char *name;
     json_t *value;
@@ -133,24 +149,21 @@ static void look_at_fields(json_t *pattern, const char *const *fields, const cha
             buffer_printf(out, "%s names %s%s, which no record has\n", who, above, name);
         if (strcmp(name, "$or") == 0)
             json_array_foreach(value, i, one)
-                look_at_fields(one, fields, above, who, out);
+                look_at_fields(one, fields, above, view, who, out);
         else if (fields == record_fields && strcmp(name, "dynamodb") == 0)
-            look_at_fields(value, dynamodb_fields, "dynamodb.", who, out);
+            look_at_fields(value, dynamodb_fields, "dynamodb.", view, who, out);
         else if (fields == record_fields && strcmp(name, "eventName") == 0)
             look_at_event_names(value, who, out);
-        else if (fields == dynamodb_fields && (strcmp(name, "Keys") == 0 || strcmp(name, "NewImage") == 0 || strcmp(name, "OldImage") == 0)) {
-            char below[40];
-
-            snprintf(below, sizeof(below), "dynamodb.%s", name);
-            look_at_item(value, below, who, out, 0);
-        }
+        else if (fields == dynamodb_fields && (strcmp(name, "Keys") == 0 || strcmp(name, "NewImage") == 0 || strcmp(name, "OldImage") == 0))
+            look_at_image(value, name, view, who, out);
     }
 }
 
-void filter_advice(const char *filter, const char *who, struct buffer *out)
+void filter_advice(const char *filter, const char *view, const char *who, struct buffer *out)
 {
     json_t *whole = json_loads(filter, 0, NULL);
-    json_t *list = json_object_get(whole, "Filters");
+    json_t *mapping = json_object_get(whole, "FilterCriteria");
+    json_t *list = json_object_get(mapping ? mapping : whole, "Filters");
     size_t i;
     json_t *one;
 
@@ -158,10 +171,10 @@ void filter_advice(const char *filter, const char *who, struct buffer *out)
         const char *text = json_string_value(json_object_get(one, "Pattern"));
         json_t *pattern = json_loads(text ? text : "{}", 0, NULL);
 
-        look_at_fields(pattern, record_fields, "", who, out);
+        look_at_fields(pattern, record_fields, "", view, who, out);
         json_decref(pattern);
     }
     if (list == NULL)
-        look_at_fields(whole, record_fields, "", who, out);
+        look_at_fields(whole, record_fields, "", view, who, out);
     json_decref(whole);
 }

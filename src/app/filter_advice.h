@@ -7,7 +7,8 @@
 
 #include "base/buffer.h"
 
-/* A line each; `who` begins it ("the filter", ...). filter: FilterCriteria or one pattern, that filter_new has taken. */
-void filter_advice(const char *filter, const char *who, struct buffer *out);
+/* A line each; `who` begins it ("the filter", ...). filter: FilterCriteria or one pattern, that filter_new has taken. view: the StreamViewType of the stream
+ * that it is for; NULL: not known. */
+void filter_advice(const char *filter, const char *view, const char *who, struct buffer *out);
 
 #endif

@@ -6,12 +6,15 @@
 #include "aws/sqs_client.h"
 #include "aws/stream_client.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "codec/digest.h"
 #include "codec/sqs_client_wire.h"
 #include "codec/stream_wire.h"
 #include "core/source.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define CREDENTIALS_WAIT_MS 70000 /* a credential_process has a minute */
 #define ROLE_WAIT_MS 15000
@@ -22,8 +25,20 @@ struct question {
     bool by_arn;
     const char *stream;
     const char *where;
+    const struct stream_client_options *options;
+    char **view; /* filled with the stream's StreamViewType */
     struct buffer *problems;
 };
+
+static void note_view(struct question *q, struct slice answer)
+{
+    json_t *whole = json_loadb(answer.ptr, answer.len, 0, NULL);
+    json_t *of = q->by_arn ? json_object_get(whole, "StreamDescription") : json_object_get(json_object_get(whole, "Table"), "StreamSpecification");
+    const char *view = json_string_value(json_object_get(of, "StreamViewType"));
+
+    *q->view = view ? memory_strdup(view) : NULL;
+    json_decref(whole);
+}
 
 static void judge(struct question *q, const struct stream_answer *answer)
 {
@@ -35,7 +50,8 @@ static void judge(struct question *q, const struct stream_answer *answer)
 
     if (stream_answer_failed(answer, &verdict, trouble)) {
         if (verdict == VERDICT_NOT_FOUND)
-            snprintf(trouble, sizeof(trouble), "there is no %s \"%s\" in this account and region", q->by_arn ? "stream" : "table", q->stream);
+            snprintf(trouble, sizeof(trouble), "there is no %s \"%s\" in this account in %s (asked at %s)", q->by_arn ? "stream" : "table", q->stream,
+                     q->options->region, q->by_arn ? q->options->streams->url : q->options->dynamodb->url);
         buffer_printf(q->problems, "%s: %s\n", q->where, trouble);
     } else if (q->by_arn && !describe_stream_decode(&description, answer->body, &error)) {
         buffer_printf(q->problems, "%s: the endpoint's answer is malformed: %s\n", q->where, error);
@@ -44,6 +60,8 @@ static void judge(struct question *q, const struct stream_answer *answer)
     } else if (!q->by_arn && !slice_present(arn)) {
         buffer_printf(q->problems, "%s: the table \"%s\" has no stream: enable one (aws dynamodb update-table --table-name %s "
                       "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES)\n", q->where, q->stream, q->stream);
+    } else {
+        note_view(q, answer->body);
     }
     stream_description_fini(&description);
 }
@@ -85,11 +103,12 @@ static bool in_role(struct credential_set *set, const char *role_arn, const char
 }
 
 static bool ask_all(const struct config *config, struct loop *loop, struct credential_set *credentials, const struct stream_client_options *common,
-                    struct buffer *problems, struct error *err)
+                    struct reached *reached, struct buffer *problems, struct error *err)
 {
     for (size_t i = 0; i < config->pipeline_count; i++) {
         const struct config_pipeline *p = &config->pipelines[i];
-        struct question q = {.by_arn = source_is_arn(p->stream), .stream = p->stream, .where = p->where, .problems = problems};
+        struct question q = {.by_arn = source_is_arn(p->stream), .stream = p->stream, .where = p->where, .options = common, .view = &reached->views[i],
+                             .problems = problems};
         struct question *current = &q;
         struct stream_client_options options = *common;
         struct stream_client *client;
@@ -179,7 +198,7 @@ static char *reach_queue(struct loop *loop, struct sqs_client *client, const str
 }
 
 static bool ask_queues(const struct config *config, struct loop *loop, struct credential_set *credentials, const struct stream_client_options *options,
-                       const struct aws_profile *profile, char **places, struct buffer *problems, struct error *err)
+                       const struct aws_profile *profile, struct reached *reached, struct buffer *problems, struct error *err)
 {
     struct queue_question *current = NULL;
     struct sqs_client *client = sqs_client_new(loop, options->ca_bundle, queue_answered, &current, err);
@@ -199,7 +218,7 @@ static bool ask_queues(const struct config *config, struct loop *loop, struct cr
         } else {
             to.sqs.credentials = options->credentials;
             if (in_role(credentials, config->queues[i].role_arn, config->queues[i].external_id, config->queues[i].where, &to.sqs.credentials, problems))
-                places[i] = reach_queue(loop, client, &to, &q);
+                reached->places[i] = reach_queue(loop, client, &to, &q);
         }
         destination_fini(&to);
     }
@@ -220,7 +239,8 @@ static struct credential_set *find_credentials(struct loop *loop, const struct a
     return NULL;
 }
 
-static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, char **places, struct buffer *problems, struct error *err)
+static bool ask_with_credentials(const struct config *config, const struct aws_profile *profile, struct reached *reached, struct buffer *problems,
+                                 struct error *err)
 {
     const char *region = config->region ? config->region : region_find(profile, environment_lookup);
     struct credential_set *credentials = NULL;
@@ -237,7 +257,8 @@ static bool ask_with_credentials(const struct config *config, const struct aws_p
              endpoint_find(&dynamodb, AWS_DYNAMODB, region, profile, environment_lookup, err) &&
              endpoint_find(&streams, AWS_DYNAMODB_STREAMS, region, profile, environment_lookup, err)) {
         options.credentials = credential_set_default(credentials);
-        good = ask_all(config, loop, credentials, &options, problems, err) && ask_queues(config, loop, credentials, &options, profile, places, problems, err);
+        good = ask_all(config, loop, credentials, &options, reached, problems, err) &&
+               ask_queues(config, loop, credentials, &options, profile, reached, problems, err);
     }
     credential_set_free(credentials);
     loop_free(loop);
@@ -246,18 +267,31 @@ static bool ask_with_credentials(const struct config *config, const struct aws_p
     return good;
 }
 
-bool reach(const struct config *config, char **places, struct buffer *problems)
+bool reach(const struct config *config, struct reached *reached, struct buffer *problems)
 {
     struct aws_profile *profile;
     struct error err;
 
+    reached->places = memory_zeroed(config->queue_count + 1, sizeof(*reached->places));
+    reached->views = memory_zeroed(config->pipeline_count + 1, sizeof(*reached->views));
     if (config->pipeline_count == 0 && !config_needs_sqs(config))
         return true;
     digest_init();
     profile = config_profile(config, &err);
-    if (profile == NULL || !ask_with_credentials(config, profile, places, problems, &err))
+    if (profile == NULL || !ask_with_credentials(config, profile, reached, problems, &err))
         buffer_printf(problems, "aws: %s\n", err.text);
     aws_profile_free(profile);
     digest_fini();
     return problems->len == 0;
+}
+
+void reached_fini(struct reached *r, const struct config *config)
+{
+    for (size_t i = 0; r->places && i < config->queue_count; i++)
+        free(r->places[i]);
+    for (size_t i = 0; r->views && i < config->pipeline_count; i++)
+        free(r->views[i]);
+    free(r->places);
+    free(r->views);
+    *r = (struct reached){0};
 }

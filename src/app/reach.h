@@ -7,8 +7,14 @@
 
 #include "app/config.h"
 
-/* One line a problem. True: none. Blocks for as long as AWS takes to answer (at most half a minute a stream). places[i]: what queue i is on its server, for
- * config_duplicate_warnings; NULL where that was not told. The caller frees each. */
-bool reach(const struct config *config, char **places, struct buffer *problems);
+/* What was learned on the way; NULL where it was not told. */
+struct reached {
+    char **places; /* what each queue is on its server, for config_duplicate_warnings */
+    char **views;  /* each pipeline's StreamViewType */
+};
+
+/* One line a problem. True: none. Blocks for as long as AWS takes to answer (at most half a minute a stream). Fills in *reached, also on failure. */
+bool reach(const struct config *config, struct reached *reached, struct buffer *problems);
+void reached_fini(struct reached *reached, const struct config *config);
 
 #endif

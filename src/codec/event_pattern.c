@@ -759,11 +759,36 @@ static void compile_filter(struct compiler *c)
     }
 }
 
+/* A whole event source mapping, as Lambda's API tells it: its FilterCriteria. Anything else: as it is. */
+static struct slice criteria_in(struct slice json)
+{
+    struct slice found = SLICE_NONE;
+    struct slice name;
+    struct scanner j;
+
+    scan_init(&j, json);
+    if (scan_peek(&j) != SCAN_OBJECT)
+        return json;
+    scan_object_begin(&j);
+    while (scan_member(&j, &name)) {
+        bool criteria = json_raw_equal(name, "FilterCriteria") && scan_peek(&j) == SCAN_OBJECT;
+        struct slice value = scan_skip(&j);
+
+        if (criteria)
+            found = value;
+    }
+    return scan_end(&j) && slice_present(found) ? found : json;
+}
+
 struct filter *filter_new(struct slice json, struct error *err)
 {
     struct compiler c = {.filter = memory_zeroed(1, sizeof(struct filter)), .err = err};
 
-    scan_init(&c.json, json);
+    struct slice criteria = criteria_in(json);
+
+    scan_init(&c.json, criteria);
+    if (criteria.ptr != json.ptr)
+        c.json.start = json.ptr; /* places in error texts are those of the whole */
     compile_filter(&c);
     if (!c.failed && !scan_end(&c.json))
         refuse(&c, "no JSON: %s", c.json.error ? c.json.error : "something follows it");

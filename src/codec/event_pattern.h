@@ -15,8 +15,8 @@
 
 /* A whole filter: patterns of which one must match. */
 struct filter;
-/* json: Lambda's FilterCriteria ({"Filters":[{"Pattern":"<JSON text>"}]}, the pattern as an object will do, too), one pattern, or a list of patterns. NULL:
- * *err says where, what was found, and what is allowed. */
+/* json: Lambda's FilterCriteria ({"Filters":[{"Pattern":"<JSON text>"}]}, the pattern as an object will do, too), a whole event source mapping that has them
+ * (the answer to `aws lambda get-event-source-mapping`), one pattern, or a list of patterns. NULL: *err says where, what was found, and what is allowed. */
 struct filter *filter_new(struct slice json, struct error *err);
 void filter_free(struct filter *f);
 /* Which of the patterns matches first; -1: none. `event` must be valid JSON; scratch is used. */

@@ -252,6 +252,8 @@ void dead_reader_answer(struct dead_reader *r, const struct target_answer *answe
         failed(r, verdict, trouble, now);
         return;
     }
+    if (r->trouble[0])
+        log_info("a dead-letter queue on another server is read again", LOG_FIELDS(LOG_TEXT("queue", r->queue->name), LOG_TEXT("dead_letter_queue", r->name)));
     r->failures = 0;
     r->trouble[0] = '\0';
     r->due_ms = now.mono_ms;

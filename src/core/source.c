@@ -72,7 +72,8 @@ static void stream_add(struct source *s, const char *arn, struct instant now)
     row.state = s->len == 0 ? STREAM_READING : STREAM_WAITING;
     row.id = ledger_stream_insert(s->db, &row);
     stream_note(s, &row);
-    log_info("stream found", LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", arn), LOG_TEXT("state", stream_state_name(row.state))));
+    log_info(s->by_table ? "stream found" : "stream taken up, by its ARN; whether it is there is seen when it is listed",
+             LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", arn), LOG_TEXT("state", stream_state_name(row.state))));
 }
 
 /* Makes the reader of the oldest stream that is not read to its end. Reads the ledger, and writes only when a waiting stream's turn has come. */

@@ -44,6 +44,9 @@ def test_dead_letters_of_another_server_are_known_and_go_back(table, make_bridge
     wait_until("the dead are known", all_dead, 60)
     listed = bridge.json("dead", "list", far.name)
     assert len(listed["dead"]) == COUNT - 1 and {d["message"]["code"] for d in listed["dead"]} == {"received_too_often"}
+    for flags, waits_in in ((["--config", tmp_path / "stream2sqs.yaml"], dead.name), ([], "-")):
+        lines = bridge.command("dead", "list", far.name, *flags, check=0)[1].splitlines()
+        assert [line.split()[5:8] for line in lines[1:]] == [["-", "received_too_often", waits_in]] * (COUNT - 1)  # nobody told how often it was received
     shown = bridge.command("dead", "show", listed["dead"][0]["message"]["message_id"], check=0)[1]
     assert "NewImage" in shown and "dead" in shown
     bridge.kill()

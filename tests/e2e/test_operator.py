@@ -101,6 +101,68 @@ def test_a_filter_that_is_tried_is_told_what_it_wants_in_vain(make_bridge):
         assert bridge.command("filter", "test", good, check=0)[2] == ""
 
 
+def test_a_queues_filter_is_tried_on_records_of_its_own_stream(aws, table, bare_table, make_bridge, tmp_path):
+    bare_table.stream()
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"pipelines": [{"stream": bare_table.name, "queues": [{"name": "others"}]},
+                                                {"stream": table.name, "queues": [{"name": "q", "filter": {"eventName": ["INSERT"]}}]}]}))
+    table.put("a", "b")
+    bridge = make_bridge("--config", config).start()
+    wait_until("the first are read", lambda: queues(bridge)["q"]["queued"] == 2)
+    bare_table.put(*(f"x{i}" for i in range(30)))
+    wait_until("all are read", lambda: queues(bridge)["others"]["queued"] == 30)
+    tried = bridge.json("filter", "test", "--config", config, "--for-queue", "q")
+    assert {r["keys"]["id"]["S"] for r in tried["records"]} == {"a", "b"}
+    assert len(bridge.json("filter", "test", '{"eventName": ["INSERT"]}')["records"]) == 20
+    assert len(bridge.json("filter", "test", "--config", config, "--for-queue", "q", "--limit", "1")["records"]) == 1
+    assert {name: [s.split("/")[1] for s in q["streams"]] for name, q in queues(bridge).items()} == {"q": [table.name], "others": [bare_table.name]}
+    lines = bridge.command("status", check=0)[1].splitlines()
+    assert {line.split()[0]: line.split()[-1] for line in lines if line.startswith(("q ", "others "))} == {"q": table.name, "others": bare_table.name}
+    lines = bridge.command("audit", check=0)[1].splitlines()
+    assert lines[0].split()[-1] == "STREAM" and {line.split()[1]: line.split()[-1].split("/")[0] for line in lines[1:3]} == {
+        "q": table.name, "others": bare_table.name}
+
+
+def test_a_whole_event_source_mapping_is_a_filter(table, make_bridge, tmp_path):
+    """As `aws lambda get-event-source-mapping` answers."""
+    mapping = {"UUID": "a1b2", "BatchSize": 100, "EventSourceArn": "arn:aws:dynamodb:eu-west-1:000000000000:table/t/stream/x", "State": "Enabled",
+               "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"eventName": ["REMOVE"]})}]}, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+    path = tmp_path / "mapping.json"
+    path.write_text(json.dumps(mapping))
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"pipelines": [{"stream": table.name, "queues": [{"name": "all"}, {"name": "gone", "filter": mapping}]}]}))
+    table.put("a")
+    bridge = make_bridge("--config", config).start()
+    wait_until("it is read", lambda: queues(bridge)["all"]["queued"] == 1)
+    tried = bridge.json("filter", "test", "--file", path)
+    assert [r["passes"] for r in tried["records"]] == [False] and tried["warnings"] == []
+    table.dynamodb.delete_item(TableName=table.name, Key={"id": {"S": "a"}})
+    wait_until("the second is read", lambda: queues(bridge)["all"]["queued"] == 2)
+    assert queues(bridge)["gone"]["queued"] == 1
+    mapping["FilterCriteria"]["Filters"][0]["Pattern"] = json.dumps({"eventName": ["CREATE"]})
+    path.write_text(json.dumps(mapping))
+    assert "CREATE" in bridge.command("filter", "test", "--file", path, check=0)[2]
+    mapping["FilterCriteria"] = {"Filters": [{"Pattern": '{"eventName": "REMOVE"}'}]}
+    text = json.dumps(mapping)
+    path.write_text(text)
+    said = bridge.command("filter", "test", "--file", path, check=78)[2]
+    assert "eventName" in said
+    path.write_text(text.replace('"FunctionResponseTypes"', "nonsense"))
+    assert bridge.command("filter", "test", "--file", path)[0] == 78
+
+
+def test_check_knows_which_images_a_stream_has(bare_table, make_bridge, tmp_path):
+    arn = bare_table.dynamodb.update_table(TableName=bare_table.name, StreamSpecification={
+        "StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})["TableDescription"]["LatestStreamArn"]
+    config = tmp_path / "c.yaml"
+    for stream in (bare_table.name, arn):
+        config.write_text(json.dumps({"pipelines": [{"stream": stream, "queues": [
+            {"name": "q", "filter": {"dynamodb": {"NewImage": {"a": {"S": ["x"]}}}}}, {"name": "keys", "filter": {"dynamodb": {"Keys": {"id": {"S": ["x"]}}}}}]}]}))
+        status, out, _ = make_bridge().command("check", "--config", config, "--json")
+        assert status == 0 and json.loads(out)["warnings"] == [
+            'queue "q": its filter names dynamodb.NewImage, which no record of its stream has: the StreamViewType is KEYS_ONLY']
+
+
 def test_queues_are_made_and_deleted_by_hand(make_bridge):
     bridge = make_bridge("--queue", "q", endpoint=None).start()
     assert bridge.command("queue", "create", "jobs.fifo", check=0)[1].endswith("/jobs.fifo\n")

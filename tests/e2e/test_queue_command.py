@@ -2,6 +2,7 @@
 """`stream2sqs queue`: a person's look into the queues of a process that runs."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -79,6 +80,25 @@ def test_purge_wants_a_yes(bridge):
     assert bridge.command("queue", "purge", "orders", "--yes", check=0)[1] == "orders is being purged\n"
     wait_until("it is purged", lambda: bridge.json("queue", "list")["queues"]["orders"]["ApproximateNumberOfMessages"] == "0")
     assert "60 seconds" in bridge.command("queue", "purge", "orders", "--yes", check=69)[2]
+
+
+def test_queues_are_made_and_changed_with_attributes(bridge):
+    bridge.command("queue", "create", "reports", "--attribute", "VisibilityTimeout=120", "--attribute", "DelaySeconds=1", check=0)
+    bridge.command("queue", "set", "reports", "--attribute", "MessageRetentionPeriod=1209600", check=0)
+    shown = bridge.json("queue", "show", "reports")["Attributes"]
+    assert (shown["VisibilityTimeout"], shown["DelaySeconds"], shown["MessageRetentionPeriod"]) == ("120", "1", "1209600")
+    text = bridge.command("queue", "show", "reports", check=0)[1]
+    assert re.search(r"CreatedTimestamp +\d+ \(20\d\d-\d\d-\d\dT", text)
+    assert "VisibilityTimeout" in bridge.command("queue", "create", "bad", "--attribute", "VisibilityTimeout=999999", check=65)[2]
+    assert "Unknown Attribute nope" in bridge.command("queue", "set", "reports", "--attribute", "nope=1", check=65)[2]
+    assert bridge.json("queue", "show", "reports")["Attributes"] == shown
+    assert "--attribute NAME=VALUE" in bridge.command("queue", "set", "reports", check=64)[2]
+
+
+@pytest.mark.parametrize("words", [("create", "x", "--visibility", "30"), ("list", "--max", "3"), ("send", "orders", "x", "--yes"), ("purge", "orders", "--yes", "--delete")])
+def test_a_flag_of_another_verb_is_not_passed_over(bridge, words):
+    assert "is no flag of `queue " in bridge.command("queue", *words, check=64)[2]
+    assert set(bridge.json("queue", "list")["queues"]) == {"orders", "orders-dead"}
 
 
 def test_what_is_wrong_is_said(bridge):

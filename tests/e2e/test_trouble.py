@@ -128,7 +128,7 @@ def test_a_bad_configuration_is_told_whole(make_bridge, tmp_path):
 
 
 @pytest.mark.parametrize("flags, env, said", [
-    (["--stream", "nowhere"], {}, 'there is no table "nowhere"'),
+    (["--stream", "nowhere"], {}, 'there is no table "nowhere" in this account in eu-west-1 (asked at http://127.0.0.1:'),
     (["--stream", "BARE"], {}, "has no stream: enable one (aws dynamodb update-table"),
     (["--stream", "arn:aws:dynamodb:eu-west-1:000000000000:table/x/stream/2026-01-01T00:00:00.000"], {}, "there is no stream"),
     (["--stream", "t"], {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "is the endpoint right, and up?"),
