@@ -152,34 +152,3 @@ bool access_keys_read_or_make(struct keyring *ring, const char *path, const char
     }
     return access_keys_read(ring, path, err);
 }
-
-/* ---- noticing changes ---- */
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mode == b->st_mode &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-void access_keys_watch_init(struct access_keys_watch *w, const char *path)
-{
-    *w = (struct access_keys_watch){0};
-    if (stat(path, &w->known) != 0)
-        w->known = (struct stat){0};
-    w->seen = w->known;
-}
-
-bool access_keys_watch_changed(struct access_keys_watch *w, const char *path)
-{
-    struct stat now;
-    bool settled;
-
-    if (stat(path, &now) != 0)
-        return false;
-    settled = same_file(&now, &w->seen);
-    w->seen = now;
-    if (!settled || same_file(&now, &w->known))
-        return false;
-    w->known = now;
-    return true;
-}

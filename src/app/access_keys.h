@@ -10,8 +10,6 @@
 #include "base/error.h"
 #include "codec/sigv4.h"
 
-#include <sys/stat.h>
-
 /* Reads the file into the ring. It must not be readable by others; blank lines and lines that begin with # are passed over. */
 MUST_USE bool access_keys_read(struct keyring *ring, const char *path, struct error *err);
 /* The same, but makes the file with one random key if it is not there (*made); made by root, it is of whoever owns the file `beside`. */
@@ -19,16 +17,5 @@ MUST_USE bool access_keys_read_or_make(struct keyring *ring, const char *path, c
 
 /* The lines of such a file; path: for *err, in which nothing of a secret is ever shown. */
 MUST_USE bool access_keys_parse(struct keyring *ring, struct slice text, const char *path, struct error *err);
-
-/* Notices that the file has changed. */
-struct access_keys_watch {
-    struct stat known; /* what was last said to be new, or was there at first */
-    struct stat seen;  /* at the last look */
-};
-/* Before the file is first read, so that no change is missed. */
-void access_keys_watch_init(struct access_keys_watch *w, const char *path);
-/* To be called now and then. True, once a change: the file is another one, and is the same as at the look before, so that nobody is in the midst of
- * writing it. A file that is missing has not changed: it is being replaced. */
-bool access_keys_watch_changed(struct access_keys_watch *w, const char *path);
 
 #endif

@@ -25,7 +25,7 @@
     X(TOP, "plain_http_beyond_loopback", BOOL, RESTART, struct config, plain_http_beyond_loopback, 0, 0, "false", "",                    \
       "allow endpoints that are set (AWS_ENDPOINT_URL and so on) to be plain http on other machines: what is sent can be read on the way")  \
     X(TOP, "tls_certificate", TEXT, RESTART, struct config, tls_certificate, 0, 0, "", "FILE",                                           \
-      "TLS for the SQS endpoint: its certificate and those above it (PEM); a reload reads both files again")                                       \
+      "TLS for the SQS endpoint: its certificate and those above it (PEM); both files are read again when they change")                           \
     X(TOP, "tls_key", TEXT, RESTART, struct config, tls_key, 0, 0, "", "FILE", "the certificate's key (PEM, mode 0600)")                 \
     X(TOP, "access_keys_file", TEXT, RESTART, struct config, access_keys_file, 0, 0, "", "FILE",                                         \
       "who may use the endpoint: lines of ACCESS_KEY_ID:SECRET, and what for: docs/security.md; mode 0600 (without it, one key is made for loopback)") \

@@ -8,6 +8,7 @@
 #include "app/access_keys.h"
 #include "app/descriptors.h"
 #include "app/destination.h"
+#include "app/file_watch.h"
 #include "app/filter_advice.h"
 #include "app/notify.h"
 #include "app/room.h"
@@ -62,7 +63,9 @@ struct daemon {
     struct database *db;
     struct keyring *keys;
     char *keys_path;
-    struct access_keys_watch keys_watch;
+    struct file_watch keys_watch;
+    struct file_watch certificate_watch;
+    struct file_watch tls_key_watch;
     const char *region;
     struct setup *setup;              /* what follows from the configuration, and changes with it */
     struct stream_client **retired;   /* of the one before, as long as their calls are under way: a reader waits for each answer */
@@ -180,6 +183,7 @@ static int64_t wait_ms(struct daemon *d, struct instant now)
 }
 
 static void follow_access_keys(struct daemon *d);
+static void follow_certificate(struct daemon *d);
 
 static void free_retired(struct daemon *d, bool all)
 {
@@ -202,6 +206,7 @@ static void look_after(struct daemon *d, struct instant now)
     bridge_set_room(d->bridge, room_check(&d->room));
     say_troubles(d, now);
     follow_access_keys(d);
+    follow_certificate(d);
     free_retired(d, false);
     notify_watchdog(&d->notify);
 }
@@ -329,7 +334,7 @@ static void follow_access_keys(struct daemon *d)
     struct keyring *fresh;
     struct error err;
 
-    if (!access_keys_watch_changed(&d->keys_watch, d->keys_path))
+    if (!file_watch_changed(&d->keys_watch, d->keys_path))
         return;
     fresh = access_keys_again(d, &err);
     if (fresh == NULL) {
@@ -412,13 +417,13 @@ static bool load_keys(struct daemon *d, struct error *err)
 
     d->keys_path = config_access_keys_path(d->config);
     d->keys = keyring_new();
-    access_keys_watch_init(&d->keys_watch, d->keys_path);
+    file_watch_init(&d->keys_watch, d->keys_path);
     if (d->config->access_keys_file)
         return access_keys_read(d->keys, d->keys_path, err);
     if (!access_keys_read_or_make(d->keys, d->keys_path, d->config->ledger, &made, err))
         return false;
     if (made)
-        access_keys_watch_init(&d->keys_watch, d->keys_path); /* what we wrote ourselves is no news */
+        file_watch_init(&d->keys_watch, d->keys_path); /* what we wrote ourselves is no news */
     log_info(made ? "an access key for the endpoint was made" : "the endpoint's access key is in a file", LOG_FIELDS(LOG_TEXT("file", d->keys_path)));
     return true;
 }
@@ -581,6 +586,28 @@ static const char *say_expiry(const struct daemon *d)
     return said;
 }
 
+/* A certificate is replaced long before it expires, by something that does not know of us. The two files come one after the other: with the first alone they do
+ * not fit together yet. */
+static void follow_certificate(struct daemon *d)
+{
+    struct error err;
+    bool certificate;
+    bool key;
+
+    if (d->tls == NULL)
+        return;
+    certificate = file_watch_changed(&d->certificate_watch, d->config->tls_certificate);
+    key = file_watch_changed(&d->tls_key_watch, d->config->tls_key);
+    if (!certificate && !key)
+        return;
+    if (!tls_files_read(d->tls, &err)) {
+        log_warning("a changed certificate or its key is not taken: the one from before it is still shown", LOG_FIELDS(LOG_TEXT("problem", err.text)));
+    } else if (tls_files_take(d->tls)) {
+        log_info("the endpoint's certificate was read again", LOG_FIELDS(LOG_TEXT("file", d->config->tls_certificate)));
+        say_expiry(d);
+    }
+}
+
 /* Streams that are still read keep the client that their calls are on. */
 static void keep_clients(struct setup *old, struct setup *next)
 {
@@ -739,6 +766,8 @@ static bool bind_addresses(struct daemon *d, struct error *err)
     const struct config *c = d->config;
 
     if (c->tls_certificate) {
+        file_watch_init(&d->certificate_watch, c->tls_certificate);
+        file_watch_init(&d->tls_key_watch, c->tls_key);
         d->tls = tls_files_new(c->tls_certificate, c->tls_key, err);
         if (d->tls == NULL)
             return false;

@@ -235,15 +235,14 @@ void base64_append(struct buffer *out, struct slice data)
     }
 }
 
-static int base64_value(char c)
+static signed char base64_values[256]; /* of all threads; -1: no digit */
+static pthread_once_t base64_once = PTHREAD_ONCE_INIT;
+
+static void make_base64_values(void)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    memset(base64_values, -1, sizeof(base64_values));
+    for (int i = 0; i < 64; i++)
+        base64_values[(unsigned char)base64_digits[i]] = (signed char)i;
 }
 
 /* Decodes one group of four, the last with padding; returns the bytes, 0: malformed. */
@@ -255,7 +254,7 @@ static size_t base64_group(const char four[4], bool last, char out[3])
     while (last && digits > 2 && four[digits - 1] == '=')
         digits--;
     for (int i = 0; i < 4; i++) {
-        int value = i < digits ? base64_value(four[i]) : 0;
+        int value = i < digits ? base64_values[(unsigned char)four[i]] : 0;
 
         if (value < 0)
             return 0;
@@ -271,22 +270,24 @@ static size_t base64_group(const char four[4], bool last, char out[3])
 
 bool base64_decode(struct buffer *out, struct slice text)
 {
-    size_t start = out->len;
+    char *to;
 
     if (text.len % 4 != 0)
         return false;
+    pthread_once(&base64_once, make_base64_values);
     buffer_reserve(out, text.len / 4 * 3);
+    to = out->ptr + out->len;
     for (size_t i = 0; i < text.len; i += 4) {
-        char three[3];
-        size_t bytes = base64_group(text.ptr + i, i + 4 == text.len, three);
+        size_t bytes = base64_group(text.ptr + i, i + 4 == text.len, to);
 
         if (bytes == 0) {
-            out->len = start;
-            out->ptr[start] = '\0';
+            out->ptr[out->len] = '\0';
             return false;
         }
-        buffer_append(out, slice_from(three, bytes));
+        to += bytes;
     }
+    out->len = (size_t)(to - out->ptr);
+    out->ptr[out->len] = '\0';
     return true;
 }
 

@@ -6,7 +6,6 @@
 #include "app/access_keys.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static const char *write_file(void **state, const char *text, mode_t mode)
 {
@@ -80,33 +79,11 @@ static void a_file_with_a_mistake_is_refused_without_showing_secrets(void **stat
     }
 }
 
-static void a_change_is_noticed_once_and_not_while_it_is_written(void **state)
-{
-    struct access_keys_watch w;
-    const char *path = write_file(state, "AKIAONE:first-secret\n", 0600);
-
-    access_keys_watch_init(&w, path);
-    assert_false(access_keys_watch_changed(&w, path));
-    write_file(state, "AKIAONE:first-secret\nAKIATWO:secon", 0600);
-    assert_false(access_keys_watch_changed(&w, path)); /* may go on */
-    write_file(state, "AKIAONE:first-secret\nAKIATWO:second-secret\n", 0600);
-    assert_false(access_keys_watch_changed(&w, path));
-    assert_true(access_keys_watch_changed(&w, path));
-    assert_false(access_keys_watch_changed(&w, path));
-    assert_int_equal(unlink(path), 0);
-    assert_false(access_keys_watch_changed(&w, path));
-    assert_false(access_keys_watch_changed(&w, path));
-    write_file(state, "AKIATHREE:third-secret\n", 0600);
-    assert_false(access_keys_watch_changed(&w, path));
-    assert_true(access_keys_watch_changed(&w, path));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_directory(words_after_the_secret_limit_a_key),
         with_directory(a_file_with_a_mistake_is_refused_without_showing_secrets),
-        with_directory(a_change_is_noticed_once_and_not_while_it_is_written),
     };
 
     return cmocka_run_group_tests_name("access_keys", tests, digests_setup, digests_teardown);
