@@ -157,6 +157,20 @@ static bool expired(const struct world *w, const struct message *m)
     return now_ms(w) - m->sent_ms >= w->retention_ms;
 }
 
+/* Expiry is looked after once a second (docs/sqs-compatibility.md): so long a message may still be there, or not. */
+static bool just_expired(const struct world *w, const struct message *m)
+{
+    return !m->gone && !m->in_dead && expired(w, m) && now_ms(w) - m->sent_ms < w->retention_ms + 1000;
+}
+
+static bool any_just_expired(const struct world *w)
+{
+    for (int i = 0; i < w->count; i++)
+        if (just_expired(w, &w->messages[i]))
+            return true;
+    return false;
+}
+
 static bool there(const struct world *w, const struct message *m)
 {
     return !m->gone && !m->in_dead && !expired(w, m);
@@ -259,7 +273,7 @@ static void receive(struct world *w)
     const char *at;
 
     for (int i = 0; i < w->count; i++)
-        could[i] = receivable(w, &w->messages[i]);
+        could[i] = receivable(w, &w->messages[i]) || (just_expired(w, &w->messages[i]) && w->messages[i].visible_ms <= now_ms(w));
     assert_int_equal(ask(w, "ReceiveMessage", "{\"QueueUrl\":\"%s\",\"MaxNumberOfMessages\":%d,\"VisibilityTimeout\":%d,\"AttributeNames\":[\"All\"]}",
                          url(w, false), max, visibility_s), SQS_OK);
     at = w->exchange.answer.body.ptr;
@@ -286,7 +300,7 @@ static void receive(struct world *w)
         w->messages[i].in_flight = true;
         w->messages[i].visible_ms = now_ms(w) + visibility_s * 1000;
     }
-    if (w->fifo ? want > 0 && got == 0 : got != want) /* by groups fewer may be given than there are, but never none */
+    if (!any_just_expired(w) && (w->fifo ? want > 0 && got == 0 : got != want)) /* by groups fewer may be given than there are, but never none */
         wrong(w, "%d messages were received, not %d", got, want);
     w->given += got;
 }
@@ -330,7 +344,7 @@ static void delete(struct world *w)
     if (h->of_dead && w->fifo)
         return; /* a handle of the dead-letter queue may have expired: its receives are not in the model */
     error = ask(w, "DeleteMessage", "{\"QueueUrl\":\"%s\",\"ReceiptHandle\":\"%s\"}", url(w, h->of_dead), h->text);
-    if (w->fifo && (m->maybe_gone || (expired(w, m) && m->receives >= RECEIVES_MAX))) { /* it may be dead, or gone */
+    if (w->fifo && (m->maybe_gone || just_expired(w, m) || (expired(w, m) && m->receives >= RECEIVES_MAX))) { /* it may be dead, or gone */
         if (error != SQS_OK && error != SQS_INVALID_PARAMETER_VALUE)
             wrong(w, "a delete of message %d: %s", h->message, w->exchange.answer.body.ptr);
         return;
@@ -361,6 +375,8 @@ static void change_visibility(struct world *w)
     m = &w->messages[h->message];
     may = current(w, h);
     error = ask(w, "ChangeMessageVisibility", "{\"QueueUrl\":\"%s\",\"ReceiptHandle\":\"%s\",\"VisibilityTimeout\":%d}", url(w, false), h->text, visibility_s);
+    if (just_expired(w, m))
+        return;
     if (error != (may ? SQS_OK : m->gone || m->in_dead ? SQS_INVALID_PARAMETER_VALUE : SQS_MESSAGE_NOT_INFLIGHT) &&
         !(error == SQS_INVALID_PARAMETER_VALUE && (m->maybe_gone || expired(w, m) || dying(w, m)))) /* it may be dead, or gone */
         wrong(w, "the visibility of message %d %s be changed: %s", h->message, may ? "could not" : "could", w->exchange.answer.body.ptr);
