@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "codec/event_pattern.h"
 #include "core/record.h"
+#include "core/source.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,22 +27,11 @@ struct trial {
     int64_t filtered;
 };
 
-/* Is the stream the one that an option names, by its ARN or its table? */
-static bool stream_is(const char *arn, const char *named)
-{
-    const char *table = strstr(arn, ":table/");
-    size_t len = strlen(named);
-
-    if (strcmp(arn, named) == 0)
-        return true;
-    return table && strncmp(table + strlen(":table/"), named, len) == 0 && table[strlen(":table/") + len] == '/';
-}
-
 static bool feeds(const struct config *config, const char *arn, const char *queue)
 {
     for (size_t i = 0; i < config->pipeline_count; i++)
         for (size_t k = 0; k < config->pipelines[i].queue_count; k++)
-            if (strcmp(config->pipelines[i].queues[k], queue) == 0 && stream_is(arn, config->pipelines[i].stream))
+            if (strcmp(config->pipelines[i].queues[k], queue) == 0 && source_names(config->pipelines[i].stream, arn))
                 return true;
     return false;
 }

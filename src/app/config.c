@@ -7,6 +7,7 @@
 #include "codec/event_pattern.h"
 #include "codec/sqs_wire.h"
 #include "core/message_form.h"
+#include "core/source.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -726,6 +727,12 @@ static void check_role(struct loading *l, const char *where, const char *role_ar
         config_problem(l, where, "an external id without a role");
 }
 
+/* A table's name, and the ARN of one of its streams, are one. */
+static bool same_stream(const char *a, const char *b)
+{
+    return a && b && (source_names(a, b) || source_names(b, a));
+}
+
 static void check_pipelines(struct loading *l)
 {
     const struct config *config = l->config;
@@ -734,18 +741,18 @@ static void check_pipelines(struct loading *l)
         const struct config_pipeline *p = &config->pipelines[i];
 
         if (p->stream == NULL)
-            config_problem(l, p->where, "a pipeline without a stream");
+            config_problem(l, p->where, "a pipeline without a stream: name its table, or the ARN of its stream (stream, or --stream)");
         else if (strncmp(p->stream, "kinesis:", 8) == 0 || strncmp(p->stream, "arn:aws:kinesis", 15) == 0)
             config_problem(l, p->where, "stream \"%s\": Kinesis is not built yet; DynamoDB Streams is", p->stream);
         else if (strncmp(p->stream, "arn:", 4) == 0 && strstr(p->stream, "/stream/") == NULL)
             config_problem(l, p->where, "stream \"%s\" is no stream's ARN: say the table's name, or the ARN of its stream (with /stream/)", p->stream);
         check_role(l, p->where, p->role_arn, p->external_id);
         if (p->queue_count == 0 && !p->queue_refused)
-            config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one", p->stream ? p->stream : "");
+            config_problem(l, p->where, "the stream \"%s\" feeds no queue: name one (queues, or --queue)", p->stream ? p->stream : "");
         for (size_t k = 0; k < i && p->stream; k++)
-            if (text_equal(p->stream, config->pipelines[k].stream))
-                config_problem(l, p->where, "the stream \"%s\" has a pipeline already, at %s: name all its queues there", p->stream,
-                           config->pipelines[k].where);
+            if (same_stream(p->stream, config->pipelines[k].stream))
+                config_problem(l, p->where, "the stream \"%s\" has a pipeline already (\"%s\", at %s): name all its queues there", p->stream,
+                               config->pipelines[k].stream, config->pipelines[k].where);
     }
     if (config->pipeline_count > 250)
         config_problem(l, "pipelines", "more than 250 of them");

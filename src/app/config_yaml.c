@@ -129,8 +129,11 @@ static char *json_text(struct yaml *y, yaml_node_t *value)
 static void unknown(struct yaml *y, enum option_scope scope, const char *name, const char *where)
 {
     const char *nearest = option_nearest(scope, name);
+    bool inner = scope == SCOPE_TOP && (option_find(SCOPE_PIPELINE, slice_text(name)) || option_find(SCOPE_QUEUE, slice_text(name)));
 
-    if (nearest)
+    if (inner)
+        config_problem(y->loading, where, "\"%.80s\" is of a stream or queue, not of the whole: it belongs below pipelines: or queues:", name);
+    else if (nearest)
         config_problem(y->loading, where, "unknown option \"%.80s\" (nearest: %s)", name, nearest);
     else
         config_problem(y->loading, where, "unknown option \"%.80s\"", name);

@@ -95,6 +95,7 @@ struct daemon {
     int64_t stop_due; /* 0: not stopping */
     int64_t receives_due; /* until then a stop waits for receives that nobody waits for */
     bool reload_wanted;
+    bool ledger_new; /* it was not there before this start */
 };
 
 /* ---- the loop ---- */
@@ -102,8 +103,12 @@ struct daemon {
 /* P7: the outcome of the commit is not known. What carries on from here could confirm what is lost, so nothing does: no handler, no close. */
 static void die_at_once(const struct database *db)
 {
-    log_error("a write of the ledger failed, its outcome is unknown: stopping at once. Nothing that was confirmed is lost. Check the disk, then start again",
-              LOG_FIELDS(LOG_TEXT("error", database_failure(db))));
+    if (database_moved(db))
+        log_error("the ledger was moved or deleted while it was in use: stopping at once. What was confirmed is in that file and in the -wal file where it was: "
+                  "bring them together again before the next start", LOG_FIELDS(LOG_TEXT("ledger", database_path(db))));
+    else
+        log_error("a write of the ledger failed, its outcome is unknown: stopping at once. Nothing that was confirmed is lost. Check the disk, then start "
+                  "again", LOG_FIELDS(LOG_TEXT("error", database_failure(db))));
     _exit(error_exit_status(ERROR_LEDGER_IO));
 }
 
@@ -205,6 +210,8 @@ static void look_after(struct daemon *d, struct instant now)
     d->room_due = now.mono_ms + ROOM_CHECK_MS;
     bridge_set_room(d->bridge, room_check(&d->room));
     say_troubles(d, now);
+    if (database_moved(d->db))
+        die_at_once(d->db);
     follow_access_keys(d);
     follow_certificate(d);
     free_retired(d, false);
@@ -305,6 +312,7 @@ static bool open_ledger(struct daemon *d, struct error *err)
 {
     const struct database_options options = {.create = true, .cache_bytes = d->config->cache_bytes, .purpose = "stream2sqs run"};
 
+    d->ledger_new = access(d->config->ledger, F_OK) != 0;
     d->db = database_open(d->config->ledger, &options, err);
     return d->db != NULL;
 }
@@ -907,6 +915,18 @@ static void unmake(struct daemon *d)
     free(d->addresses_path);
 }
 
+/* With the ledger's whole path: a relative one is of the directory of the start, and another directory's ledger begins at the beginning. */
+static void say_ready(const struct daemon *d)
+{
+    char *whole = realpath(d->config->ledger, NULL);
+    const char *ledger = whole ? whole : d->config->ledger;
+
+    if (d->ledger_new)
+        log_info("a new ledger was made", LOG_FIELDS(LOG_TEXT("ledger", ledger)));
+    log_info("ready", LOG_FIELDS(LOG_TEXT("sqs", d->sqs_url), LOG_TEXT("admin", d->admin_url), LOG_TEXT("ledger", ledger), LOG_TEXT("version", S2Q_VERSION)));
+    free(whole);
+}
+
 bool daemon_run(const struct config *config, const struct daemon_reload *reload, struct error *err)
 {
     struct daemon d = {.config = config, .reload = reload};
@@ -916,8 +936,7 @@ bool daemon_run(const struct config *config, const struct daemon_reload *reload,
     notify_init(&d.notify);
     good = make(&d, err);
     if (good) {
-        log_info("ready", LOG_FIELDS(LOG_TEXT("sqs", d.sqs_url), LOG_TEXT("admin", d.admin_url), LOG_TEXT("ledger", config->ledger),
-                                     LOG_TEXT("version", S2Q_VERSION)));
+        say_ready(&d);
         notify_ready(&d.notify);
         release(&d, clock_now());
         while (!finished(&d, clock_now()))

@@ -295,7 +295,7 @@ static void load_queues(struct bridge *b, struct instant now)
 static struct reader_options find_queues(struct bridge *b, struct feed *feed, const struct bridge_source *o, int64_t discovery_ms)
 {
     struct reader_options options = {.start_latest = o->start_latest, .stop_at_gap = o->stop_at_gap, .idle_poll_ms = o->idle_poll_ms,
-                                     .discovery_ms = discovery_ms, .queue_count = o->queue_count};
+                                     .discovery_ms = discovery_ms, .region = b->options->region, .queue_count = o->queue_count};
 
     feed->queues = memory_zeroed(o->queue_count + 1, sizeof(struct queue *));
     for (size_t i = 0; i < o->queue_count; i++)
@@ -336,13 +336,13 @@ static uint64_t free_feed_id(struct bridge *b, const struct feed *feeds, size_t 
 static void load(struct bridge *b, struct instant now)
 {
     load_queues(b, now);
-    if (b->options->source_count > 0 || b->options->queue_count > 0) /* a command on the ledger has no configuration */
-        subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
     intake_init(&b->intake, b->db);
     for (size_t i = 0; i < b->feed_count; i++) {
         b->feeds[i].id = free_feed_id(b, NULL, 0);
         load_feed(b, &b->feeds[i], &b->options->sources[i], b->options->discovery_ms, now);
     }
+    if (b->options->source_count > 0 || b->options->queue_count > 0) /* a command on the ledger has no configuration */
+        subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
     b->calls = 0;
     b->epoch++;
 }
@@ -884,6 +884,8 @@ void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct 
     b->changed = true;
     database_begin(b->db);
     source_answer(feed->source, &inner, now);
+    if (source_took_over(feed->source))
+        subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
     b->counts.records += (uint64_t)(b->intake.next_record - before);
     b->counts.pages += b->intake.next_record > before;
 }

@@ -13,6 +13,7 @@
 #define QUIET_ROUNDS 5                  /* so many listings of a disabled stream must show nothing new, after all its shards were read to their ends */
 #define LISTING_QUIET_MS 2000           /* between those */
 #define NOT_FOUND_MAX 3                 /* so many listings in a row must say that the stream is gone: DescribeStream is eventually consistent */
+#define GONE_AFTER_MS (3600 * INT64_C(1000)) /* and for so long, unless its table, asked at the same place, has a newer one: the place may be a wrong one */
 #define RETENTION_MS (24 * 3600 * INT64_C(1000))
 #define IDLE_PROOF_MS 60000             /* so long without a record counts as having reached the end */
 #define IDLE_SAVE_MS (5 * 60 * INT64_C(1000))
@@ -54,6 +55,7 @@ struct reader {
     int listing_failures;
     int quiet_rounds;       /* listings in a row that found the stream disabled, and no shard but those that are ended */
     int not_found;          /* listings in a row that did not find the stream */
+    int64_t not_found_ms;   /* since when (monotonic) */
     int64_t listing_due;
     bool disabled;
     bool superseded;        /* the table has a newer stream */
@@ -441,6 +443,32 @@ void reader_resume(struct reader *r, struct instant now)
         settle_shards(r, now);
 }
 
+/* Its place in the list of shards was lost with the stream: what was begun goes on, the rest waits for its parents again. */
+static bool shard_reopen(struct reader *r, struct shard *s, struct instant now)
+{
+    struct last_gap last = {.shard = s->row.id};
+
+    ledger_gaps(r->db, note_gap, &last);
+    if ((s->row.state != SHARD_GONE && s->row.state != SHARD_STOPPED) || last.cause != GAP_STREAM_VANISHED)
+        return false;
+    ledger_gap_withdraw(r->db, s->row.id, GAP_STREAM_VANISHED);
+    s->row.state = slice_present(s->row.position) ? SHARD_READING : SHARD_WAITING;
+    s->due = now.mono_ms;
+    ledger_shard_save(r->db, &s->row);
+    return true;
+}
+
+void reader_reopen(struct reader *r, struct instant now)
+{
+    int64_t shards = 0;
+
+    for (size_t i = 0; i < r->len; i++)
+        shards += shard_reopen(r, r->shards[i], now);
+    settle_shards(r, now);
+    log_warning("a stream that was taken for gone is there: reading goes on where it stopped", LOG_FIELDS(LOG_SLICE("stream", r->stream.arn),
+                                                                                                       LOG_INT("shards", shards)));
+}
+
 static void round_done(struct reader *r, struct instant now)
 {
     free(r->listing_from);
@@ -492,8 +520,15 @@ static void set_trouble(char trouble[TROUBLE_TEXT], const char *what, const char
 
 static void listing_failed(struct reader *r, enum verdict verdict, struct instant now)
 {
-    r->not_found = verdict == VERDICT_NOT_FOUND ? r->not_found + 1 : 0;
-    if (r->not_found >= NOT_FOUND_MAX && (r->stream.discovered_at_ms != 0 || r->superseded)) {
+    if (verdict != VERDICT_NOT_FOUND) {
+        r->not_found = 0;
+    } else {
+        if (r->not_found++ == 0)
+            r->not_found_ms = now.mono_ms;
+        snprintf(r->listing_trouble, sizeof(r->listing_trouble), "there is no stream %.*s here: its ARN names the region and the account that it is in; are these "
+                 "the ones that are asked?", SLICE_ARG(r->stream.arn));
+    }
+    if (r->not_found >= NOT_FOUND_MAX && (r->superseded || (r->stream.discovered_at_ms != 0 && now.mono_ms - r->not_found_ms >= GONE_AFTER_MS))) {
         stream_vanished(r, now);
         return;
     }
@@ -720,6 +755,11 @@ void reader_answer(struct reader *r, const struct stream_answer *answer, struct 
 bool reader_finished(const struct reader *r)
 {
     return r->stream.state == STREAM_GONE || r->stream.state == STREAM_FINISHED || (r->quiet_rounds >= QUIET_ROUNDS && all_ended(r));
+}
+
+bool reader_gone(const struct reader *r)
+{
+    return r->stream.state == STREAM_GONE;
 }
 
 void reader_shards(const struct reader *r, void (*each)(void *context, const struct shard_row *row), void *context)

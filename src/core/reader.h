@@ -21,6 +21,7 @@ struct reader_options {
     bool stop_at_gap;           /* on_gap: stop */
     int64_t idle_poll_ms;       /* 200..60,000 */
     int64_t discovery_ms;
+    const char *region;         /* where it is asked, for words; NULL: not told */
     struct queue *const *queues;
     size_t queue_count;
 };
@@ -38,12 +39,17 @@ bool reader_next_call(struct reader *r, struct stream_call *call, struct instant
 int64_t reader_due(const struct reader *r);
 /* Applies an answer to the ledger's current transaction. An unknown token is ignored. */
 void reader_answer(struct reader *r, const struct stream_answer *answer, struct instant now);
-/* The table has a newer stream: when this one is not found before its shards were ever listed, it counts as gone. */
+/* The table, asked at the same place, has a newer stream: so this one counts as gone once a few listings have not found it. (Else only after an hour: the
+ * region, or the account, may be a wrong one.) */
 void reader_supersede(struct reader *r);
+/* The stream, which was taken for gone, is there: its shards go on where they stopped, and are no gaps any more. Inside the ledger's transaction. */
+void reader_reopen(struct reader *r, struct instant now);
 /* Shards that on_gap: stop holds at gaps which an operator has acknowledged go on with what is left. Inside the ledger's transaction. */
 void reader_resume(struct reader *r, struct instant now);
 /* Every shard is finished or gone, and the stream is disabled or gone. */
 bool reader_finished(const struct reader *r);
+/* It ended because the stream is not there any more. */
+bool reader_gone(const struct reader *r);
 /* Its shards that are being read or wait to be, for people. */
 void reader_shards(const struct reader *r, void (*each)(void *context, const struct shard_row *row), void *context);
 /* The worst that keeps it from reading, for people; "" if nothing does. */

@@ -35,12 +35,25 @@ struct source {
     char **found;           /* ARNs of those between */
     size_t found_len;
     struct stream_listing listing;
+    struct stream_description description;
+    bool took_over;         /* see source_took_over */
+    const char *adopting;   /* the ARN that is looked for in the ledger */
     char trouble[TROUBLE_TEXT];
 };
 
 bool source_is_arn(const char *name)
 {
     return strncmp(name, "arn:", 4) == 0;
+}
+
+bool source_names(const char *name, const char *arn)
+{
+    const char *table = strstr(arn, ":table/");
+    size_t len = strlen(name);
+
+    if (strcmp(arn, name) == 0)
+        return true;
+    return table && strncmp(table + strlen(":table/"), name, len) == 0 && table[strlen(":table/") + len] == '/';
 }
 
 /* ---- streams ---- */
@@ -57,6 +70,14 @@ static void stream_note(struct source *s, const struct stream_row *row)
     stream->row.source = SLICE_NONE;
 }
 
+static void load_adopted(void *context, const struct stream_row *row)
+{
+    struct source *s = context;
+
+    if (slice_is(row->arn, s->adopting))
+        stream_note(s, row);
+}
+
 static void load_stream(void *context, const struct stream_row *row)
 {
     struct source *s = context;
@@ -65,10 +86,26 @@ static void load_stream(void *context, const struct stream_row *row)
         stream_note(s, row);
 }
 
+/* The same stream may have been named otherwise until now: by its ARN instead of its table, or the other way round. */
+static bool stream_adopt(struct source *s, const char *arn)
+{
+    size_t before = s->len;
+
+    if (!ledger_stream_adopt(s->db, slice_text(arn), slice_text(s->name)))
+        return false;
+    s->adopting = arn;
+    s->took_over = true;
+    ledger_streams(s->db, load_adopted, s);
+    log_info("a stream is known by another name from now on", LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", arn)));
+    return s->len > before;
+}
+
 static void stream_add(struct source *s, const char *arn, struct instant now)
 {
     struct stream_row row = {.source = slice_text(s->name), .arn = slice_text(arn), .created_at_ms = now.wall_ms};
 
+    if (stream_adopt(s, arn))
+        return;
     row.state = s->len == 0 ? STREAM_READING : STREAM_WAITING;
     row.id = ledger_stream_insert(s->db, &row);
     stream_note(s, &row);
@@ -94,8 +131,23 @@ static void activate(struct source *s, struct instant now)
     options.from_beginning = s->active > 0;
     s->reader = reader_new(s->db, s->intake, &stream->row, &options, random_next(&s->random), now);
     s->trouble[0] = '\0';
-    if (s->active + 1 < s->len)
-        reader_supersede(s->reader);
+}
+
+/* Of the newest stream. */
+static bool taken_for_gone(const struct source *s)
+{
+    return s->reader == NULL && s->len > 0 && s->active == s->len && s->streams[s->len - 1].row.state == STREAM_GONE;
+}
+
+static void reopen(struct source *s, struct instant now)
+{
+    struct stream *stream = &s->streams[s->len - 1];
+
+    stream->row.state = STREAM_READING;
+    ledger_stream_save(s->db, &stream->row);
+    s->active = s->len - 1;
+    activate(s, now);
+    reader_reopen(s->reader, now);
 }
 
 struct source *source_new(struct database *db, struct intake *intake, const char *name, const struct reader_options *options, uint64_t seed,
@@ -148,21 +200,38 @@ void source_free(struct source *s)
     free(s->streams);
     forget_listing(s);
     stream_listing_fini(&s->listing);
+    stream_description_fini(&s->description);
     free(s->name);
     free(s);
 }
 
 /* ---- calls ---- */
 
+static bool own_call_wanted(const struct source *s)
+{
+    return !s->calling && (s->by_table || taken_for_gone(s));
+}
+
+static void own_call(struct source *s, struct stream_call *call)
+{
+    *call = (struct stream_call){.token = OWN_TOKEN};
+    if (!s->by_table) {
+        call->target = TARGET_DESCRIBE_STREAM;
+        describe_stream_encode(&call->body, slice_text(s->name), SLICE_NONE);
+    } else if (s->latest) {
+        call->target = TARGET_LIST_STREAMS;
+        list_streams_encode(&call->body, slice_text(s->name), slice_text(s->listing_from));
+    } else {
+        call->target = TARGET_DESCRIBE_TABLE;
+        describe_table_encode(&call->body, slice_text(s->name));
+    }
+    s->calling = true;
+}
+
 bool source_next_call(struct source *s, struct stream_call *call, struct instant now)
 {
-    if (s->by_table && !s->calling && s->due <= now.mono_ms) {
-        *call = (struct stream_call){.token = OWN_TOKEN, .target = s->latest ? TARGET_LIST_STREAMS : TARGET_DESCRIBE_TABLE};
-        if (s->latest)
-            list_streams_encode(&call->body, slice_text(s->name), slice_text(s->listing_from));
-        else
-            describe_table_encode(&call->body, slice_text(s->name));
-        s->calling = true;
+    if (own_call_wanted(s) && s->due <= now.mono_ms) {
+        own_call(s, call);
         return true;
     }
     if (s->reader == NULL || !reader_next_call(s->reader, call, now))
@@ -175,7 +244,7 @@ int64_t source_due(const struct source *s)
 {
     int64_t due = s->reader ? reader_due(s->reader) : INT64_MAX;
 
-    return s->by_table && !s->calling && s->due < due ? s->due : due;
+    return own_call_wanted(s) && s->due < due ? s->due : due;
 }
 
 /* ---- following a table ---- */
@@ -201,12 +270,19 @@ static void add_in_order(struct source *s, struct instant now)
         activate(s, now);
 }
 
+/* Which of the streams it is; len: none. */
+static size_t index_of(const struct source *s, struct slice arn)
+{
+    size_t i = 0;
+
+    while (i < s->len && !slice_equal(s->streams[i].row.arn, arn))
+        i++;
+    return i;
+}
+
 static bool known(const struct source *s, struct slice arn)
 {
-    for (size_t i = 0; i < s->len; i++)
-        if (slice_equal(s->streams[i].row.arn, arn))
-            return true;
-    return false;
+    return index_of(s, arn) < s->len;
 }
 
 static void listed(struct source *s, struct instant now)
@@ -238,6 +314,39 @@ static void no_stream(struct source *s)
                  "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES)", s->name, s->name);
 }
 
+/* The region and the account of an ARN. */
+static struct slice place_of(struct slice arn)
+{
+    const char *table = memmem(arn.ptr, arn.len, ":table/", 7);
+
+    return slice_from(arn.ptr, table ? (size_t)(table - arn.ptr) : 0);
+}
+
+/* A table of the same name, in another region or account. */
+static bool elsewhere(struct source *s, struct slice arn)
+{
+    struct slice known = place_of(s->streams[s->len - 1].row.arn);
+    struct slice here = place_of(arn);
+
+    if (known.len == 0 || here.len == 0 || slice_equal(known, here))
+        return false;
+    snprintf(s->trouble, sizeof(s->trouble), "the table \"%s\" that is asked here is %.*s:table/%s, and this ledger has read that of %.*s: set the region and the "
+             "credentials of that one, or name another ledger", s->name, SLICE_ARG(here), s->name, SLICE_ARG(known));
+    return true;
+}
+
+/* A stream that is known is the table's newest. */
+static void found_again(struct source *s, struct slice arn, struct instant now)
+{
+    if (s->reader && index_of(s, arn) > s->active)
+        reader_supersede(s->reader);
+    else if (taken_for_gone(s) && slice_equal(s->streams[s->len - 1].row.arn, arn))
+        reopen(s, now);
+    else if (s->reader == NULL)
+        snprintf(s->trouble, sizeof(s->trouble), "the stream of the table \"%s\" is read to its end, and disabled: nothing comes until it is enabled again",
+                 s->name);
+}
+
 static void described(struct source *s, struct slice arn, struct instant now)
 {
     s->due = now.mono_ms + s->options.discovery_ms;
@@ -248,10 +357,10 @@ static void described(struct source *s, struct slice arn, struct instant now)
             s->due = now.mono_ms + MISSING_RETRY_MS;
         return;
     }
+    if (s->len > 0 && elsewhere(s, arn))
+        return;
     if (known(s, arn)) {
-        if (s->reader == NULL)
-            snprintf(s->trouble, sizeof(s->trouble), "the stream of the table \"%s\" is read to its end, and disabled: nothing comes until it is enabled again",
-                     s->name);
+        found_again(s, arn, now);
         return;
     }
     s->latest = slice_dup(arn);
@@ -269,8 +378,11 @@ static void own_call_failed(struct source *s, enum verdict verdict, struct insta
         add_in_order(s, now);
         return;
     }
-    if (verdict == VERDICT_NOT_FOUND && !s->latest)
-        snprintf(s->trouble, sizeof(s->trouble), "there is no table \"%s\" in this account and region: create it, or name another one", s->name);
+    if (verdict == VERDICT_NOT_FOUND && !s->by_table)
+        snprintf(s->trouble, sizeof(s->trouble), "the stream %s is gone", s->name);
+    else if (verdict == VERDICT_NOT_FOUND && !s->latest)
+        snprintf(s->trouble, sizeof(s->trouble), "there is no table \"%s\" in this account in %s: create it, or name another one", s->name,
+                 s->options.region ? s->options.region : "this region");
     s->due = now.mono_ms + (verdict == VERDICT_NOT_FOUND ? MISSING_RETRY_MS
                             : verdict == VERDICT_DENIED  ? DENIED_RETRY_MS
                                                          : back_off_ms(&s->random, s->failures++));
@@ -287,9 +399,13 @@ static void answer_own(struct source *s, const struct stream_answer *answer, str
         own_call_failed(s, verdict, now);
         return;
     }
-    if (s->latest ? list_streams_decode(&s->listing, answer->body, &error) : describe_table_decode(answer->body, &arn, &error)) {
+    if (!s->by_table  ? describe_stream_decode(&s->description, answer->body, &error)
+        : s->latest ? list_streams_decode(&s->listing, answer->body, &error)
+                    : describe_table_decode(answer->body, &arn, &error)) {
         s->failures = 0;
-        if (s->latest)
+        if (!s->by_table)
+            reopen(s, now);
+        else if (s->latest)
             listed(s, now);
         else
             described(s, arn, now);
@@ -314,7 +430,7 @@ void source_answer(struct source *s, const struct stream_answer *answer, struct 
     reader_answer(s->reader, &inner, now);
     if (!reader_finished(s->reader))
         return;
-    s->streams[s->active].row.state = STREAM_FINISHED; /* or gone: the reader has stored which */
+    s->streams[s->active].row.state = reader_gone(s->reader) ? STREAM_GONE : STREAM_FINISHED; /* as the reader has stored it */
     reader_free(s->reader);
     s->reader = NULL;
     s->due = now.mono_ms; /* is there a newer one? */
@@ -325,6 +441,14 @@ void source_resume(struct source *s, struct instant now)
 {
     if (s->reader)
         reader_resume(s->reader, now);
+}
+
+bool source_took_over(struct source *s)
+{
+    bool took_over = s->took_over;
+
+    s->took_over = false;
+    return took_over;
 }
 
 const char *source_trouble(const struct source *s)

@@ -26,6 +26,8 @@ int64_t source_due(const struct source *s);
 void source_answer(struct source *s, const struct stream_answer *answer, struct instant now);
 /* See reader_resume. */
 void source_resume(struct source *s, struct instant now);
+/* Has it taken over a stream that the ledger had by another name, since this was last asked? Then who is fed by it is to be looked at again. */
+bool source_took_over(struct source *s);
 /* What keeps it from reading, for people; "" if nothing does. */
 const char *source_trouble(const struct source *s);
 /* The ARN that is being read; NULL: not known yet. */
@@ -34,5 +36,7 @@ const char *source_arn(const struct source *s);
 void source_shards(const struct source *s, void (*each)(void *context, const struct shard_row *row), void *context);
 /* Is this the name of a stream itself, not of a table? */
 bool source_is_arn(const char *name);
+/* Does a name (a table's, or a stream's ARN) stand for the stream of that ARN? A table's, for all streams that it has had. */
+bool source_names(const char *name, const char *arn);
 
 #endif

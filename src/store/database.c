@@ -58,6 +58,11 @@ struct sqlite3 *database_handle(struct database *db)
     return db->handle;
 }
 
+const char *database_path(const struct database *db)
+{
+    return db->path;
+}
+
 const char *database_failure(const struct database *db)
 {
     return db->failure;
@@ -105,6 +110,20 @@ static bool open_failed(struct database *db, int rc, struct error *err)
     if (rc == SQLITE_FULL)
         code = ERROR_LEDGER_FULL;
     return error_set(err, code, "cannot open the ledger %s: %s", db->path, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+}
+
+/* SQLite would take the log for that of another file, and delete it. */
+static bool no_lone_log(const struct database *db, struct error *err)
+{
+    struct stat file;
+    struct stat log;
+    char name[4096];
+
+    snprintf(name, sizeof(name), "%s-wal", db->path);
+    if ((stat(db->path, &file) == 0 && file.st_size > 0) || stat(name, &log) != 0 || log.st_size == 0)
+        return true;
+    return error_set(err, ERROR_LEDGER_DAMAGED, "%s is there without %s, which was moved or deleted: bring that back beside it, since what was confirmed last is in "
+                     "the -wal alone. If the ledger is gone for good, move the -wal away, too", name, db->path);
 }
 
 static int read_pragma(struct database *db, const char *sql, int *value)
@@ -211,7 +230,7 @@ struct database *database_open(const char *path, const struct database_options *
     db->path = memory_strdup(path);
     db->writer = !options->read_only;
     db->lock_fd = -1;
-    if ((!db->writer || options->vfs || lock_writer(db, options->purpose, err)) && open_handle(db, options, err))
+    if ((!db->writer || options->vfs || (no_lone_log(db, err) && lock_writer(db, options->purpose, err))) && open_handle(db, options, err))
         return db;
     if (db->handle)
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -276,10 +295,21 @@ void database_rollback(struct database *db)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL); /* failing, it changes nothing: the transaction is gone with the connection */
 }
 
+bool database_moved(const struct database *db)
+{
+    int moved = 0;
+
+    return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
 enum database_outcome database_commit(struct database *db)
 {
     if (!db->in_transaction)
         return DATABASE_OK;
+    if (db->outcome == DATABASE_OK && db->writer && database_moved(db)) { /* what would be confirmed now could not be found again */
+        snprintf(db->failure, sizeof(db->failure), "%s is not there any more: it was moved or deleted while it was in use", db->path);
+        db->outcome = DATABASE_BROKEN;
+    }
     if (db->outcome == DATABASE_OK)
         database_run(db, STATEMENT_COMMIT);
     db->in_transaction = false;

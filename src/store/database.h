@@ -44,6 +44,9 @@ void database_begin(struct database *db);
 bool database_in_transaction(const struct database *db);
 enum database_outcome database_commit(struct database *db);
 void database_rollback(struct database *db);
+/* Is the file no longer where it was opened? Then nothing is confirmed any more: a commit is broken. */
+bool database_moved(const struct database *db);
+const char *database_path(const struct database *db);
 /* What failed first, for people; "" while all is well. */
 const char *database_failure(const struct database *db);
 /* Readers: one consistent view until database_read_end. */

@@ -235,6 +235,13 @@ int64_t ledger_stream_insert(struct database *db, const struct stream_row *row)
     return last_insert(db, database_run(db, S(STREAM_INSERT)));
 }
 
+bool ledger_stream_adopt(struct database *db, struct slice arn, struct slice source)
+{
+    bind_text(db, S(STREAM_ADOPT), 1, source);
+    bind_text(db, S(STREAM_ADOPT), 2, arn);
+    return database_run(db, S(STREAM_ADOPT)) > 0;
+}
+
 void ledger_stream_save(struct database *db, const struct stream_row *row)
 {
     bind_i64(db, S(STREAM_SAVE), 1, row->id);
@@ -343,6 +350,13 @@ void ledger_gaps(struct database *db, void (*each)(void *context, const struct g
 
         each(context, &row);
     }
+}
+
+void ledger_gap_withdraw(struct database *db, int64_t shard, enum gap_cause cause)
+{
+    bind_i64(db, S(GAP_WITHDRAW), 1, shard);
+    bind_i64(db, S(GAP_WITHDRAW), 2, cause);
+    database_run(db, S(GAP_WITHDRAW));
 }
 
 int64_t ledger_gaps_new(struct database *db)

@@ -91,6 +91,8 @@ struct stream_row {
 };
 /* Returns the new row's id; 0 if the transaction has failed. */
 int64_t ledger_stream_insert(struct database *db, const struct stream_row *row);
+/* The stream of that ARN is that source's from now on, whatever it was called before. False: the ledger knows no such stream. */
+bool ledger_stream_adopt(struct database *db, struct slice arn, struct slice source);
 void ledger_stream_save(struct database *db, const struct stream_row *row);
 void ledger_streams(struct database *db, void (*each)(void *context, const struct stream_row *row), void *context);
 
@@ -130,6 +132,8 @@ struct gap_row {
 };
 void ledger_gap_insert(struct database *db, int64_t shard, struct slice from, struct slice to, enum gap_cause cause, int64_t now_ms);
 void ledger_gaps(struct database *db, void (*each)(void *context, const struct gap_row *row), void *context);
+/* What was taken for missing is there after all. */
+void ledger_gap_withdraw(struct database *db, int64_t shard, enum gap_cause cause);
 int64_t ledger_gaps_new(struct database *db);
 int ledger_gaps_acknowledge(struct database *db, int64_t now_ms);
 

@@ -54,6 +54,7 @@
                        "FROM tally t LEFT JOIN shard s ON s.id=t.shard ORDER BY t.shard,t.queue")                                        \
     /* streams and shards */                                                                                                             \
     X(STREAM_INSERT, false, "INSERT INTO stream(id,source,arn,state,created_at_ms) VALUES(NULL,?1,?2,?3,?4)")                            \
+    X(STREAM_ADOPT, false, "UPDATE stream SET source=?1 WHERE arn=?2")                                                                   \
     X(STREAM_SAVE, false, "UPDATE stream SET state=?2,discovered_at_ms=?3 WHERE id=?1")                                                  \
     X(STREAM_ALL, true, "SELECT id,source,arn,state,discovered_at_ms,created_at_ms FROM stream ORDER BY id")                             \
     X(SHARD_INSERT, false, "INSERT INTO shard(id,stream,shard_id,parent_id,state,start,start_at_ms,starting_sequence,ending_sequence,"   \
@@ -66,6 +67,7 @@
     X(GAP_INSERT, false, "INSERT INTO gap(shard,from_sequence,to_sequence,cause,found_at_ms) VALUES(?1,?2,?3,?4,?5)")                    \
     X(GAP_ALL, true, "SELECT g.id,g.shard,s.shard_id,t.arn,g.from_sequence,g.to_sequence,g.cause,g.found_at_ms,g.acknowledged_at_ms "    \
                      "FROM gap g JOIN shard s ON s.id=g.shard JOIN stream t ON t.id=s.stream ORDER BY g.id")                             \
+    X(GAP_WITHDRAW, true, "DELETE FROM gap WHERE shard=?1 AND cause=?2")                                                                 \
     X(GAP_ACKNOWLEDGE, true, "UPDATE gap SET acknowledged_at_ms=?1 WHERE acknowledged_at_ms IS NULL")                                    \
     X(GAP_NEW_COUNT, true, "SELECT count(*) FROM gap WHERE acknowledged_at_ms IS NULL")                                                  \
     /* pages, records, messages: writing */                                                                                              \

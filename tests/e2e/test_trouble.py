@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -91,6 +92,83 @@ def test_a_link_is_another_name_of_one_ledger(bridge, make_bridge, tmp_path):
     other.ledger.unlink()
     other.ledger.symlink_to(tmp_path / "nothing")
     assert "is a link to what is not there" in other.command("status", check=78)[2]
+
+
+def test_a_ledger_that_is_moved_or_deleted_stops_its_process(make_bridge, tmp_path):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    bridge.command("queue", "send", "q", "kept", check=0)
+    moved = tmp_path / "moved.db"
+    bridge.ledger.rename(moved)
+    assert bridge.command("queue", "send", "q", "never confirmed")[0] != 0
+    assert bridge.server.process.wait(20) == 74
+    assert "was moved or deleted while it was in use" in bridge.log()
+    status, _, err = bridge.command("run", "--queue", "q", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    assert status == 65 and "-wal is there without" in err and not bridge.ledger.exists()
+    moved.rename(bridge.ledger)
+    bridge.start()
+    assert [m["Body"] for m in bridge.json("queue", "receive", "q", "--max", "10")["messages"]] == ["kept"]
+    bridge.ledger.unlink()
+    assert bridge.server.process.wait(20) == 74  # without a commit, too
+
+
+def test_a_new_ledger_is_told_with_its_place(make_bridge, tmp_path):
+    bridge = make_bridge("--queue", "q", endpoint=None).start()
+    lines = [json.loads(line) for line in bridge.log().splitlines() if line.startswith("{")]
+    assert [line["ledger"] for line in lines if line["event"] in ("a new ledger was made", "ready")] == [str(bridge.ledger)] * 2
+    bridge.stop()
+    before = bridge.log().count("a new ledger was made")
+    bridge.start()
+    assert bridge.log().count("a new ledger was made") == before
+
+
+def test_a_start_in_a_wrong_region_changes_nothing(aws, table, make_bridge, queue):
+    table.put("a")
+    bridge = make_bridge("--stream", table.name, "--queue", "q").start()
+    wait_until("it is read", lambda: bridge.json("status")["queues"][0]["queued"] == 1)
+    bridge.stop()
+    right = {name: bridge.env.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
+    bridge.env["AWS_REGION"] = bridge.env["AWS_DEFAULT_REGION"] = "us-east-1"
+    bridge.start()
+    wait_until("it says so", lambda: "in this account in us-east-1" in bridge.admin("/readyz")[1])
+    wait_until("it has asked for the stream several times",
+               lambda: int(re.search(r"^stream2sqs_stream_call_failures_total (\d+)", bridge.admin("/metrics")[1], re.MULTILINE)[1]) > 8)
+    bridge.stop()
+    table.put("b")
+    bridge.env.update({name: value for name, value in right.items() if value})
+    for name, value in right.items():
+        if value is None:
+            del bridge.env[name]
+    bridge.start()
+    wait_until("the next is read", lambda: bridge.json("status")["queues"][0]["queued"] == 2)
+    bridge.command("audit", check=0)
+
+
+def test_a_stream_may_be_named_by_its_table_or_its_arn(table, make_bridge, tmp_path):
+    config = tmp_path / "c.yaml"
+
+    def name(stream):
+        config.write_text(json.dumps({"pipelines": [{"stream": stream, "poll_interval": "200ms", "queues": [{"name": "q"}]}]}))
+
+    name(table.name)
+    table.put("a")
+    bridge = make_bridge("--config", config).start()
+    wait_until("it is read", lambda: bridge.json("status")["queues"][0]["queued"] == 1)
+    arn = bridge.json("status")["streams"][0]["stream"]
+    for count, stream in enumerate((arn, table.name), 2):
+        name(stream)
+        bridge.command("reload", check=0)
+        table.put(f"more{count}")
+        wait_until("the next is read", lambda: bridge.json("status")["queues"][0]["queued"] == count)  # noqa: B023
+    bridge.stop()
+    name(arn)
+    bridge.start()
+    table.put("last")
+    wait_until("the last is read", lambda: bridge.json("status")["queues"][0]["queued"] == 4)
+    bridge.command("audit", check=0)
+    config.write_text(json.dumps({"pipelines": [{"stream": table.name, "queues": ["q"]}, {"stream": arn, "queues": ["q"]}]}))
+    for command in ("check", "reload"):
+        assert "has a pipeline already" in bridge.command(command, *(["--config", config] if command == "check" else []), check=78)[2]
+    assert bridge.server.process.poll() is None
 
 
 def test_mistakes_in_a_configuration_take_no_tools_away(make_bridge, tmp_path):

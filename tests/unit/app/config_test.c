@@ -61,7 +61,14 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"ledger: a.db\n---\n: [\n", "c.yaml:3: no YAML: did not find expected key while parsing a block mapping\n"},
         {"ledger: a.db\n...\n", ""},
         {"pipelines:\n  - stream: t\n    queus: [q]\n",
-         "c.yaml:3: unknown option \"queus\" (nearest: queues)\nc.yaml:2: the stream \"t\" feeds no queue: name one\n"},
+         "c.yaml:3: unknown option \"queus\" (nearest: queues)\nc.yaml:2: the stream \"t\" feeds no queue: name one (queues, or --queue)\n"},
+        {"stream: orders\nqueues: [a]\nbody: batch\n",
+         "c.yaml:1: \"stream\" is of a stream or queue, not of the whole: it belongs below pipelines: or queues:\n"
+         "c.yaml:3: \"body\" is of a stream or queue, not of the whole: it belongs below pipelines: or queues:\n"},
+        {"pipelines:\n  - queues: [a]\n", "c.yaml:2: a pipeline without a stream: name its table, or the ARN of its stream (stream, or --stream)\n"},
+        {"pipelines:\n  - {stream: t, queues: [a]}\n  - {stream: \"arn:aws:dynamodb:eu-west-1:1:table/t/stream/2026\", queues: [b]}\n"
+         "  - {stream: \"arn:aws:dynamodb:eu-west-1:1:table/tt/stream/2026\", queues: [c]}\n",
+         "c.yaml:3: the stream \"arn:aws:dynamodb:eu-west-1:1:table/t/stream/2026\" has a pipeline already (\"t\", at c.yaml:2): name all its queues there\n"},
         {"pipelines:\n  - stream: t\n    queues: q\n", "c.yaml:3: queues is a single value: wanted a list (lines that begin with -)\n"},
         {"pipelines:\n  - stream: t\n    queues: [a.b]\n",
          "c.yaml:3: queue \"a.b\": a name has 1 to 80 letters, digits, hyphens and underscores (and .fifo, counted)\n"},

@@ -42,6 +42,7 @@ struct world {
     int empty_times;
     const char *odd_page; /* the next GetRecords answers this text */
     bool listings_fail;
+    bool not_there; /* nothing of the stream is found */
     const char *ill_shard; /* its GetRecords are refused */
     int iterator_calls;
     int record_calls;
@@ -218,6 +219,8 @@ static void world_run(struct world *w, int64_t ms)
 
             if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0 && w->listings_fail)
                 answer.status = fail_with(&out, "AccessDeniedException");
+            else if (w->not_there)
+                answer.status = fail_with(&out, "ResourceNotFoundException");
             else if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0)
                 answer_listing(w, &out);
             else if (strcmp(call.target, TARGET_GET_SHARD_ITERATOR) == 0)
@@ -523,6 +526,47 @@ static void a_vanished_shard_is_terminal_and_a_gap(void **state) /* pitfall 12 *
     world_close(&w);
 }
 
+/* The region, or the account, may be a wrong one. */
+static void a_stream_that_is_not_found_is_gone_only_after_an_hour(void **state)
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 2, false);
+    world_run(&w, 5000);
+    w.not_there = true;
+    world_run(&w, 58 * 60000);
+    assert_non_null(strstr(reader_trouble(w.reader), "the region and the account"));
+    w.not_there = false;
+    w.shards[0].last = 4;
+    world_run(&w, 120000);
+    assert_delivered(&w, "1 2 3 4");
+    assert_string_equal(reader_trouble(w.reader), "");
+    w.not_there = true;
+    world_run(&w, 58 * 60000);
+    assert_false(reader_finished(w.reader));
+    assert_gaps(&w, GAP_STREAM_VANISHED, 0);
+    world_run(&w, 5 * 60000);
+    assert_true(reader_finished(w.reader));
+    assert_gaps(&w, GAP_STREAM_VANISHED, 1);
+    world_close(&w);
+}
+
+static void a_stream_that_has_a_newer_one_is_gone_at_once(void **state)
+{
+    struct world w;
+
+    world_init(&w, state);
+    world_shard(&w, "shardId-1", NULL, 1, 2, false);
+    world_run(&w, 5000);
+    reader_supersede(w.reader);
+    w.not_there = true;
+    world_run(&w, 120000);
+    assert_true(reader_finished(w.reader));
+    assert_gaps(&w, GAP_STREAM_VANISHED, 1);
+    world_close(&w);
+}
+
 static void a_shard_is_asked_at_most_five_times_a_second(void **state) /* pitfall 18 */
 {
     struct world w;
@@ -604,6 +648,8 @@ int main(void)
         with_directory(stopping_at_a_gap_holds_for_a_vanished_shard_and_its_children),
         with_directory(a_vanished_parent_is_a_gap_and_its_child_starts),
         with_directory(a_vanished_shard_is_terminal_and_a_gap),
+        with_directory(a_stream_that_is_not_found_is_gone_only_after_an_hour),
+        with_directory(a_stream_that_has_a_newer_one_is_gone_at_once),
         with_directory(a_shard_is_asked_at_most_five_times_a_second),
         with_directory(trouble_lasts_until_what_failed_succeeds),
     };
