@@ -415,7 +415,8 @@ static int show(const struct invocation *in)
         error_set(&err, ERROR_NOT_FOUND, "the ids of %zu dead messages begin with \"%s\": say more of it", fitting, in->arguments[1]);
         status = invocation_fail(in, &err);
     } else if (one == NULL) {
-        error_set(&err, ERROR_NOT_FOUND, "this ledger has no message \"%s\", and no dead one whose id begins so", in->arguments[1]);
+        error_set(&err, ERROR_NOT_FOUND, "this ledger has no message \"%s\", and no dead one whose id begins so (eight characters of it, at least)",
+                  in->arguments[1]);
         status = invocation_fail(in, &err);
     } else if (in->json) {
         print_json(one);
@@ -513,7 +514,7 @@ static int print_moved(const struct moving *m, const char *done, size_t supersed
         printf("%s: %lld%s\n", done, (long long)m->moved,
                m->moved == 0 && json_array_size(m->not_dead) == 0 ? " (no dead message of this queue matches)" : "");
         json_array_foreach(m->not_dead, i, id)
-            printf("%s is not dead in this queue\n", json_string_value(id));
+            printf("%s is no whole id of a message that is dead in this queue\n", json_string_value(id));
     }
     return json_array_size(m->not_dead) > 0 ? error_exit_status(ERROR_NOT_FOUND) : 0;
 }

@@ -103,6 +103,8 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
         if (text.len == 0)
             error_set(err, ERROR_NOT_FOUND, "%s \"%s\" with a filter",
                       config->queue_count > 0 ? "the configuration has no queue" : "say --config FILE: without it there is no queue", queue);
+    } else if (path && in->argument_count > 1) {
+        error_set(err, ERROR_USAGE, "the filter is given twice: as an argument, and by --file");
     } else if (path) {
         if (!read_file(path, &text, err))
             buffer_reset(&text);
@@ -121,7 +123,7 @@ static struct filter *find_filter(const struct invocation *in, const struct conf
 
 static void print_people(const struct trial *t)
 {
-    static const char *const headings[] = {"PASSES", "EVENT", "KEY", "SEQUENCE NUMBER", NULL};
+    static const char *const headings[] = {"PASSES", "EVENT", "KEY", "SEQUENCE NUMBER", "STREAM", NULL};
     struct table table = {.headings = headings};
     int64_t passed = 0;
     size_t i;
@@ -135,6 +137,9 @@ static void print_people(const struct trial *t)
         table_add_text(&table, text_of(record, "event_name"));
         table_add(&table, buffer_slice(&key));
         table_add_text(&table, text_of(record, "sequence_number"));
+        buffer_reset(&key);
+        append_stream(&key, text_of(record, "stream"));
+        table_add(&table, buffer_slice(&key));
         buffer_fini(&key);
     }
     if (table.count > 0)

@@ -175,6 +175,13 @@ static int list(const struct invocation *in, const struct config *config)
     return 0;
 }
 
+#define FAR_FUTURE_S UINT64_C(253402300800) /* the year 10,000 */
+
+static bool ends_with(const char *name, const char *end)
+{
+    return slice_ends_with(slice_text(name), slice_text(end));
+}
+
 static void print_pairs(json_t *object, const char *first_heading)
 {
     const char *const headings[] = {first_heading, "VALUE", NULL};
@@ -183,12 +190,14 @@ static void print_pairs(json_t *object, const char *first_heading)
     json_t *value;
 
     json_object_foreach(object, name, value) {
+        struct slice given = slice_text(json_string_value(value) ? json_string_value(value) : "?"); /* of another server: it may be anything */
         struct buffer text = {0};
+        uint64_t seconds;
 
-        buffer_append_text(&text, json_string_value(value));
-        if (strcmp(name, "CreatedTimestamp") == 0 || strcmp(name, "LastModifiedTimestamp") == 0) { /* seconds */
+        buffer_append(&text, given);
+        if (ends_with(name, "Timestamp") && slice_to_u64(given, &seconds) && seconds < FAR_FUTURE_S) {
             buffer_append_text(&text, " (");
-            append_moment(&text, strtoll(json_string_value(value), NULL, 10) * 1000);
+            append_moment(&text, (int64_t)seconds * 1000);
             buffer_append_byte(&text, ')');
         }
         table_add_text(&table, name);
@@ -414,13 +423,12 @@ static int purge(const struct invocation *in, const struct config *config)
 static int create(const struct invocation *in, const struct config *config)
 {
     const char *name = in->arguments[1];
-    size_t len = strlen(name);
     struct error err;
     json_t *attributes = attributes_given(in, &err);
     json_t *request;
     json_t *answer = NULL;
 
-    if (attributes && len > 5 && strcmp(name + len - 5, ".fifo") == 0)
+    if (attributes && ends_with(name, ".fifo") && json_object_get(attributes, "FifoQueue") == NULL)
         json_object_set_new(attributes, "FifoQueue", json_string("true"));
     request = attributes ? json_pack("{s:s,s:o}", "QueueName", name, "Attributes", attributes) : NULL;
     if (attributes && request == NULL)
@@ -442,7 +450,7 @@ static int set(const struct invocation *in, const struct config *config)
     }
     if (attributes)
         answer = ask_queue(config, in->arguments[1], "SetQueueAttributes", json_pack("{s:o}", "Attributes", attributes), &err);
-    return say(in, answer, "done", &err);
+    return say(in, answer, "done (what the configuration says of a queue counts again at the next start or reload)", &err);
 }
 
 static int delete(const struct invocation *in, const struct config *config)

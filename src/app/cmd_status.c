@@ -209,6 +209,23 @@ static void add_duration(struct table *table, json_t *ms)
     buffer_fini(&text);
 }
 
+/* Streams whose shards are not known yet, since an older one of the same table is read first. */
+static void print_waiting(json_t *streams)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(streams, i, one) {
+        struct buffer name = {0};
+
+        if (strcmp(text_of(one, "state"), "waiting") != 0)
+            continue;
+        append_stream(&name, text_of(one, "stream"));
+        printf("%sstream %s waits%s: an older one of its table is read to its end first\n", style_on(STYLE_WARN), name.ptr, style_off());
+        buffer_fini(&name);
+    }
+}
+
 static void print_shards(json_t *shards, bool running)
 {
     const char *headings[] = {"SHARD", "STATE", ">RECORDS READ", running ? ">LAG" : ">NOT READ FOR", "STREAM", NULL};
@@ -299,6 +316,7 @@ static void print_people(json_t *status)
     printf("ledger %s: %s, records since %s, %lld new gaps\n\n", text_of(status, "ledger"), bytes.ptr,
            text_of(status, "history_begins_at")[0] ? text_of(status, "history_begins_at") : "(none yet)",
            (long long)json_integer_value(json_object_get(status, "gaps_new")));
+    print_waiting(json_object_get(status, "streams"));
     if (json_array_size(json_object_get(status, "shards")) > 0) {
         print_shards(json_object_get(status, "shards"), !json_is_null(json_object_get(status, "daemon")));
         putchar('\n');

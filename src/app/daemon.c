@@ -104,8 +104,8 @@ struct daemon {
 static void die_at_once(const struct database *db)
 {
     if (database_moved(db))
-        log_error("the ledger was moved or deleted while it was in use: stopping at once. What was confirmed is in that file and in the -wal file where it was: "
-                  "bring them together again before the next start", LOG_FIELDS(LOG_TEXT("ledger", database_path(db))));
+        log_error("the ledger was moved or deleted while it was in use: stopping at once. What was confirmed is in that file and in the -wal file where it "
+                  "was: bring them together again before the next start", LOG_FIELDS(LOG_TEXT("ledger", database_path(db))));
     else
         log_error("a write of the ledger failed, its outcome is unknown: stopping at once. Nothing that was confirmed is lost. Check the disk, then start "
                   "again", LOG_FIELDS(LOG_TEXT("error", database_failure(db))));

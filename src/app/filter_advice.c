@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/filter_advice.h"
 
+#include "base/log.h"
 #include "codec/event_pattern.h"
 
 #include <jansson.h>
@@ -126,12 +127,22 @@ static bool view_lacks(const char *view, const char *image)
                     (strcmp(view, "NEW_IMAGE") == 0 && strcmp(image, "OldImage") == 0));
 }
 
+/* {"exists": false}, somewhere: records without it may pass. */
+static bool wants_none(json_t *pattern)
+{
+    char *text = json_dumps(pattern, JSON_COMPACT);
+    bool found = text && strstr(text, "\"exists\":false");
+
+    free(text);
+    return found;
+}
+
 static void look_at_image(json_t *item, const char *name, const char *view, const char *who, struct buffer *out)
 {
     char below[40];
 
     snprintf(below, sizeof(below), "dynamodb.%s", name);
-    if (strcmp(name, "Keys") != 0 && view_lacks(view, name))
+    if (strcmp(name, "Keys") != 0 && view_lacks(view, name) && !wants_none(item))
         buffer_printf(out, "%s names %s, which no record of its stream has: the StreamViewType is %s\n", who, below, view);
     look_at_item(item, below, who, out, 0);
 }
@@ -159,22 +170,34 @@ static void look_at_fields(json_t *pattern, const char *const *fields, const cha
     }
 }
 
+/* One pattern, or an element of Filters, whose Pattern may be a text. */
+static void look_at_pattern(json_t *one, bool listed, const char *view, const char *who, struct buffer *out)
+{
+    json_t *given = listed ? json_object_get(one, "Pattern") : one;
+    const char *text = json_string_value(given);
+    json_t *pattern = text ? json_loads(text, 0, NULL) : json_incref(given);
+
+    look_at_fields(pattern, record_fields, "", view, who, out);
+    json_decref(pattern);
+}
+
 void filter_advice(const char *filter, const char *view, const char *who, struct buffer *out)
 {
     json_t *whole = json_loads(filter, 0, NULL);
-    json_t *mapping = json_object_get(whole, "FilterCriteria");
-    json_t *list = json_object_get(mapping ? mapping : whole, "Filters");
+    json_t *criteria = json_is_object(json_object_get(whole, "FilterCriteria")) ? json_object_get(whole, "FilterCriteria") : whole;
+    json_t *list = json_is_array(whole) ? whole : json_object_get(criteria, "Filters");
+    struct buffer lines = {0};
     size_t i;
     json_t *one;
 
-    json_array_foreach(list, i, one) {
-        const char *text = json_string_value(json_object_get(one, "Pattern"));
-        json_t *pattern = json_loads(text ? text : "{}", 0, NULL);
-
-        look_at_fields(pattern, record_fields, "", view, who, out);
-        json_decref(pattern);
-    }
+    json_array_foreach(list, i, one)
+        look_at_pattern(one, list != whole, view, who, &lines);
     if (list == NULL)
-        look_at_fields(whole, record_fields, "", view, who, out);
+        look_at_pattern(whole, false, view, who, &lines);
+    for (struct slice rest = buffer_slice(&lines); rest.len > 0; rest = slice_after(rest, slice_index(rest, '\n') + 1)) { /* names are somebody else's text */
+        text_append_printable(out, slice_from(rest.ptr, slice_index(rest, '\n')));
+        buffer_append_byte(out, '\n');
+    }
+    buffer_fini(&lines);
     json_decref(whole);
 }

@@ -103,7 +103,8 @@ static bool choose(struct own_queue *q, const struct keyring *ring, const char *
         q->secret = slice_dup(access_key_secret(key));
         return true;
     }
-    return error_set(err, ERROR_CREDENTIALS, "no key in %s may receive, delete and hide messages of \"%.*s\"", path, SLICE_ARG(name));
+    return error_set(err, ERROR_CREDENTIALS, "no key in %s may receive, delete and hide messages of \"%.*s\" (ReceiveMessage, DeleteMessage, "
+                     "ChangeMessageVisibility)", path, SLICE_ARG(name));
 }
 
 bool own_queue_find_key(struct own_queue *q, const struct config *config, struct error *err)

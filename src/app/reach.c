@@ -191,8 +191,10 @@ static char *reach_queue(struct loop *loop, struct sqs_client *client, const str
     if (to->dead.name && to->dead.url == NULL)
         ask_url(loop, client, to, q, to->dead.name, to->dead.owner, " (of its dead-letter queue)");
     buffer_fini(&q->url);
-    if (q->arn.len == 0)
+    if (q->arn.len == 0) {
+        buffer_fini(&q->arn);
         return NULL;
+    }
     buffer_printf(&q->arn, " at %s", to->server);
     return buffer_take(&q->arn);
 }

@@ -21,7 +21,8 @@ static void done(void *context, const struct http_answer *answer)
 {
     struct sqs_client *c = context;
     struct target_answer out = {.token = answer->token, .status = answer->status, .body = answer->body, .failure = answer->failure,
-                                .untrusted = answer->untrusted, .unsent = answer->unsent, .withheld = answer->withheld, .bucket_region = answer->bucket_region};
+                                .untrusted = answer->untrusted, .unsent = answer->unsent, .withheld = answer->withheld, .has_etag = answer->has_etag,
+                                .bucket_region = answer->bucket_region};
 
     aws_call_learn(answer, &c->skew, clock_now().wall_ms);
     c->answered(c->context, &out);

@@ -759,37 +759,60 @@ static void compile_filter(struct compiler *c)
     }
 }
 
-/* A whole event source mapping, as Lambda's API tells it: its FilterCriteria. Anything else: as it is. */
-static struct slice criteria_in(struct slice json)
+static bool is_capital(struct slice name)
 {
-    struct slice found = SLICE_NONE;
+    return name.len > 0 && name.ptr[0] >= 'A' && name.ptr[0] <= 'Z';
+}
+
+/* Of a whole event source mapping, as Lambda's API tells it, its FilterCriteria; anything else as it is. The names of a mapping begin with a capital letter,
+ * and those of a record do not: where both stand, it is a pattern. */
+static struct slice criteria_in(struct compiler *c, struct slice json)
+{
+    struct slice criteria = SLICE_NONE;
     struct slice name;
     struct scanner j;
+    bool mapping = false;
+    bool list = false;
+    bool pattern = false;
 
     scan_init(&j, json);
     if (scan_peek(&j) != SCAN_OBJECT)
         return json;
     scan_object_begin(&j);
     while (scan_member(&j, &name)) {
-        bool criteria = json_raw_equal(name, "FilterCriteria") && scan_peek(&j) == SCAN_OBJECT;
+        bool found = json_raw_equal(name, "FilterCriteria") && scan_peek(&j) == SCAN_OBJECT;
         struct slice value = scan_skip(&j);
 
-        if (criteria)
-            found = value;
+        criteria = found ? value : criteria;
+        mapping = mapping || json_raw_equal(name, "EventSourceArn");
+        list = list || json_raw_equal(name, "EventSourceMappings");
+        pattern = pattern || !is_capital(name) || json_raw_equal(name, "Filters");
     }
-    return scan_end(&j) && slice_present(found) ? found : json;
+    if (!scan_end(&j) || pattern)
+        return json;
+    scan_init(&j, criteria);
+    if (list)
+        refuse(c, "a list of event source mappings: give one of them");
+    else if (mapping && !slice_present(criteria))
+        refuse(c, "this event source mapping has no FilterCriteria: every record passes, so no filter is wanted");
+    else if (slice_present(criteria) && !is_criteria(j))
+        refuse(c, "FilterCriteria without Filters");
+    return slice_present(criteria) ? criteria : json;
 }
 
 struct filter *filter_new(struct slice json, struct error *err)
 {
     struct compiler c = {.filter = memory_zeroed(1, sizeof(struct filter)), .err = err};
+    struct slice criteria;
 
-    struct slice criteria = criteria_in(json);
-
-    scan_init(&c.json, criteria);
-    if (criteria.ptr != json.ptr)
+    scan_init(&c.json, json);
+    criteria = criteria_in(&c, json);
+    if (!c.failed && criteria.ptr != json.ptr) {
+        scan_init(&c.json, criteria);
         c.json.start = json.ptr; /* places in error texts are those of the whole */
-    compile_filter(&c);
+    }
+    if (!c.failed)
+        compile_filter(&c);
     if (!c.failed && !scan_end(&c.json))
         refuse(&c, "no JSON: %s", c.json.error ? c.json.error : "something follows it");
     buffer_fini(&c.path);

@@ -128,7 +128,10 @@ static void give_in(struct calls *c, enum call_kind kind, const struct failing *
         return;
     c->failed = true;
     c->status = f->verdict == TARGET_NOT_FOUND ? S2Q_NOT_FOUND : f->verdict == TARGET_DENIED ? S2Q_CREDENTIALS : S2Q_CONFIG;
-    error_set(&c->failure, ERROR_USAGE, "%s at %s: %s", action_of(kind), queue_of(c, kind), f->text);
+    if (kind == CALL_LOOKUP) /* by a name, which says nothing of where */
+        error_set(&c->failure, ERROR_USAGE, "%s of %s at %s: %s", action_of(kind), queue_of(c, kind), c->settings->endpoint.url, f->text);
+    else
+        error_set(&c->failure, ERROR_USAGE, "%s at %s: %s", action_of(kind), queue_of(c, kind), f->text);
 }
 
 /* Calls that failed side by side count once. */

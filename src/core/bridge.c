@@ -878,7 +878,7 @@ void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct 
     b->calls--;
     inner.token &= (UINT64_C(1) << SOURCE_SHIFT) - 1;
     if (!reading(b)) /* there is no room for what it brings: as if it had not come */
-        inner = (struct stream_answer){.token = inner.token, .failure = "reading rests: there is no room"};
+        inner = (struct stream_answer){.token = inner.token, .failure = "reading rests: there is no room", .set_aside = true};
     b->counts.call_failures += inner.status != 200;
     b->counts.events++;
     b->changed = true;

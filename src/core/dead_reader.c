@@ -229,7 +229,7 @@ static int read_messages(struct dead_reader *r, struct slice body, struct instan
 
 static void failed(struct dead_reader *r, enum target_verdict verdict, const char *trouble, struct instant now)
 {
-    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND;
+    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
 
     if (strcmp(r->trouble, trouble) != 0)
         log_warning("a dead-letter queue on another server cannot be read; trying again",
@@ -252,10 +252,6 @@ void dead_reader_answer(struct dead_reader *r, const struct target_answer *answe
         failed(r, verdict, trouble, now);
         return;
     }
-    if (r->trouble[0])
-        log_info("a dead-letter queue on another server is read again", LOG_FIELDS(LOG_TEXT("queue", r->queue->name), LOG_TEXT("dead_letter_queue", r->name)));
-    r->failures = 0;
-    r->trouble[0] = '\0';
     r->due_ms = now.mono_ms;
     if (r->url == NULL) {
         if (sqs_queue_url_decode(answer->body, &url))
@@ -270,10 +266,16 @@ void dead_reader_answer(struct dead_reader *r, const struct target_answer *answe
         return;
     }
     count = read_messages(r, answer->body, now);
-    if (count < 0)
+    if (count < 0) {
         failed(r, TARGET_RETRY, "the answer to ReceiveMessage is malformed or was cut", now);
-    else if (count == 0)
+        return;
+    }
+    if (count == 0)
         r->due_ms = now.mono_ms + REST_MS;
+    if (r->trouble[0])
+        log_info("a dead-letter queue on another server is read again", LOG_FIELDS(LOG_TEXT("queue", r->queue->name), LOG_TEXT("dead_letter_queue", r->name)));
+    r->failures = 0;
+    r->trouble[0] = '\0';
 }
 
 int64_t dead_reader_due(const struct dead_reader *r)

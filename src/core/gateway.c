@@ -572,6 +572,8 @@ static void settled(struct gateway *g, const struct desk *desk, const struct for
         note_deleted(g, desk, f->rows[at], now);
 }
 
+#define MALFORMED "The answer of the queue's server was malformed or cut: what became of the request is not known. Ask again."
+
 static void batch_settled(struct gateway *g, struct exchange *x, const struct desk *desk, const struct forwarded *f, const struct target_answer *answer,
                           struct instant now)
 {
@@ -579,7 +581,7 @@ static void batch_settled(struct gateway *g, struct exchange *x, const struct de
 
     if (!sqs_batch_result_decode(answer->body, results, f->count)) {
         if (x)
-            not_now(x, "The answer of the queue's server was malformed or cut: what became of the request is not known. Ask again.");
+            not_now(x, MALFORMED);
         return;
     }
     for (size_t i = 0; i < f->count; i++) {
@@ -605,6 +607,20 @@ static void batch_settled(struct gateway *g, struct exchange *x, const struct de
 
 /* ---- answers ---- */
 
+/* DeleteMessage and ChangeMessageVisibility answer nothing, or an object. A page of whoever stands between is no confirmation. */
+static bool confirms(struct slice body)
+{
+    struct scanner j;
+
+    if (slice_trim(body).len == 0)
+        return true;
+    scan_init(&j, body);
+    if (scan_peek(&j) != SCAN_OBJECT)
+        return false;
+    scan_skip(&j);
+    return scan_end(&j);
+}
+
 static void answered(struct gateway *g, struct exchange *x, struct desk *desk, const struct forwarded *f, const struct target_answer *answer,
                      struct instant now)
 {
@@ -628,9 +644,12 @@ static void answered(struct gateway *g, struct exchange *x, struct desk *desk, c
         break;
     case SQS_ACTION_DELETE_MESSAGE:
     case SQS_ACTION_CHANGE_MESSAGE_VISIBILITY:
-        settled(g, desk, f, 0, now);
-        if (x)
+        if (confirms(answer->body))
+            settled(g, desk, f, 0, now);
+        if (x && confirms(answer->body))
             sqs_answer_end(&x->answer);
+        else if (x)
+            not_now(x, MALFORMED);
         break;
     default:
         batch_settled(g, x, desk, f, answer, now);

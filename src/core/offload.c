@@ -103,7 +103,7 @@ static void to_the_end(struct offload *o, struct stowing *s)
 
 static void failed(struct offload *o, struct stowing *s, enum target_verdict verdict, const char *trouble, struct instant now)
 {
-    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND;
+    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
 
     if (strcmp(o->trouble, trouble) != 0)
         log_warning("an object cannot be stored; the message waits, and it is tried again", LOG_FIELDS(LOG_TEXT("cause", trouble)));
@@ -133,6 +133,10 @@ struct parcel *offload_answer(struct offload *o, const struct target_answer *ans
 
         snprintf(text, sizeof(text), "S3: %.390s", trouble);
         failed(o, s, verdict, text, now);
+        return NULL;
+    }
+    if (!answer->has_etag) { /* S3 names what it has stored; a page of whoever stands between does not */
+        failed(o, s, TARGET_RETRY, "S3: the answer to PutObject has no ETag, so nothing says that the object is stored (is the endpoint right?)", now);
         return NULL;
     }
     o->failures = 0;

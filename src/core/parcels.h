@@ -21,6 +21,7 @@ struct parcel {
     int64_t id;
     uint64_t group;
     int attempts;
+    uint64_t alone; /* not 0: to be sent by itself, since it was in a batch that was refused whole; one more than were sent until then */
     bool stored;    /* its payload is an object already (core/offload) */
     bool scheduled; /* its row has a due time: a restart finds it without a search */
 };

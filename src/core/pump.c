@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/planted.h"
 #include "codec/sqs_client_wire.h"
+#include "codec/stream_wire.h"
 #include "core/gateway.h"
 #include "core/offload.h"
 #include "core/parcels.h"
@@ -19,6 +20,7 @@
 #define SEND_TIMEOUT_MS 30000
 #define ASK_TIMEOUT_MS 10000
 #define ASK_AGAIN_MS DENIED_RETRY_MS
+#define ESCAPE_RESERVE 8192 /* free bytes that escaping JSON wants at a request's end */
 #define SLOWER_US 5000     /* a request may take twice the usual time and this much before the window stops growing */
 
 /* Where the conversation with the server stands. */
@@ -362,17 +364,19 @@ static struct batch *fill(struct pump *p, struct buffer *request, struct instant
     struct parcel *parcel;
     size_t bytes = 0;
 
-    buffer_reserve(request, p->request_bytes);
+    buffer_reserve(request, p->request_bytes + ESCAPE_RESERVE);
     sqs_send_begin(request, slice_text(p->url));
     while (batch->count < SQS_BATCH_MAX && (parcel = parcels_take(&p->parcels)) != NULL) {
-        if (add(p, batch, request, parcel, &walk, &bytes, now) != NO_ROOM)
+        bool fits = batch->count == 0 || (!parcel->alone && !batch->parcels[0]->alone);
+
+        if (fits && add(p, batch, request, parcel, &walk, &bytes, now) != NO_ROOM)
             continue;
         parcels_put_back(&p->parcels, parcel);
         break;
     }
     ledger_walk_end(p->db, &walk);
     sqs_send_end(request);
-    p->request_bytes = request->cap - 1; /* with the reserve that escaping needs */
+    p->request_bytes = request->len;
     if (batch->count > 0)
         return batch;
     free(batch);
@@ -523,7 +527,7 @@ static void succeeded(struct pump *p, int64_t latency_us)
 
 static void failed(struct pump *p, enum target_verdict verdict, const char *trouble, struct instant now)
 {
-    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND;
+    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
 
     if (verdict == TARGET_THROTTLED)
         throttled(p);
@@ -642,6 +646,29 @@ static void too_long(struct pump *p, struct batch *batch, const struct target_an
     put_back(p, batch);
 }
 
+/* The server refuses what is in the batch, and does not say which of it. Each goes by itself, then. One that is refused alone is parked, but only if another
+ * was taken since: where all are refused it is the queue, or how it is asked; they wait, and an operator has to look. */
+static void refused_whole(struct pump *p, struct batch *batch, const struct target_answer *answer, const char *trouble, struct instant now)
+{
+    struct parcel *first = batch->parcels[0];
+    struct sqs_entry_result refusal = {.senders_fault = true};
+    bool others_taken = first->alone && p->counts.sent >= first->alone;
+
+    if (batch->count == 1 && others_taken && aws_error_decode(answer->body, &refusal.code, &refusal.message)) {
+        settle_failed(p, first, &refusal, now);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->parcels[i]->alone)
+            batch->parcels[i]->alone = p->counts.sent + 1;
+    if (batch->count > 1) {
+        put_back(p, batch);
+        return;
+    }
+    send_again(p, first, now); /* not first in line: the others may be taken */
+    failed(p, TARGET_RETRY, trouble, now);
+}
+
 static void batch_answered(struct pump *p, struct batch *batch, const struct target_answer *answer, struct instant now)
 {
     struct sqs_entry_result results[SQS_BATCH_MAX];
@@ -651,6 +678,10 @@ static void batch_answered(struct pump *p, struct batch *batch, const struct tar
 
     if (whole && verdict == TARGET_TOO_LONG) {
         too_long(p, batch, answer, now);
+        return;
+    }
+    if (whole && verdict == TARGET_REFUSED) {
+        refused_whole(p, batch, answer, trouble, now);
         return;
     }
     if (!whole && sqs_batch_result_decode(answer->body, results, batch->count)) {
@@ -712,7 +743,7 @@ static void question_answered(struct pump *p, const struct target_answer *answer
             attributes_answered(p, answer);
         return;
     }
-    if (p->phase == PHASE_ATTRIBUTES && verdict == TARGET_DENIED) { /* only sending is needed: SQS's own limits are assumed */
+    if (p->phase == PHASE_ATTRIBUTES && (verdict == TARGET_DENIED || verdict == TARGET_REFUSED)) { /* only sending is needed: SQS's own limits are assumed */
         log_warning("a queue's limits cannot be read: SQS's own are assumed", LOG_FIELDS(LOG_TEXT("queue", p->queue->name), LOG_TEXT("cause", trouble)));
         p->phase = PHASE_SENDING;
         return;

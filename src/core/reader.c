@@ -525,8 +525,8 @@ static void listing_failed(struct reader *r, enum verdict verdict, struct instan
     } else {
         if (r->not_found++ == 0)
             r->not_found_ms = now.mono_ms;
-        snprintf(r->listing_trouble, sizeof(r->listing_trouble), "there is no stream %.*s here: its ARN names the region and the account that it is in; are these "
-                 "the ones that are asked?", SLICE_ARG(r->stream.arn));
+        snprintf(r->listing_trouble, sizeof(r->listing_trouble), "there is no stream %.*s here: its ARN names the region and the account that it is in; are "
+                 "these the ones that are asked?", SLICE_ARG(r->stream.arn));
     }
     if (r->not_found >= NOT_FOUND_MAX && (r->superseded || (r->stream.discovered_at_ms != 0 && now.mono_ms - r->not_found_ms >= GONE_AFTER_MS))) {
         stream_vanished(r, now);

@@ -178,7 +178,7 @@ void service_link(struct service *s)
         if (target == NULL) { /* the account or region may have been configured otherwise when it was set */
             colon = memrchr(arn.ptr, ':', arn.len);
             target = service_find_in(s, slice_text(s->desks[i]->region), slice_after(arn, colon ? (size_t)(colon - arn.ptr) + 1 : 0));
-            if (target)
+            if (target && s->account_id[0]) /* a command on the ledger does not know how it is called now */
                 name_target(s, s->desks[i], target, count);
         }
         if (target && target != s->desks[i])

@@ -330,8 +330,8 @@ static bool elsewhere(struct source *s, struct slice arn)
 
     if (known.len == 0 || here.len == 0 || slice_equal(known, here))
         return false;
-    snprintf(s->trouble, sizeof(s->trouble), "the table \"%s\" that is asked here is %.*s:table/%s, and this ledger has read that of %.*s: set the region and the "
-             "credentials of that one, or name another ledger", s->name, SLICE_ARG(here), s->name, SLICE_ARG(known));
+    snprintf(s->trouble, sizeof(s->trouble), "the table \"%s\" that is asked here is %.*s:table/%s, and this ledger has read that of %.*s: set the region "
+             "and the credentials of that one, or name another ledger", s->name, SLICE_ARG(here), s->name, SLICE_ARG(known));
     return true;
 }
 

@@ -92,6 +92,8 @@ bool stream_answer_failed(const struct stream_answer *answer, enum verdict *verd
         return false;
     } else if (answer->withheld) {
         snprintf(trouble, TROUBLE_TEXT, "no AWS credentials: %s", answer->failure);
+    } else if (answer->set_aside) {
+        snprintf(trouble, TROUBLE_TEXT, "%s", answer->failure);
     } else if (answer->status == 0) {
         no_answer(answer->failure, answer->untrusted, trouble);
     } else if (aws_error_decode(answer->body, &name, &message)) {

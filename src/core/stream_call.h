@@ -23,6 +23,7 @@ struct stream_answer {
     const char *failure; /* status 0: why, for people; NULL: not known */
     bool untrusted;      /* status 0: its certificate is not trusted; `failure` says so */
     bool withheld;       /* status 0: there are no credentials to make the call with; `failure` says why */
+    bool set_aside;      /* status 0: it came, and is passed over, as if it had not; `failure` says why */
     bool has_crc32;
     uint32_t crc32;
     int64_t server_ms;   /* the server's clock when it answered, since 1970; 0: not told */

@@ -117,13 +117,10 @@ static const char *advice(enum target_verdict verdict, struct slice name)
     }
 }
 
-/* A whole request that is refused is never the fault of one record: an operator has to look. */
 static enum target_verdict judge_whole(struct slice name, int status)
 {
     enum target_verdict verdict = target_judge(name, false);
 
-    if (verdict == TARGET_REFUSED)
-        return TARGET_DENIED;
     if (verdict == TARGET_RETRY && name.len == 0)
         return status == 401 || status == 403 ? TARGET_DENIED : status == 429 ? TARGET_THROTTLED : status == 413 ? TARGET_TOO_LONG : TARGET_RETRY;
     return verdict;

@@ -29,6 +29,7 @@ struct target_answer {
     bool unsent;              /* status 0: nothing of the request left this machine (no connection) */
     bool untrusted;           /* status 0: its certificate is not trusted; `failure` says so */
     bool withheld;            /* status 0: there are no credentials to make the call with; `failure` says why */
+    bool has_etag;            /* of S3: it names what it has stored */
     const char *bucket_region; /* of S3: the region that the bucket is in, by a header; NULL, "": not told */
 };
 

@@ -274,6 +274,8 @@ static size_t on_header(char *data, size_t one, size_t len, void *context)
     } else if (colon == 19 && strncasecmp(data, "x-amz-bucket-region", 19) == 0) {
         if (value.len < sizeof(r->answer.bucket_region) && is_region(value))
             snprintf(r->answer.bucket_region, sizeof(r->answer.bucket_region), "%.*s", SLICE_ARG(value));
+    } else if (colon == 4 && strncasecmp(data, "ETag", 4) == 0) {
+        r->answer.has_etag = value.len > 0;
     } else if (colon == 4 && strncasecmp(data, "Date", 4) == 0) {
         if (value.len < sizeof(r->answer.date))
             snprintf(r->answer.date, sizeof(r->answer.date), "%.*s", SLICE_ARG(value));

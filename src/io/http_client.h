@@ -43,6 +43,7 @@ struct http_answer {
     bool has_crc32;        /* the answer had an x-amz-crc32 header */
     uint32_t crc32;
     char bucket_region[33]; /* S3's x-amz-bucket-region: letters, digits, hyphens; "": none */
+    bool has_etag;          /* the answer had an ETag header */
     char date[40]; /* the Date header as it came; "": none. See http_answer_date_ms */
 };
 

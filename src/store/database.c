@@ -122,8 +122,8 @@ static bool no_lone_log(const struct database *db, struct error *err)
     snprintf(name, sizeof(name), "%s-wal", db->path);
     if ((stat(db->path, &file) == 0 && file.st_size > 0) || stat(name, &log) != 0 || log.st_size == 0)
         return true;
-    return error_set(err, ERROR_LEDGER_DAMAGED, "%s is there without %s, which was moved or deleted: bring that back beside it, since what was confirmed last is in "
-                     "the -wal alone. If the ledger is gone for good, move the -wal away, too", name, db->path);
+    return error_set(err, ERROR_LEDGER_DAMAGED, "%s is there without %s, which was moved or deleted: bring that back beside it, since what was confirmed last "
+                     "is in the -wal alone. If the ledger is gone for good, move the -wal away, too", name, db->path);
 }
 
 static int read_pragma(struct database *db, const char *sql, int *value)

@@ -455,7 +455,7 @@ def test_what_is_wrong_is_said(consume, server, sqs):
     assert "there is no queue \"nope\"" in consume(server, "nope").end(NOT_FOUND).said()
     assert "-nope" in consume(server, url + "-nope").end(NOT_FOUND).said()
     assert "no stream2sqs runs" in consume(None, "q").end(UNAVAILABLE).said()
-    assert "GetQueueUrl at d" in consume(server, url, "--dead-letter-queue", "d").end(NOT_FOUND).said()
+    assert "GetQueueUrl of d at http" in consume(server, url, "--dead-letter-queue", "d").end(NOT_FOUND).said()
     assert "itself" in consume(server, url, "--dead-letter-queue", name_of(url)).end(NO_COMMAND).said()
     wrong = {"AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "wrong-secret"}
     said = consume(server, url, "--endpoint-url", server.url, env=wrong).end(CREDENTIALS).said()

@@ -296,9 +296,9 @@ def test_a_queue_by_its_name(start, server, sqs):
     assert consumer.lines("counts") == [["1", "0", "1", "2"]] and bodies(receive(sqs, dead)) == ["b:giveup"]
     consumer = start(name + "-missing", server, endpoint=server.url)
     assert consumer.process.wait(20) == NOT_FOUND
-    assert consumer.lines("status")[0][1].startswith(f"GetQueueUrl at {name}-missing: ")
+    assert consumer.lines("status")[0][1].startswith(f"GetQueueUrl of {name}-missing at http://127.0.0.1:")
     consumer = start(name, server, endpoint=server.url, dead_name="missing")
-    assert consumer.process.wait(20) == NOT_FOUND and "GetQueueUrl at missing: " in consumer.lines("status")[0][1]
+    assert consumer.process.wait(20) == NOT_FOUND and "GetQueueUrl of missing at http" in consumer.lines("status")[0][1]
     server.kill()
     consumer = start(name, server, endpoint=server.url, max=1)
     wait_until("it says so", lambda: "calls fail; trying again action=GetQueueUrl" in consumer.said(), process=consumer.process)

@@ -9,6 +9,7 @@ import time
 
 import boto3
 import pytest
+from conftest import Table
 from rig import BINARY, REGION, ROOT, wait_until
 
 
@@ -97,6 +98,9 @@ def test_a_filter_that_is_tried_is_told_what_it_wants_in_vain(make_bridge):
     filtered = bridge.json("filter", "test", '{"eventName": [{"prefix": "UPD"}, {"equals-ignore-case": "insert"}]}')
     assert filtered["warnings"] == ['the filter wants the eventName {"prefix":"UPD"}: records have INSERT, MODIFY and REMOVE']
     assert bridge.json("filter", "test", '{"eventName": ["INSERT"]}')["warnings"] == []
+    for listed in ('[{"eventName": ["CREATE"]}]', '{"Filters": [{"Pattern": {"eventName": ["CREATE"]}}]}'):
+        assert "CREATE" in bridge.command("filter", "test", listed, check=0)[2]
+    assert "\x1b" not in bridge.command("filter", "test", '{"\\u001b[31mb": ["x"]}', check=0)[2]
     for good in ('{"eventName": ["INSERT"]}', '{"eventName": [{"anything-but": ["REMOVE"]}]}', '{"eventName": [{"suffix": "FY"}]}', '{"dynamodb": {"NewImage": {"n": {"N": ["1"]}}}}'):
         assert bridge.command("filter", "test", good, check=0)[2] == ""
 
@@ -145,6 +149,7 @@ def test_a_whole_event_source_mapping_is_a_filter(table, make_bridge, tmp_path):
     mapping["FilterCriteria"] = {"Filters": [{"Pattern": '{"eventName": "REMOVE"}'}]}
     text = json.dumps(mapping)
     path.write_text(text)
+    assert bridge.command("filter", "test", "{}", "--file", path)[0] == 64
     said = bridge.command("filter", "test", "--file", path, check=78)[2]
     assert "eventName" in said
     path.write_text(text.replace('"FunctionResponseTypes"', "nonsense"))
@@ -161,6 +166,20 @@ def test_check_knows_which_images_a_stream_has(bare_table, make_bridge, tmp_path
         status, out, _ = make_bridge().command("check", "--config", config, "--json")
         assert status == 0 and json.loads(out)["warnings"] == [
             'queue "q": its filter names dynamodb.NewImage, which no record of its stream has: the StreamViewType is KEYS_ONLY']
+
+
+@pytest.mark.parametrize("view,other,image,warned", [("NEW_IMAGE", None, "OldImage", True), ("NEW_IMAGE", None, "NewImage", False), ("OLD_IMAGE", None, "NewImage", True),
+                                                     ("OLD_IMAGE", None, "OldImage", False), ("KEYS_ONLY", "NEW_IMAGE", "NewImage", False),
+                                                     ("NEW_IMAGE", "KEYS_ONLY", "NewImage", False), ("KEYS_ONLY", "KEYS_ONLY", "NewImage", True)])
+def test_check_knows_the_images_of_all_streams_of_a_queue(aws, bare_table, make_bridge, tmp_path, view, other, image, warned):
+    tables = [bare_table, Table(aws, bare_table.name + "x")] if other else [bare_table]
+    for one, its_view in zip(tables, (view, other), strict=False):
+        one.dynamodb.update_table(TableName=one.name, StreamSpecification={"StreamEnabled": True, "StreamViewType": its_view})
+    config = tmp_path / "c.yaml"
+    queue = {"name": "q", "filter": {"dynamodb": {image: {"a": {"S": ["x"]}}}}}
+    config.write_text(json.dumps({"pipelines": [{"stream": one.name, "queues": [queue]} for one in tables]}))
+    status, out, _ = make_bridge().command("check", "--config", config, "--json")
+    assert status == 0 and bool(json.loads(out)["warnings"]) == warned, out
 
 
 def test_queues_are_made_and_deleted_by_hand(make_bridge):

@@ -88,6 +88,8 @@ class AmazonS3(http.server.BaseHTTPRequestHandler):
     def answer(self, status, body):
         self.send_response(status)
         self.send_header("x-amz-bucket-region", self.server.region)
+        if status == 200:
+            self.send_header("ETag", '"d41d8cd98f00b204e9800998ecf8427e"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`stream2sqs queue`: a person's look into the queues of a process that runs."""
 
+import http.server
 import json
 import re
 import signal
@@ -93,6 +94,9 @@ def test_queues_are_made_and_changed_with_attributes(bridge):
     assert "Unknown Attribute nope" in bridge.command("queue", "set", "reports", "--attribute", "nope=1", check=65)[2]
     assert bridge.json("queue", "show", "reports")["Attributes"] == shown
     assert "--attribute NAME=VALUE" in bridge.command("queue", "set", "reports", check=64)[2]
+    bridge.command("queue", "create", "jobs.fifo", "--attribute", "VisibilityTimeout=5", check=0)
+    assert bridge.json("queue", "show", "jobs.fifo")["Attributes"]["FifoQueue"] == "true"
+    assert bridge.command("queue", "create", "other.fifo", "--attribute", "FifoQueue=false")[0] == 65
 
 
 @pytest.mark.parametrize("words", [("create", "x", "--visibility", "30"), ("list", "--max", "3"), ("send", "orders", "x", "--yes"), ("purge", "orders", "--yes", "--delete")])
@@ -126,3 +130,35 @@ def test_a_queue_whose_server_is_down_hides_no_other(table, make_bridge, tmp_pat
     assert "server" in bridge.json("queue", "list")["queues"]["far"]["error"]
     status, out, _ = bridge.command("queue", "show", "far", "--json")
     assert status == 69 and json.loads(out)["error"]["code"] == "unavailable"
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """A queue whose attributes are none that SQS would have."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = json.dumps({"Attributes": {"QueueArn": "", "CreatedTimestamp": 5, "LastModifiedTimestamp": "99999999999999999999999", "a": "\x1b[31m"}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def test_what_another_server_tells_of_its_queue_may_be_anything(table, make_bridge, tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    config = tmp_path / "c.yaml"
+    config.write_text(json.dumps({"pipelines": [{"stream": table.name, "queues": [{
+        "name": "far", "target": "sqs", "gateway": True, "endpoint_url": url, "address": f"{url}/0/far"}]}]}))
+    try:
+        bridge = make_bridge("--config", config).start()
+        shown = bridge.command("queue", "show", "far", check=0)[1]
+        assert "CreatedTimestamp" in shown and "(" not in shown and "\x1b" not in shown
+        bridge.stop()
+    finally:
+        server.shutdown()
+        server.server_close()

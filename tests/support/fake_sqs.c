@@ -196,6 +196,10 @@ static bool rules(struct fake_sqs *q, json_t *entries, struct fake_sqs_answer *a
             complain(q, "more than ten attributes");
         if (text_in(entry, "MessageBody")[0] == '\0')
             complain(q, "an empty body");
+        if (q->refuses_batch_with && strstr(text_in(entry, "MessageBody"), q->refuses_batch_with)) {
+            answer_error(answer, 400, "com.amazonaws.sqs#InvalidMessageContents", "The message contains characters outside the allowed set.");
+            return false;
+        }
     }
     if (total > (q->batch_bytes_max ? q->batch_bytes_max : LIMIT)) {
         answer_error(answer, 400, "com.amazonaws.sqs#BatchRequestTooLong", "Batch requests cannot be longer than 1048576 bytes.");

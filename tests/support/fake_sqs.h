@@ -52,6 +52,7 @@ struct fake_sqs {
     size_t message_bytes_max;        /* 0: 1 MiB */
     size_t batch_bytes_max;          /* 0: 1 MiB */
     const char *refuses;             /* a text: bodies that hold it are refused by the sender's fault; NULL: none */
+    const char *refuses_batch_with;  /* the same, but the whole batch is refused; "": every one */
     struct fake_arrival *arrivals;
     size_t len;
     uint64_t taken;                  /* entries stored or recognised as duplicates */

@@ -104,6 +104,16 @@ static void lambdas_filter_criteria_are_taken_as_they_are(void **state)
     assert_int_equal(match("{\"a\":[1]}", "{\"a\":1"), -1);
 }
 
+/* The names of a mapping begin with a capital letter. Beside a record's, FilterCriteria is a field like any other. */
+static void a_whole_mapping_is_its_criteria_and_a_pattern_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(match("{\"UUID\":\"u\",\"FilterCriteria\":{\"Filters\":[{\"Pattern\":\"{\\\"a\\\":[1]}\"}]},\"BatchSize\":1}", "{\"a\":1}"), 0);
+    assert_int_equal(match("{\"UUID\":\"u\",\"FilterCriteria\":{\"Filters\":[{\"Pattern\":\"{\\\"a\\\":[1]}\"}]},\"BatchSize\":1}", "{\"a\":2}"), -1);
+    assert_int_equal(match("{\"eventName\":[\"INSERT\"],\"FilterCriteria\":{\"Filters\":[\"x\"]}}", "{\"eventName\":\"INSERT\",\"FilterCriteria\":{\"Filters\":\"x\"}}"), 0);
+    assert_int_equal(match("{\"eventName\":[\"INSERT\"],\"FilterCriteria\":{\"Filters\":[\"x\"]}}", "{\"eventName\":\"INSERT\"}"), -1);
+}
+
 static void what_is_malformed_or_not_supported_is_refused_with_its_place(void **state)
 {
     static const struct {
@@ -131,6 +141,12 @@ static void what_is_malformed_or_not_supported_is_refused_with_its_place(void **
         {"{\"a\":[1],\"a\":[2]}", "filter, byte 13: the field \"a\" stands here twice"},
         {"{\"Filters\":[{\"Patern\":\"{}\"}]}", "filter, byte 22: \"Patern\" in an element of Filters: wanted Pattern alone"},
         {"{\"Filters\":[{\"Pattern\":\"{\"}]}", "filter"},
+        {"{\"UUID\":\"u\",\"EventSourceArn\":\"arn\",\"FilterCriteria\":null}", "filter, byte 0: this event source mapping has no FilterCriteria"},
+        {"{\"EventSourceMappings\":[]}", "filter, byte 0: a list of event source mappings: give one of them"},
+        {"{\"FilterCriteria\":{\"eventName\":[\"INSERT\"]}}", "filter, byte 0: FilterCriteria without Filters"},
+        {"{\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"a\":\"x\"}}]},\"UUID\":\"u\"}", "filter at a, byte 46: found a string, wanted a list of values"},
+        {"{\"UUID\":\"u\",\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"a\":[1]}}]}", "filter"},
+        {"{\"Filters\":[{\"Pattern\":{\"a\":[1]}}],\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"b\":[1]}}]}}", "filter, byte 52: \"FilterCriteria\" beside Filters"},
         {"{\"b\":[1],\"$or\":[{\"b\":[2]},{\"c\":[3]}]}", "filter, byte 37: the field \"b\" stands both in $or and beside it: name it in each alternative"},
     };
 
@@ -198,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_match_as_aws_documents_them),
         cmocka_unit_test(lambdas_filter_criteria_are_taken_as_they_are),
+        cmocka_unit_test(a_whole_mapping_is_its_criteria_and_a_pattern_is_none),
         cmocka_unit_test(what_is_malformed_or_not_supported_is_refused_with_its_place),
         cmocka_unit_test(numbers_are_compared_exactly_whatever_their_digits),
         cmocka_unit_test(hostile_patterns_cost_no_more_than_their_length),

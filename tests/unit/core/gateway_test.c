@@ -200,6 +200,13 @@ static void a_delete_is_confirmed_by_the_other_server_and_then_recorded(void **s
     assert_null(replied(w)); /* not before the other server */
     assert_non_null(strstr(w->calls[0].body.ptr, "\"ReceiptHandle\":\"far handle\""));
     assert_int_equal(counted(w, MESSAGE_DELETED), 0);
+    answer(w, "DeleteMessage", 200, "<html>log in first</html>"); /* whoever stands between */
+    assert_non_null(strstr(replied(w), "ServiceUnavailableException"));
+    assert_int_equal(counted(w, MESSAGE_DELETED), 0);
+    ask(w, "ChangeMessageVisibility", "{" URL ",\"ReceiptHandle\":\"%s\",\"VisibilityTimeout\":5}", w->handle);
+    answer(w, "ChangeMessageVisibility", 200, "[]");
+    assert_non_null(strstr(replied(w), "ServiceUnavailableException"));
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
     answer(w, "DeleteMessage", 200, "");
     assert_string_equal(replied(w), "");
     assert_int_equal(counted(w, MESSAGE_DELETED), 1);

@@ -325,7 +325,7 @@ static void a_message_longer_than_the_queue_takes_is_parked_and_the_others_go(vo
 static void object_answered(struct world *w, size_t at, int status, const char *body)
 {
     struct target_call call = w->calls[at];
-    const struct target_answer out = {.token = call.token, .status = status, .body = slice_text(body)};
+    const struct target_answer out = {.token = call.token, .status = status, .has_etag = status == 200 && body[0] == '\0', .body = slice_text(body)};
 
     w->calls[at] = w->calls[--w->call_count];
     database_begin(w->db);
@@ -383,6 +383,12 @@ static void a_message_points_to_its_object_only_once_that_is_confirmed(void **st
     at = find_object(w);
     assert_string_equal(w->calls[at].object, first); /* the same object again */
     object_answered(w, at, 0, "");
+    world_wait(w, 20000);
+    world_commit(w);
+    object_answered(w, find_object(w), 200, "<html>log in first</html>"); /* whoever stands between */
+    assert_non_null(strstr(pump_trouble(w->pump), "no ETag"));
+    world_commit(w);
+    assert_false(sends(w, "PayloadS3Pointer"));
     world_wait(w, 20000);
     world_commit(w);
     object_answered(w, find_object(w), 200, "");
@@ -563,6 +569,77 @@ static void an_entry_refused_by_the_senders_fault_is_parked_with_the_servers_wor
     assert_true(ledger_fault(w->db, QUEUE_FIRST_MESSAGE(1) + 3, take_fault, &seen));
     assert_string_equal(seen.code, "InvalidMessageContents");
     assert_string_equal(seen.text, "Invalid characters found.");
+    world_free(w);
+}
+
+static void a_batch_that_is_refused_for_one_entry_goes_one_by_one(void **state)
+{
+    (void)state;
+    for (int fifo = 0; fifo < 2; fifo++) {
+        struct world *w = world_new(fifo);
+
+        world_ready(w);
+        w->sqs.refuses_batch_with = "\"number\":7,";
+        world_put(w, 26, 5);
+        world_drain(w);
+        assert_int_equal(w->queue->counts[MESSAGE_PARKED], 1);
+        assert_int_equal(w->queue->counts[MESSAGE_SENT], 25);
+        assert_int_equal(times_arrived(w, 7), 0);
+        assert_int_equal(w->sqs.len, 25); /* none of the others twice */
+        assert_string_equal(pump_trouble(w->pump), "");
+        world_free(w);
+    }
+}
+
+/* It is not the records, then. */
+static void where_all_are_refused_nothing_is_parked(void **state)
+{
+    struct world *w = world_new(false);
+
+    (void)state;
+    world_ready(w);
+    world_put(w, 3, 5);
+    world_drain(w);
+    w->sqs.refuses_batch_with = "";
+    world_put(w, 26, 5);
+    for (int i = 0; i < 200; i++) {
+        world_commit(w);
+        while (w->call_count > 0)
+            world_answer(w, 0);
+        world_wait(w, 1000);
+    }
+    assert_int_equal(w->queue->counts[MESSAGE_PENDING], 26);
+    assert_in_range(w->sqs.requests, 10, 100); /* and it is asked ever more slowly */
+    assert_non_null(strstr(pump_trouble(w->pump), "InvalidMessageContents"));
+    assert_null(strstr(pump_trouble(w->pump), "credentials"));
+    w->sqs.refuses_batch_with = NULL;
+    world_wait(w, 60000);
+    world_drain(w);
+    assert_all_sent(w);
+    world_free(w);
+}
+
+/* A start finds what waits for its time by that time alone. Read ahead, too, it would be sent twice. */
+static void what_waits_for_its_time_is_sent_once_after_a_start(void **state)
+{
+    struct world *w = world_new(false);
+
+    (void)state;
+    world_ready(w);
+    world_put(w, 40, 100);
+    world_commit(w);
+    assert_int_equal(w->call_count, 2);
+    w->sqs.once[SQS_FAULT_ENTRY_FAILED] = 1;
+    world_answer(w, 1); /* the later batch: what waits for its time is behind what has no answer */
+    world_commit(w);
+    while (w->call_count > 0) /* a crash: these never left */
+        target_call_fini(&w->calls[--w->call_count]);
+    world_close(w);
+    world_open(w);
+    world_ready(w);
+    world_drain(w);
+    assert_all_sent(w);
+    assert_int_equal(w->sqs.len, 40);
     world_free(w);
 }
 
@@ -890,6 +967,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(only_the_failed_entry_is_sent_again),
         cmocka_unit_test(an_entry_in_neither_list_is_sent_again_and_counted),
         cmocka_unit_test(an_entry_refused_by_the_senders_fault_is_parked_with_the_servers_words),
+        cmocka_unit_test(a_batch_that_is_refused_for_one_entry_goes_one_by_one),
+        cmocka_unit_test(where_all_are_refused_nothing_is_parked),
+        cmocka_unit_test(what_waits_for_its_time_is_sent_once_after_a_start),
         cmocka_unit_test(a_message_that_arrived_altered_is_parked_and_never_sent_again_by_itself),
         cmocka_unit_test(a_lost_reply_costs_a_standard_queue_what_was_in_flight_and_a_fifo_queue_nothing),
         cmocka_unit_test(what_was_not_taken_for_certain_is_no_possible_duplicate),
