@@ -16,7 +16,7 @@
 struct collecting {
     struct reading *reading;
     json_t *list;
-    json_t *feeders; /* queue's id as text -> {ARN of a stream that has fed it: true} */
+    json_t *feeders; /* queue's id as text -> {ARN of a stream that feeds it: true} */
     int64_t now_ms;
 };
 
@@ -34,12 +34,11 @@ static json_t *feeders_of(json_t *feeders, int64_t queue)
     return of;
 }
 
-static void note_feeder(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered, int64_t replayed)
+static void note_feeder(void *context, int64_t shard, int64_t queue)
 {
     struct collecting *c = context;
     const struct shard_name *name = reading_shard(c->reading, shard);
 
-    (void)since_records, (void)assigned, (void)filtered, (void)replayed;
     if (name && name->arn)
         json_object_set_new(feeders_of(c->feeders, queue), name->arn, json_true());
 }
@@ -108,7 +107,7 @@ static json_t *ledger_json(struct reading *r)
     json_t *shards;
     struct stored_page first;
 
-    question_tally(r->db, note_feeder, &c);
+    question_fed(r->db, note_feeder, &c);
     ledger_queues(r->db, add_queue, &c);
     json_decref(c.feeders);
     streams = c.list = json_array();
@@ -252,7 +251,7 @@ static void print_shards(json_t *shards, bool running)
         table_print(&table, stdout);
     buffer_fini(&stream);
     if (finished > 0)
-        printf("(and %zu shards read to their end)\n", finished);
+        printf("(and %zu shard%s read to %s end)\n", finished, finished == 1 ? "" : "s", finished == 1 ? "its" : "their");
 }
 
 /* "orders, customers": the tables' names; a table that was made again, with another stream, is one. */
@@ -313,9 +312,9 @@ static void print_people(json_t *status)
 
     print_daemon(json_object_get(status, "daemon"));
     append_bytes(&bytes, json_integer_value(json_object_get(status, "bytes")));
-    printf("ledger %s: %s, records since %s, %lld new gaps\n\n", text_of(status, "ledger"), bytes.ptr,
+    printf("ledger %s: %s, records since %s, %lld new gap%s\n\n", text_of(status, "ledger"), bytes.ptr,
            text_of(status, "history_begins_at")[0] ? text_of(status, "history_begins_at") : "(none yet)",
-           (long long)json_integer_value(json_object_get(status, "gaps_new")));
+           (long long)json_integer_value(json_object_get(status, "gaps_new")), json_integer_value(json_object_get(status, "gaps_new")) == 1 ? "" : "s");
     print_waiting(json_object_get(status, "streams"));
     if (json_array_size(json_object_get(status, "shards")) > 0) {
         print_shards(json_object_get(status, "shards"), !json_is_null(json_object_get(status, "daemon")));

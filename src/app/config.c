@@ -405,6 +405,17 @@ static bool name_valid(struct slice name)
     return sqs_queue_name_valid(slice_ends_with(name, fifo) ? slice_from(name.ptr, name.len - fifo.len) : name);
 }
 
+/* What was only named until now is described: its options are taken. Its name stays where it is, since pipelines point to it. */
+static void describe(struct config_queue *known, struct config_queue *q)
+{
+    struct config_queue named = *known;
+
+    *known = *q;
+    known->name = named.name;
+    named.name = q->name;
+    *q = named;
+}
+
 const char *config_queue_add(struct loading *l, struct config_queue *q)
 {
     struct config *config = l->config;
@@ -415,7 +426,9 @@ const char *config_queue_add(struct loading *l, struct config_queue *q)
     } else if (!name_valid(slice_text(q->name))) {
         config_problem(l, q->where, "queue \"%s\": a name has 1 to 80 letters, digits, hyphens and underscores (and .fifo, counted)", q->name);
     } else if ((known = find_queue(config, q->name)) != NULL) {
-        if (!same_options(SCOPE_QUEUE, known, q))
+        if (known->by_name && !q->by_name)
+            describe(known, q);
+        else if (!q->by_name && !same_options(SCOPE_QUEUE, known, q))
             config_problem(l, q->where, "queue \"%s\" has other options here than at %s", q->name, known->where);
         config_queue_fini(q);
         return known->name;

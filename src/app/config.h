@@ -49,6 +49,7 @@ struct config_queue {
     char *external_id;         /* NULL: none */
     int64_t requests_max;      /* on their way to the other server at the same time */
     char *where;               /* for error texts: "stream2sqs.yaml:12" */
+    bool by_name;              /* it stands there by its name alone, which may mean one that is described elsewhere */
 };
 
 struct config_pipeline {

@@ -235,6 +235,7 @@ static const char *read_queue(struct yaml *y, yaml_node_t *node)
     options_default(y->loading, SCOPE_QUEUE, &q);
     if (node->type == YAML_SCALAR_NODE) { /* - orders-events */
         q.name = slice_dup(scalar(node));
+        q.by_name = true;
     } else if (!wanted(y, node, YAML_MAPPING_NODE, "a queue")) {
         config_queue_fini(&q);
         return NULL;

@@ -191,6 +191,12 @@ bool question_queue_fed(struct database *db, int64_t queue)
 
 /* ---- audit ---- */
 
+void question_fed(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue), void *context)
+{
+    while (database_row(db, S(TALLY_FED)))
+        each(context, column_i64(db, S(TALLY_FED), 0), column_i64(db, S(TALLY_FED), 1));
+}
+
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
                                                int64_t replayed),
                     void *context)

@@ -59,6 +59,9 @@ void question_message_ids(struct database *db, void (*each)(void *context, int64
 /* Has a stream ever given the queue anything, or its filter kept anything out? Tallies, which tell it, are never pruned. */
 bool question_queue_fed(struct database *db, int64_t queue);
 
+/* Which shards feed which queues, as of the configuration that last ran; a queue that has had nothing yet is not among them. */
+void question_fed(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue), void *context);
+
 /* audit */
 void question_tally(struct database *db, void (*each)(void *context, int64_t shard, int64_t queue, int64_t since_records, int64_t assigned, int64_t filtered,
                                                int64_t replayed),

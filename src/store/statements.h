@@ -50,6 +50,7 @@
                            "WHERE shard=?1 AND queue=?2 AND until_records IS NOT NULL")                                                  \
     /* since_records: as if the queue had been subscribed later by what it missed */                                                     \
     X(TALLY_OF_QUEUE, true, "SELECT 1 FROM tally WHERE queue=?1 LIMIT 1")                                                                \
+    X(TALLY_FED, true, "SELECT shard,queue FROM tally WHERE until_records IS NULL")                                                       \
     X(TALLY_ALL, true, "SELECT t.shard,t.queue,t.since_records+coalesce(s.records_read-t.until_records,0),t.assigned,t.filtered,t.replayed " \
                        "FROM tally t LEFT JOIN shard s ON s.id=t.shard ORDER BY t.shard,t.queue")                                        \
     /* streams and shards */                                                                                                             \

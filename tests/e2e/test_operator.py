@@ -122,9 +122,26 @@ def test_a_queues_filter_is_tried_on_records_of_its_own_stream(aws, table, bare_
     assert {name: [s.split("/")[1] for s in q["streams"]] for name, q in queues(bridge).items()} == {"q": [table.name], "others": [bare_table.name]}
     lines = bridge.command("status", check=0)[1].splitlines()
     assert {line.split()[0]: line.split()[-1] for line in lines if line.startswith(("q ", "others "))} == {"q": table.name, "others": bare_table.name}
+    longer = Table(aws, table.name + "-old")  # its name begins as the other's does
+    longer.stream()
+    arn = bridge.json("status")["streams"][1]["stream"]
+    assert table.name in arn
+    queue = {"name": "q", "filter": {"eventName": ["INSERT"]}}
+    config.write_text(json.dumps({"pipelines": [{"stream": bare_table.name, "queues": ["others"]}, {"stream": arn, "queues": [queue]},
+                                                {"stream": longer.name, "queues": ["others"]}]}))
+    bridge.command("reload", "--config", config, check=0)
+    longer.put(*(f"y{i}" for i in range(1100)))  # more than are looked at by one query
+    wait_until("all are read", lambda: queues(bridge)["others"]["queued"] == 1130)
+    assert {r["keys"]["id"]["S"] for r in bridge.json("filter", "test", "--config", config, "--for-queue", "q")["records"]} == {"a", "b"}
+    lines = bridge.command("status", check=0)[1].splitlines()
+    assert [line for line in lines if line.startswith("others ")][0].endswith(f"  {bare_table.name}, {longer.name}")
+    config.write_text(json.dumps({"pipelines": [{"stream": bare_table.name, "queues": ["q"]}, {"stream": longer.name, "queues": ["others"]}]}))
+    bridge.command("reload", "--config", config, check=0)
+    assert [s.split("/")[1] for s in queues(bridge)["others"]["streams"]] == [longer.name]  # of now, not of before
+    assert not any(table.name in s for s in queues(bridge)["q"]["streams"])
     lines = bridge.command("audit", check=0)[1].splitlines()
-    assert lines[0].split()[-1] == "STREAM" and {line.split()[1]: line.split()[-1].split("/")[0] for line in lines[1:3]} == {
-        "q": table.name, "others": bare_table.name}
+    assert lines[0].split()[-1] == "STREAM" and {line.split()[1]: line.split()[-1].split("/")[0] for line in lines[1:4]}.items() >= {
+        "q": table.name}.items()
 
 
 def test_a_whole_event_source_mapping_is_a_filter(table, make_bridge, tmp_path):
@@ -214,6 +231,8 @@ def test_check_looks_at_files_and_filters(make_bridge, tmp_path):
     config.write_text("pipelines: [{stream: t, queues: [{name: q, filter: {eventName: [INSERT]}}]}]\n")
     done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"good": True, "problems": [], "warnings": []})
+    config.write_text("pipelines: [{stream: t, queues: [p, q, {name: far, target: sqs}]}]\n")
+    assert subprocess.run([str(BINARY), "check", "--offline", "--config", str(config)], cwd=tmp_path, capture_output=True, check=False).returncode == 0
     config.write_text("pipelines: [{stream: t, queues: [{name: q, target: sqs, address: 'localhost:4566/0/q'}, {name: r, target: sqs, address: r.fifo}]}]\n")
     done = subprocess.run([str(BINARY), "check", "--offline", "--json", "--config", str(config)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert len(json.loads(done.stdout)["problems"]) == 1 and '"localhost:4566/0/q" is no queue\'s address' in done.stdout.replace("\\", "")

@@ -3,6 +3,7 @@
 #include "support/temporary.h"
 
 #include "app/config.h"
+#include "core/message_form.h"
 #include "base/random.h"
 
 #include <stdlib.h>
@@ -62,6 +63,10 @@ static void every_mistake_is_told_with_its_place(void **state)
         {"ledger: a.db\n...\n", ""},
         {"pipelines:\n  - stream: t\n    queus: [q]\n",
          "c.yaml:3: unknown option \"queus\" (nearest: queues)\nc.yaml:2: the stream \"t\" feeds no queue: name one (queues, or --queue)\n"},
+        {"queues:\n  - {name: q, body: batch}\npipelines:\n  - {stream: t, queues: [q]}\n  - {stream: u, queues: [q]}\n", ""},
+        {"pipelines:\n  - {stream: t, queues: [q]}\n  - {stream: u, queues: [{name: q, body: batch}]}\n", ""},
+        {"pipelines:\n  - {stream: t, queues: [{name: q}]}\n  - {stream: u, queues: [{name: q, body: batch}]}\n",
+         "c.yaml:3: queue \"q\" has other options here than at c.yaml:2\n"},
         {"stream: orders\nqueues: [a]\nbody: batch\n",
          "c.yaml:1: \"stream\" is of a stream or queue, not of the whole: it belongs below pipelines: or queues:\n"
          "c.yaml:3: \"body\" is of a stream or queue, not of the whole: it belongs below pipelines: or queues:\n"},
@@ -119,6 +124,27 @@ static void every_mistake_is_told_with_its_place(void **state)
         load(state, cases[i].yaml, NULL, 0, &config, &problems);
         if (strcmp(problems.ptr ? problems.ptr : "", cases[i].problems) != 0)
             fail_msg("%s\nfound: %s\nwant: %s", cases[i].yaml, problems.ptr, cases[i].problems);
+        config_fini(&config);
+        buffer_fini(&problems);
+    }
+}
+
+/* By its name alone, a queue means the one that is described, before or after. */
+static void a_queue_that_is_only_named_is_the_one_that_is_described(void **state)
+{
+    static const char *const texts[] = {"queues:\n  - {name: q, body: batch}\npipelines:\n  - {stream: t, queues: [q]}\n  - {stream: u, queues: [q]}\n",
+                                        "pipelines:\n  - {stream: t, queues: [q]}\n  - {stream: u, queues: [{name: q, body: batch}]}\n"};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct buffer problems = {0};
+        struct config config;
+
+        load(state, texts[i], NULL, 0, &config, &problems);
+        assert_int_equal(config.queue_count, 1);
+        assert_int_equal(config.queues[0].body, BODY_BATCH);
+        assert_string_equal(config.pipelines[0].queues[0], "q");
+        assert_ptr_equal(config.pipelines[0].queues[0], config.queues[0].name);
+        assert_ptr_equal(config.pipelines[1].queues[0], config.queues[0].name);
         config_fini(&config);
         buffer_fini(&problems);
     }
@@ -353,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_directory(every_mistake_is_told_with_its_place),
+        with_directory(a_queue_that_is_only_named_is_the_one_that_is_described),
         with_directory(a_flag_that_is_given_twice_is_a_mistake),
         with_directory(a_flag_wins_over_the_environment_and_that_over_the_file),
         with_directory(two_queues_that_are_one_elsewhere_are_told),
