@@ -155,6 +155,7 @@ void reader_set_options(struct reader *r, const struct reader_options *options)
 
     r->options = *options;
     r->options.from_beginning = from_beginning;
+    r->superseded = false; /* another role may be another account: the table is to say it again */
 }
 
 void reader_free(struct reader *r)

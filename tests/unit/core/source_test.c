@@ -202,6 +202,26 @@ static void a_wrong_place_ends_no_older_stream(void **state)
     world_fini(&w);
 }
 
+/* A reload may bring another role, and so another account. */
+static void what_a_table_said_does_not_count_after_a_reload(void **state)
+{
+    const struct reader_options options = {.idle_poll_ms = 1000, .discovery_ms = 60000, .region = "eu-west-1"};
+    struct reader_options changed = options;
+    struct world w;
+
+    world_init(&w, state, "orders");
+    run(&w, 5000);
+    w.latest = LATER;
+    run(&w, 90000);
+    changed.queues = &w.queue;
+    changed.queue_count = 1;
+    source_set_options(w.source, &changed);
+    w.latest = w.there = NULL;
+    run(&w, 30 * 60000);
+    assert_streams(&w, "orders 2026-01-01 reading, orders 2026-02-01 waiting");
+    world_fini(&w);
+}
+
 static void taken_for_gone_and_there_again(void **state, const char *name)
 {
     struct world w;
@@ -255,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_directory(a_table_in_another_region_changes_nothing),
         with_directory(a_wrong_place_ends_no_older_stream),
+        with_directory(what_a_table_said_does_not_count_after_a_reload),
         with_directory(a_stream_that_was_taken_for_gone_goes_on_where_it_stopped),
         with_directory(so_does_one_that_is_named_by_its_arn),
         with_directory(a_stream_may_be_named_by_its_table_or_its_arn),
