@@ -788,8 +788,13 @@ static struct slice criteria_in(struct compiler *c, struct slice json)
         list = list || json_raw_equal(name, "EventSourceMappings");
         pattern = pattern || !is_capital(name) || json_raw_equal(name, "Filters");
     }
-    if (!scan_end(&j) || pattern)
+    if (pattern)
         return json;
+    if (!scan_end(&j)) {
+        c->json = j; /* with the place */
+        refuse(c, "no JSON: %s", j.error);
+        return json;
+    }
     scan_init(&j, criteria);
     if (list)
         refuse(c, "a list of event source mappings: give one of them");

@@ -884,8 +884,6 @@ void bridge_answer(struct bridge *b, const struct stream_answer *answer, struct 
     b->changed = true;
     database_begin(b->db);
     source_answer(feed->source, &inner, now);
-    if (source_took_over(feed->source))
-        subscriptions_update(b->db, is_fed, &(struct feeding){b, b->options});
     b->counts.records += (uint64_t)(b->intake.next_record - before);
     b->counts.pages += b->intake.next_record > before;
 }

@@ -21,7 +21,9 @@ struct parcel {
     int64_t id;
     uint64_t group;
     int attempts;
-    uint64_t alone; /* not 0: to be sent by itself, since it was in a batch that was refused whole; one more than were sent until then */
+    uint64_t alone; /* the last call before it was refused, in a batch or by itself: see refused_whole; 0: never */
+    int refusals;   /* by itself */
+    int proofs;     /* of those, with others taken between it and the one before */
     bool stored;    /* its payload is an object already (core/offload) */
     bool scheduled; /* its row has a due time: a restart finds it without a search */
 };

@@ -21,6 +21,9 @@
 #define ASK_TIMEOUT_MS 10000
 #define ASK_AGAIN_MS DENIED_RETRY_MS
 #define ESCAPE_RESERVE 8192 /* free bytes that escaping JSON wants at a request's end */
+#define PROOFS_WANTED 5    /* so often a message is refused by itself, while others are taken, before it is parked */
+#define REFUSALS_MAX 10    /* or so often, once that was seen, when there is no other */
+#define TRUST_AFTER 50     /* messages taken in a row, until what was once refused may be in batches again */
 #define SLOWER_US 5000     /* a request may take twice the usual time and this much before the window stops growing */
 
 /* Where the conversation with the server stands. */
@@ -69,6 +72,10 @@ struct pump {
     struct offload offload;    /* of messages that are too large */
     struct pump_counts counts;
     struct composed composed;  /* scratch */
+    uint64_t last_taken;       /* the newest call of which a message was taken */
+    uint64_t trusted;          /* what was refused before this call need not go alone any more */
+    int refused_in_row;        /* messages that were refused alone, since one was taken */
+    int taken_in_row;          /* messages that were taken, since one was refused so */
     size_t request_bytes;      /* of the last batch: room for the next one */
 };
 
@@ -357,6 +364,11 @@ static enum adding add(struct pump *p, struct batch *batch, struct buffer *reque
     return NOT_SENT;
 }
 
+static bool goes_alone(const struct pump *p, const struct parcel *parcel)
+{
+    return parcel->alone > p->trusted;
+}
+
 static struct batch *fill(struct pump *p, struct buffer *request, struct instant now)
 {
     struct batch *batch = memory_zeroed(1, sizeof(*batch));
@@ -367,7 +379,7 @@ static struct batch *fill(struct pump *p, struct buffer *request, struct instant
     buffer_reserve(request, p->request_bytes + ESCAPE_RESERVE);
     sqs_send_begin(request, slice_text(p->url));
     while (batch->count < SQS_BATCH_MAX && (parcel = parcels_take(&p->parcels)) != NULL) {
-        bool fits = batch->count == 0 || (!parcel->alone && !batch->parcels[0]->alone);
+        bool fits = batch->count == 0 || (!goes_alone(p, parcel) && !goes_alone(p, batch->parcels[0]));
 
         if (fits && add(p, batch, request, parcel, &walk, &bytes, now) != NO_ROOM)
             continue;
@@ -568,6 +580,15 @@ static bool agrees(struct slice told, const char *ours)
     return !slice_present(told) || slice_is(told, ours); /* a server that tells no digest has nothing to compare */
 }
 
+static void note_taken(struct pump *p, const struct batch *batch)
+{
+    if (batch->token > p->last_taken)
+        p->last_taken = batch->token;
+    p->refused_in_row = 0;
+    if (++p->taken_in_row >= TRUST_AFTER)
+        p->trusted = p->next_token;
+}
+
 static void settle_taken(struct pump *p, const struct batch *batch, size_t at, const struct sqs_entry_result *r, struct instant now)
 {
     struct parcel *parcel = batch->parcels[at];
@@ -580,6 +601,7 @@ static void settle_taken(struct pump *p, const struct batch *batch, size_t at, c
     if (ledger_sent(p->db, parcel->id, r->message_id, batch->sent_as[at], now.wall_ms) == 1)
         queue_count(p->queue, MESSAGE_PENDING, MESSAGE_SENT);
     p->counts.sent++;
+    note_taken(p, batch);
     parcels_settle(&p->parcels, parcel);
 }
 
@@ -646,23 +668,37 @@ static void too_long(struct pump *p, struct batch *batch, const struct target_an
     put_back(p, batch);
 }
 
-/* The server refuses what is in the batch, and does not say which of it. Each goes by itself, then. One that is refused alone is parked, but only if another
- * was taken since: where all are refused it is the queue, or how it is asked; they wait, and an operator has to look. */
+static bool is_guilty(const struct pump *p, const struct parcel *parcel)
+{
+    bool none_else = p->parcels.ready_count == 0 && p->batch_count == 0 && parcels_due(&p->parcels) == INT64_MAX &&
+                     p->cursor >= p->queue->next_message;
+
+    return parcel->proofs >= PROOFS_WANTED || (parcel->proofs > 0 && parcel->refusals >= REFUSALS_MAX && none_else);
+}
+
+/* The server refuses what is in the batch, and does not say which of it. Each goes by itself, then. One is parked that was refused alone several times, each
+ * time between others that were taken: sent after its refusal before, and none refused since. Where all are refused, or now these and now those, it is the
+ * queue, or how it is asked, or one of several servers: they wait, and an operator has to look. */
 static void refused_whole(struct pump *p, struct batch *batch, const struct target_answer *answer, const char *trouble, struct instant now)
 {
     struct parcel *first = batch->parcels[0];
     struct sqs_entry_result refusal = {.senders_fault = true};
-    bool others_taken = first->alone && p->counts.sent >= first->alone;
+    bool others_taken = first->alone && p->last_taken > first->alone && p->refused_in_row == 0;
 
-    if (batch->count == 1 && others_taken && aws_error_decode(answer->body, &refusal.code, &refusal.message)) {
-        settle_failed(p, first, &refusal, now);
-        return;
-    }
+    p->taken_in_row = 0;
     for (size_t i = 0; i < batch->count; i++)
-        if (!batch->parcels[i]->alone)
-            batch->parcels[i]->alone = p->counts.sent + 1;
+        batch->parcels[i]->alone = p->next_token;
     if (batch->count > 1) {
         put_back(p, batch);
+        return;
+    }
+    p->refused_in_row++;
+    first->refusals++;
+    first->proofs += others_taken;
+    if (is_guilty(p, first) && aws_error_decode(answer->body, &refusal.code, &refusal.message)) {
+        settle_failed(p, first, &refusal, now);
+        p->trouble[0] = '\0'; /* it was this one's alone */
+        p->failures = 0;
         return;
     }
     send_again(p, first, now); /* not first in line: the others may be taken */

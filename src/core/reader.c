@@ -13,7 +13,6 @@
 #define QUIET_ROUNDS 5                  /* so many listings of a disabled stream must show nothing new, after all its shards were read to their ends */
 #define LISTING_QUIET_MS 2000           /* between those */
 #define NOT_FOUND_MAX 3                 /* so many listings in a row must say that the stream is gone: DescribeStream is eventually consistent */
-#define GONE_AFTER_MS (3600 * INT64_C(1000)) /* and for so long, unless its table, asked at the same place, has a newer one: the place may be a wrong one */
 #define RETENTION_MS (24 * 3600 * INT64_C(1000))
 #define IDLE_PROOF_MS 60000             /* so long without a record counts as having reached the end */
 #define IDLE_SAVE_MS (5 * 60 * INT64_C(1000))
@@ -55,7 +54,7 @@ struct reader {
     int listing_failures;
     int quiet_rounds;       /* listings in a row that found the stream disabled, and no shard but those that are ended */
     int not_found;          /* listings in a row that did not find the stream */
-    int64_t not_found_ms;   /* since when (monotonic) */
+    int64_t heard_ms;       /* when this process last had a listing of it (wall clock); 0: never */
     int64_t listing_due;
     bool disabled;
     bool superseded;        /* the table has a newer stream */
@@ -257,6 +256,8 @@ int64_t reader_due(const struct reader *r)
 static void want_listing(struct reader *r, struct instant now)
 {
     r->listing_wanted = true;
+    if (r->not_found > 0) /* every shard of it says the same: once in a while is enough */
+        return;
     if (!r->listing && r->listing_due > now.mono_ms + SHARD_CALL_GAP_MS)
         r->listing_due = now.mono_ms + SHARD_CALL_GAP_MS; /* DescribeStream: 10 a second */
 }
@@ -519,17 +520,32 @@ static void set_trouble(char trouble[TROUBLE_TEXT], const char *what, const char
     snprintf(trouble, TROUBLE_TEXT, "%s: %s", what, why);
 }
 
+/* When the stream was last known to be there, by this process or one before it. */
+static int64_t last_heard_ms(const struct reader *r)
+{
+    int64_t ms = r->heard_ms > r->stream.discovered_at_ms ? r->heard_ms : r->stream.discovered_at_ms;
+
+    for (size_t i = 0; i < r->len; i++)
+        ms = r->shards[i]->row.last_read_at_ms > ms ? r->shards[i]->row.last_read_at_ms : ms;
+    return ms;
+}
+
+/* "Not found" is also what a wrong region or account answers. Where the table, asked at the same place, has a newer stream, a few of them are enough; else only
+ * once nothing was heard of the stream for so long that what was not read is trimmed in any case. */
+static bool is_gone(const struct reader *r, struct instant now)
+{
+    if (r->not_found < NOT_FOUND_MAX)
+        return false;
+    return r->superseded || (r->stream.discovered_at_ms != 0 && now.wall_ms - last_heard_ms(r) >= RETENTION_MS);
+}
+
 static void listing_failed(struct reader *r, enum verdict verdict, struct instant now)
 {
-    if (verdict != VERDICT_NOT_FOUND) {
-        r->not_found = 0;
-    } else {
-        if (r->not_found++ == 0)
-            r->not_found_ms = now.mono_ms;
+    r->not_found = verdict == VERDICT_NOT_FOUND ? r->not_found + 1 : 0;
+    if (r->not_found > 0)
         snprintf(r->listing_trouble, sizeof(r->listing_trouble), "there is no stream %.*s here: its ARN names the region and the account that it is in; are "
                  "these the ones that are asked?", SLICE_ARG(r->stream.arn));
-    }
-    if (r->not_found >= NOT_FOUND_MAX && (r->superseded || (r->stream.discovered_at_ms != 0 && now.mono_ms - r->not_found_ms >= GONE_AFTER_MS))) {
+    if (is_gone(r, now)) {
         stream_vanished(r, now);
         return;
     }
@@ -549,6 +565,7 @@ static void answer_listing(struct reader *r, const struct stream_answer *answer,
         listing_failed(r, VERDICT_RETRY, now);
     } else {
         r->listing_failures = r->not_found = 0;
+        r->heard_ms = now.wall_ms;
         r->listing_trouble[0] = '\0';
         r->listed_ms = answer->server_ms ? answer->server_ms : now.wall_ms;
         apply_listing(r, now);

@@ -39,8 +39,8 @@ bool reader_next_call(struct reader *r, struct stream_call *call, struct instant
 int64_t reader_due(const struct reader *r);
 /* Applies an answer to the ledger's current transaction. An unknown token is ignored. */
 void reader_answer(struct reader *r, const struct stream_answer *answer, struct instant now);
-/* The table, asked at the same place, has a newer stream: so this one counts as gone once a few listings have not found it. (Else only after an hour: the
- * region, or the account, may be a wrong one.) */
+/* The table, asked at the same place, has a newer stream: so this one counts as gone once a few listings have not found it. (Else only when
+ * nothing was heard of it for 24 hours: the region, or the account, may be a wrong one.) */
 void reader_supersede(struct reader *r);
 /* The stream, which was taken for gone, is there: its shards go on where they stopped, and are no gaps any more. Inside the ledger's transaction. */
 void reader_reopen(struct reader *r, struct instant now);

@@ -36,8 +36,7 @@ struct source {
     size_t found_len;
     struct stream_listing listing;
     struct stream_description description;
-    bool took_over;         /* see source_took_over */
-    const char *adopting;   /* the ARN that is looked for in the ledger */
+    bool probing;           /* the newest stream was taken for gone: is it there? */
     char trouble[TROUBLE_TEXT];
 };
 
@@ -70,14 +69,6 @@ static void stream_note(struct source *s, const struct stream_row *row)
     stream->row.source = SLICE_NONE;
 }
 
-static void load_adopted(void *context, const struct stream_row *row)
-{
-    struct source *s = context;
-
-    if (slice_is(row->arn, s->adopting))
-        stream_note(s, row);
-}
-
 static void load_stream(void *context, const struct stream_row *row)
 {
     struct source *s = context;
@@ -86,31 +77,61 @@ static void load_stream(void *context, const struct stream_row *row)
         stream_note(s, row);
 }
 
-/* The same stream may have been named otherwise until now: by its ARN instead of its table, or the other way round. */
-static bool stream_adopt(struct source *s, const char *arn)
-{
-    size_t before = s->len;
-
-    if (!ledger_stream_adopt(s->db, slice_text(arn), slice_text(s->name)))
-        return false;
-    s->adopting = arn;
-    s->took_over = true;
-    ledger_streams(s->db, load_adopted, s);
-    log_info("a stream is known by another name from now on", LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", arn)));
-    return s->len > before;
-}
-
 static void stream_add(struct source *s, const char *arn, struct instant now)
 {
     struct stream_row row = {.source = slice_text(s->name), .arn = slice_text(arn), .created_at_ms = now.wall_ms};
 
-    if (stream_adopt(s, arn))
-        return;
     row.state = s->len == 0 ? STREAM_READING : STREAM_WAITING;
     row.id = ledger_stream_insert(s->db, &row);
     stream_note(s, &row);
     log_info(s->by_table ? "stream found" : "stream taken up, by its ARN; whether it is there is seen when it is listed",
              LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", arn), LOG_TEXT("state", stream_state_name(row.state))));
+}
+
+/* ---- what the ledger has by another name ---- */
+
+struct namesakes {
+    const struct source *source;
+    char **arns;
+    size_t len;
+};
+
+/* The same stream may have been named otherwise until now: by its ARN instead of its table, or the other way round. (Two pipelines of one stream are refused by
+ * the configuration.) */
+static void note_namesake(void *context, const struct stream_row *row)
+{
+    struct namesakes *n = context;
+    char *arn = slice_dup(row->arn);
+    char *source = slice_dup(row->source);
+    bool other = strcmp(source, n->source->name) != 0;
+    bool same = n->source->by_table ? source_is_arn(source) && source_names(n->source->name, arn) : strcmp(arn, n->source->name) == 0;
+
+    free(source);
+    if (!other || !same) {
+        free(arn);
+        return;
+    }
+    n->arns = memory_resize(n->arns, (n->len + 1) * sizeof(*n->arns));
+    n->arns[n->len++] = arn;
+}
+
+static void adopt_namesakes(struct source *s)
+{
+    struct namesakes n = {.source = s};
+
+    ledger_streams(s->db, note_namesake, &n);
+    for (size_t i = 0; i < n.len; i++) {
+        ledger_stream_adopt(s->db, slice_text(n.arns[i]), slice_text(s->name));
+        log_info("a stream is known by another name from now on", LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("arn", n.arns[i])));
+        free(n.arns[i]);
+    }
+    free(n.arns);
+}
+
+/* ARNs of one table differ in their label, the time of creation: they sort like it. */
+static int compare_streams(const void *a, const void *b)
+{
+    return strcmp(((const struct stream *)a)->arn, ((const struct stream *)b)->arn);
 }
 
 /* Makes the reader of the oldest stream that is not read to its end. Reads the ledger, and writes only when a waiting stream's turn has come. */
@@ -143,6 +164,8 @@ static void reopen(struct source *s, struct instant now)
 {
     struct stream *stream = &s->streams[s->len - 1];
 
+    s->probing = false;
+    s->due = now.mono_ms + s->options.discovery_ms;
     stream->row.state = STREAM_READING;
     ledger_stream_save(s->db, &stream->row);
     s->active = s->len - 1;
@@ -162,7 +185,10 @@ struct source *source_new(struct database *db, struct intake *intake, const char
     s->name = memory_strdup(name);
     s->by_table = !source_is_arn(name);
     s->due = now.mono_ms;
+    adopt_namesakes(s);
     ledger_streams(db, load_stream, s);
+    if (s->len > 1)
+        qsort(s->streams, s->len, sizeof(*s->streams), compare_streams);
     if (!s->by_table && s->len == 0)
         stream_add(s, name, now);
     activate(s, now);
@@ -215,9 +241,9 @@ static bool own_call_wanted(const struct source *s)
 static void own_call(struct source *s, struct stream_call *call)
 {
     *call = (struct stream_call){.token = OWN_TOKEN};
-    if (!s->by_table) {
+    if (!s->by_table || s->probing) {
         call->target = TARGET_DESCRIBE_STREAM;
-        describe_stream_encode(&call->body, slice_text(s->name), SLICE_NONE);
+        describe_stream_encode(&call->body, s->streams[s->len - 1].row.arn, SLICE_NONE);
     } else if (s->latest) {
         call->target = TARGET_LIST_STREAMS;
         list_streams_encode(&call->body, slice_text(s->name), slice_text(s->listing_from));
@@ -336,12 +362,25 @@ static bool elsewhere(struct source *s, struct slice arn)
 }
 
 /* A stream that is known is the table's newest. */
+static void say_gone(struct source *s)
+{
+    snprintf(s->trouble, sizeof(s->trouble), "the stream %s is gone", s->streams[s->len - 1].arn);
+}
+
+/* A table goes on naming a stream that has expired: whether it is there, the stream itself is asked. */
+static void probe(struct source *s, struct instant now)
+{
+    say_gone(s); /* until it answers */
+    s->probing = true;
+    s->due = now.mono_ms + LISTING_GAP_MS;
+}
+
 static void found_again(struct source *s, struct slice arn, struct instant now)
 {
     if (s->reader && index_of(s, arn) > s->active)
         reader_supersede(s->reader);
-    else if (taken_for_gone(s) && slice_equal(s->streams[s->len - 1].row.arn, arn))
-        reopen(s, now);
+    else if (taken_for_gone(s))
+        probe(s, now);
     else if (s->reader == NULL)
         snprintf(s->trouble, sizeof(s->trouble), "the stream of the table \"%s\" is read to its end, and disabled: nothing comes until it is enabled again",
                  s->name);
@@ -372,15 +411,21 @@ static void described(struct source *s, struct slice arn, struct instant now)
 
 static void own_call_failed(struct source *s, enum verdict verdict, struct instant now)
 {
+    bool of_stream = s->probing || !s->by_table;
+
+    s->probing = false;
     if (s->latest && verdict == VERDICT_DENIED) {
         log_warning("ListStreams was refused: streams that the table had meanwhile may be passed over",
                     LOG_FIELDS(LOG_TEXT("source", s->name), LOG_TEXT("error", s->trouble)));
         add_in_order(s, now);
         return;
     }
-    if (verdict == VERDICT_NOT_FOUND && !s->by_table)
-        snprintf(s->trouble, sizeof(s->trouble), "the stream %s is gone", s->name);
-    else if (verdict == VERDICT_NOT_FOUND && !s->latest)
+    if (verdict == VERDICT_NOT_FOUND && of_stream) {
+        say_gone(s);
+        s->due = now.mono_ms + s->options.discovery_ms;
+        return;
+    }
+    if (verdict == VERDICT_NOT_FOUND && !s->latest)
         snprintf(s->trouble, sizeof(s->trouble), "there is no table \"%s\" in this account in %s: create it, or name another one", s->name,
                  s->options.region ? s->options.region : "this region");
     s->due = now.mono_ms + (verdict == VERDICT_NOT_FOUND ? MISSING_RETRY_MS
@@ -399,11 +444,11 @@ static void answer_own(struct source *s, const struct stream_answer *answer, str
         own_call_failed(s, verdict, now);
         return;
     }
-    if (!s->by_table  ? describe_stream_decode(&s->description, answer->body, &error)
+    if (!s->by_table || s->probing ? describe_stream_decode(&s->description, answer->body, &error)
         : s->latest ? list_streams_decode(&s->listing, answer->body, &error)
                     : describe_table_decode(answer->body, &arn, &error)) {
         s->failures = 0;
-        if (!s->by_table)
+        if (!s->by_table || s->probing)
             reopen(s, now);
         else if (s->latest)
             listed(s, now);
@@ -441,14 +486,6 @@ void source_resume(struct source *s, struct instant now)
 {
     if (s->reader)
         reader_resume(s->reader, now);
-}
-
-bool source_took_over(struct source *s)
-{
-    bool took_over = s->took_over;
-
-    s->took_over = false;
-    return took_over;
 }
 
 const char *source_trouble(const struct source *s)

@@ -26,8 +26,6 @@ int64_t source_due(const struct source *s);
 void source_answer(struct source *s, const struct stream_answer *answer, struct instant now);
 /* See reader_resume. */
 void source_resume(struct source *s, struct instant now);
-/* Has it taken over a stream that the ledger had by another name, since this was last asked? Then who is fed by it is to be looked at again. */
-bool source_took_over(struct source *s);
 /* What keeps it from reading, for people; "" if nothing does. */
 const char *source_trouble(const struct source *s);
 /* The ARN that is being read; NULL: not known yet. */

@@ -25,6 +25,7 @@ struct database {
     sqlite3 *handle;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     char *path;
+    struct stat file; /* as it was opened */
     int lock_fd; /* -1: none */
     bool writer;
     bool in_transaction;
@@ -230,8 +231,11 @@ struct database *database_open(const char *path, const struct database_options *
     db->path = memory_strdup(path);
     db->writer = !options->read_only;
     db->lock_fd = -1;
-    if ((!db->writer || options->vfs || (no_lone_log(db, err) && lock_writer(db, options->purpose, err))) && open_handle(db, options, err))
+    if ((!db->writer || options->vfs || (no_lone_log(db, err) && lock_writer(db, options->purpose, err))) && open_handle(db, options, err)) {
+        if (options->vfs || stat(path, &db->file) != 0)
+            db->file = (struct stat){0};
         return db;
+    }
     if (db->handle)
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     database_close(db);
@@ -297,9 +301,13 @@ void database_rollback(struct database *db)
 
 bool database_moved(const struct database *db)
 {
-    int moved = 0;
+    struct stat now;
 
-    return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+    if (db->file.st_ino == 0) /* of a VFS of the simulation */
+        return false;
+    if (stat(db->path, &now) != 0)
+        return errno == ENOENT || errno == ENOTDIR; /* what cannot be looked at now may be where it was */
+    return now.st_ino != db->file.st_ino || now.st_dev != db->file.st_dev;
 }
 
 enum database_outcome database_commit(struct database *db)

@@ -171,6 +171,31 @@ def test_a_stream_may_be_named_by_its_table_or_its_arn(table, make_bridge, tmp_p
     assert bridge.server.process.poll() is None
 
 
+def test_an_arn_becomes_its_table_with_all_that_is_unread(table, make_bridge, tmp_path):
+    """The table has a newer stream meanwhile, and a queue is added that wants what the ledger has."""
+    config = tmp_path / "c.yaml"
+    arn = table.dynamodb.describe_table(TableName=table.name)["Table"]["LatestStreamArn"]
+    config.write_text(json.dumps({"pipelines": [{"stream": arn, "poll_interval": "200ms", "queues": ["early"]}]}))
+    table.put(*(f"a{i}" for i in range(30)))
+    bridge = make_bridge("--config", config, "--discovery-interval", "2s").start()
+
+    def queued(name):
+        return {q["queue"]: q["queued"] for q in bridge.json("status")["queues"]}.get(name)
+
+    wait_until("it is read", lambda: queued("early") == 30)
+    bridge.stop()
+    table.put(*(f"b{i}" for i in range(10)))
+    table.stream(on=False)
+    table.stream()
+    table.put(*(f"c{i}" for i in range(5)))
+    config.write_text(json.dumps({"pipelines": [{"stream": table.name, "poll_interval": "200ms", "queues": ["early", {"name": "late", "from": "ledger"}]}]}))
+    bridge.start()
+    wait_until("all are read", lambda: queued("early") == 45, 60)
+    wait_until("the late one has what the ledger had", lambda: queued("late") == 45)
+    assert bridge.command("audit")[0] == 1  # between two streams of a table there is a gap, always
+    assert len(bridge.json("audit", check=1)["gaps"]) == 1
+
+
 def test_mistakes_in_a_configuration_take_no_tools_away(make_bridge, tmp_path):
     config = tmp_path / "c.yaml"
     bridge = make_bridge("--config", config, endpoint=None)

@@ -145,7 +145,7 @@ static void what_is_malformed_or_not_supported_is_refused_with_its_place(void **
         {"{\"EventSourceMappings\":[]}", "filter, byte 0: a list of event source mappings: give one of them"},
         {"{\"FilterCriteria\":{\"eventName\":[\"INSERT\"]}}", "filter, byte 0: FilterCriteria without Filters"},
         {"{\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"a\":\"x\"}}]},\"UUID\":\"u\"}", "filter at a, byte 46: found a string, wanted a list of values"},
-        {"{\"UUID\":\"u\",\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"a\":[1]}}]}", "filter"},
+        {"{\"UUID\":\"u\",\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"a\":[1]}}]}", "filter, byte 64: no JSON: ends too early"},
         {"{\"Filters\":[{\"Pattern\":{\"a\":[1]}}],\"FilterCriteria\":{\"Filters\":[{\"Pattern\":{\"b\":[1]}}]}}", "filter, byte 52: \"FilterCriteria\" beside Filters"},
         {"{\"b\":[1],\"$or\":[{\"b\":[2]},{\"c\":[3]}]}", "filter, byte 37: the field \"b\" stands both in $or and beside it: name it in each alternative"},
     };

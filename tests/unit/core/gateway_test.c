@@ -207,6 +207,9 @@ static void a_delete_is_confirmed_by_the_other_server_and_then_recorded(void **s
     answer(w, "ChangeMessageVisibility", 200, "[]");
     assert_non_null(strstr(replied(w), "ServiceUnavailableException"));
     ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
+    answer(w, "DeleteMessage", 200, "{");
+    assert_non_null(strstr(replied(w), "ServiceUnavailableException"));
+    ask(w, "DeleteMessage", "{" URL ",\"ReceiptHandle\":\"%s\"}", w->handle);
     answer(w, "DeleteMessage", 200, "");
     assert_string_equal(replied(w), "");
     assert_int_equal(counted(w, MESSAGE_DELETED), 1);

@@ -619,6 +619,77 @@ static void where_all_are_refused_nothing_is_parked(void **state)
     world_free(w);
 }
 
+/* One success between two outages must not make the records guilty. */
+static void a_server_that_takes_one_and_refuses_all_again_has_nothing_parked(void **state)
+{
+    struct world *w = world_new(false);
+
+    (void)state;
+    world_ready(w);
+    world_put(w, 3, 5);
+    world_drain(w);
+    world_put(w, 260, 5);
+    for (int round = 0; round < 6; round++) {
+        w->sqs.refuses_batch_with = "";
+        for (int i = 0; i < 600; i++) {
+            world_commit(w);
+            while (w->call_count > 0)
+                world_answer(w, 0);
+            world_wait(w, 1000);
+        }
+        w->sqs.refuses_batch_with = NULL;
+        world_commit(w);
+        for (int i = 0; i < 100 && w->call_count == 0; i++) {
+            world_wait(w, 1000);
+            world_commit(w);
+        }
+        assert_true(w->call_count > 0);
+        world_answer(w, 0);
+    }
+    w->sqs.refuses_batch_with = NULL;
+    world_wait(w, 60000);
+    world_drain(w);
+    assert_int_equal(w->queue->counts[MESSAGE_PARKED], 0);
+    assert_all_sent(w);
+    world_free(w);
+}
+
+/* What was sent before the refusal says nothing of the time after it. */
+static void batches_that_were_on_their_way_are_no_proof(void **state)
+{
+    struct world *w = world_new(false);
+
+    (void)state;
+    world_ready(w);
+    world_put(w, 20, 100);
+    world_commit(w);
+    assert_int_equal(w->call_count, 2);
+    w->sqs.refuses_batch_with = "";
+    world_answer(w, 0);
+    w->sqs.refuses_batch_with = NULL;
+    world_answer(w, 0);
+    w->sqs.refuses_batch_with = "";
+    for (int i = 0; i < 600; i++) {
+        world_commit(w);
+        while (w->call_count > 0)
+            world_answer(w, 0);
+        world_wait(w, 1000);
+    }
+    assert_int_equal(w->queue->counts[MESSAGE_PARKED], 0);
+    assert_int_equal(w->queue->counts[MESSAGE_PENDING], 10);
+    w->sqs.refuses_batch_with = NULL;
+    world_wait(w, 60000);
+    world_drain(w);
+    assert_all_sent(w);
+    world_put(w, 200, 100);
+    world_drain(w);
+    w->sqs.requests = w->sqs.entries = 0;
+    world_put(w, 200, 100);
+    world_drain(w);
+    assert_int_equal(w->sqs.requests, 20); /* in tens again */
+    world_free(w);
+}
+
 /* A start finds what waits for its time by that time alone. Read ahead, too, it would be sent twice. */
 static void what_waits_for_its_time_is_sent_once_after_a_start(void **state)
 {
@@ -969,6 +1040,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_entry_refused_by_the_senders_fault_is_parked_with_the_servers_words),
         cmocka_unit_test(a_batch_that_is_refused_for_one_entry_goes_one_by_one),
         cmocka_unit_test(where_all_are_refused_nothing_is_parked),
+        cmocka_unit_test(a_server_that_takes_one_and_refuses_all_again_has_nothing_parked),
+        cmocka_unit_test(batches_that_were_on_their_way_are_no_proof),
         cmocka_unit_test(what_waits_for_its_time_is_sent_once_after_a_start),
         cmocka_unit_test(a_message_that_arrived_altered_is_parked_and_never_sent_again_by_itself),
         cmocka_unit_test(a_lost_reply_costs_a_standard_queue_what_was_in_flight_and_a_fifo_queue_nothing),

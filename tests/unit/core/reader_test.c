@@ -46,6 +46,7 @@ struct world {
     const char *ill_shard; /* its GetRecords are refused */
     int iterator_calls;
     int record_calls;
+    int calls;
 };
 
 static void load_queue(void *context, const struct queue_row *row)
@@ -215,6 +216,8 @@ static void world_run(struct world *w, int64_t ms)
 
         while (reader_next_call(w->reader, &call, w->now)) {
             struct buffer out = {0};
+
+            w->calls++;
             struct stream_answer answer = {.token = call.token, .status = 200, .server_ms = w->ahead_ms ? w->now.wall_ms - w->ahead_ms : 0};
 
             if (strcmp(call.target, TARGET_DESCRIBE_STREAM) == 0 && w->listings_fail)
@@ -527,7 +530,7 @@ static void a_vanished_shard_is_terminal_and_a_gap(void **state) /* pitfall 12 *
 }
 
 /* The region, or the account, may be a wrong one. */
-static void a_stream_that_is_not_found_is_gone_only_after_an_hour(void **state)
+static void a_stream_that_is_not_found_is_gone_only_after_a_day(void **state)
 {
     struct world w;
 
@@ -535,7 +538,7 @@ static void a_stream_that_is_not_found_is_gone_only_after_an_hour(void **state)
     world_shard(&w, "shardId-1", NULL, 1, 2, false);
     world_run(&w, 5000);
     w.not_there = true;
-    world_run(&w, 58 * 60000);
+    world_run(&w, 23 * 3600000);
     assert_non_null(strstr(reader_trouble(w.reader), "the region and the account"));
     w.not_there = false;
     w.shards[0].last = 4;
@@ -543,13 +546,58 @@ static void a_stream_that_is_not_found_is_gone_only_after_an_hour(void **state)
     assert_delivered(&w, "1 2 3 4");
     assert_string_equal(reader_trouble(w.reader), "");
     w.not_there = true;
-    world_run(&w, 58 * 60000);
+    for (int i = 0; i < 23; i++) { /* restarts do not begin the day anew */
+        world_run(&w, 3600000);
+        world_close(&w);
+        world_open(&w);
+    }
     assert_false(reader_finished(w.reader));
     assert_gaps(&w, GAP_STREAM_VANISHED, 0);
-    world_run(&w, 5 * 60000);
+    w.calls = 0;
+    world_run(&w, 2 * 3600000);
     assert_true(reader_finished(w.reader));
     assert_gaps(&w, GAP_STREAM_VANISHED, 1);
+    assert_in_range(w.calls, 10, 1000); /* it backs off */
     world_close(&w);
+}
+
+/* What waits for its parent waits for it again; and all of it is in the ledger. */
+static void a_stream_that_is_taken_up_again_keeps_its_order(void **state)
+{
+    for (int stop = 0; stop < 2; stop++) {
+        struct world w;
+
+        world_init(&w, state);
+        world_close(&w);
+        w.stop_at_gap = stop;
+        world_open(&w);
+        world_shard(&w, "shardId-1", NULL, 1, 2, false);
+        world_shard(&w, "shardId-2", "shardId-1", 10, 11, false);
+        world_run(&w, 5000);
+        assert_delivered(&w, "1 2");
+        reader_supersede(w.reader);
+        w.not_there = true;
+        world_run(&w, 120000);
+        assert_gaps(&w, GAP_STREAM_VANISHED, 2);
+        w.not_there = false;
+        w.shards[0].last = 4;
+        w.stream.state = STREAM_READING;
+        ledger_stream_save(w.db, &w.stream);
+        reader_free(w.reader);
+        w.reader = reader_new(w.db, &w.intake, &w.stream, &w.options, 1, w.now);
+        reader_reopen(w.reader, w.now);
+        assert_gaps(&w, GAP_STREAM_VANISHED, 0);
+        world_close(&w);
+        world_open(&w);
+        world_run(&w, 5000);
+        assert_delivered(&w, "1 2 3 4"); /* the child waits */
+        w.shards[0].closed = true;
+        world_run(&w, 120000);
+        assert_delivered(&w, "1 2 3 4 10 11");
+        assert_gaps(&w, GAP_STREAM_VANISHED, 0);
+        world_close(&w);
+        unlink(w.path);
+    }
 }
 
 static void a_stream_that_has_a_newer_one_is_gone_at_once(void **state)
@@ -648,7 +696,8 @@ int main(void)
         with_directory(stopping_at_a_gap_holds_for_a_vanished_shard_and_its_children),
         with_directory(a_vanished_parent_is_a_gap_and_its_child_starts),
         with_directory(a_vanished_shard_is_terminal_and_a_gap),
-        with_directory(a_stream_that_is_not_found_is_gone_only_after_an_hour),
+        with_directory(a_stream_that_is_not_found_is_gone_only_after_a_day),
+        with_directory(a_stream_that_is_taken_up_again_keeps_its_order),
         with_directory(a_stream_that_has_a_newer_one_is_gone_at_once),
         with_directory(a_shard_is_asked_at_most_five_times_a_second),
         with_directory(trouble_lasts_until_what_failed_succeeds),

@@ -229,10 +229,17 @@ static void taken_for_gone_and_there_again(void **state, const char *name)
     world_init(&w, state, name);
     run(&w, 5000);
     w.latest = w.there = NULL;
-    run(&w, 70 * 60000);
+    run(&w, 25 * 3600000);
     assert_int_equal(ledger_gaps_new(w.db), 1);
     assert_string_not_equal(source_trouble(w.source), "");
-    w.latest = w.there = HERE;
+    w.latest = HERE; /* a table goes on naming a stream that has expired */
+    run(&w, 10 * 60000);
+    assert_int_equal(ledger_gaps_new(w.db), 1);
+    assert_non_null(strstr(source_trouble(w.source), "is gone"));
+    follow(&w, name);
+    run(&w, 10 * 60000);
+    assert_int_equal(ledger_gaps_new(w.db), 1);
+    w.there = HERE;
     w.records = 5;
     run(&w, 120000);
     assert_delivered(&w, 5);
@@ -249,6 +256,22 @@ static void a_stream_that_was_taken_for_gone_goes_on_where_it_stopped(void **sta
 static void so_does_one_that_is_named_by_its_arn(void **state)
 {
     taken_for_gone_and_there_again(state, HERE);
+}
+
+/* What the older one still holds is read before the newer one, as always. */
+static void an_arn_becomes_its_table_that_has_a_newer_stream(void **state)
+{
+    struct world w;
+
+    world_init(&w, state, HERE);
+    run(&w, 5000);
+    w.records = 5;
+    w.latest = LATER;
+    follow(&w, "orders");
+    run(&w, 90000);
+    assert_delivered(&w, 5);
+    assert_streams(&w, "orders 2026-01-01 reading, orders 2026-02-01 waiting");
+    world_fini(&w);
 }
 
 static void a_stream_may_be_named_by_its_table_or_its_arn(void **state)
@@ -278,6 +301,7 @@ int main(void)
         with_directory(what_a_table_said_does_not_count_after_a_reload),
         with_directory(a_stream_that_was_taken_for_gone_goes_on_where_it_stopped),
         with_directory(so_does_one_that_is_named_by_its_arn),
+        with_directory(an_arn_becomes_its_table_that_has_a_newer_stream),
         with_directory(a_stream_may_be_named_by_its_table_or_its_arn),
     };
 
