@@ -177,6 +177,17 @@ static void world_wait(struct world *w, int64_t ms)
     w->now.mono_ms += ms;
 }
 
+/* For so long, each call answered at once. */
+static void world_live(struct world *w, int seconds)
+{
+    for (int i = 0; i < seconds; i++) {
+        world_commit(w);
+        while (w->call_count > 0)
+            world_answer(w, 0);
+        world_wait(w, 1000);
+    }
+}
+
 /* Until nothing is left to do but by an operator. */
 static void world_drain(struct world *w)
 {
@@ -602,12 +613,7 @@ static void where_all_are_refused_nothing_is_parked(void **state)
     world_drain(w);
     w->sqs.refuses_batch_with = "";
     world_put(w, 26, 5);
-    for (int i = 0; i < 200; i++) {
-        world_commit(w);
-        while (w->call_count > 0)
-            world_answer(w, 0);
-        world_wait(w, 1000);
-    }
+    world_live(w, 200);
     assert_int_equal(w->queue->counts[MESSAGE_PENDING], 26);
     assert_in_range(w->sqs.requests, 10, 100); /* and it is asked ever more slowly */
     assert_non_null(strstr(pump_trouble(w->pump), "InvalidMessageContents"));
@@ -631,12 +637,7 @@ static void a_server_that_takes_one_and_refuses_all_again_has_nothing_parked(voi
     world_put(w, 260, 5);
     for (int round = 0; round < 6; round++) {
         w->sqs.refuses_batch_with = "";
-        for (int i = 0; i < 600; i++) {
-            world_commit(w);
-            while (w->call_count > 0)
-                world_answer(w, 0);
-            world_wait(w, 1000);
-        }
+        world_live(w, 600);
         w->sqs.refuses_batch_with = NULL;
         world_commit(w);
         for (int i = 0; i < 100 && w->call_count == 0; i++) {
@@ -669,12 +670,7 @@ static void batches_that_were_on_their_way_are_no_proof(void **state)
     w->sqs.refuses_batch_with = NULL;
     world_answer(w, 0);
     w->sqs.refuses_batch_with = "";
-    for (int i = 0; i < 600; i++) {
-        world_commit(w);
-        while (w->call_count > 0)
-            world_answer(w, 0);
-        world_wait(w, 1000);
-    }
+    world_live(w, 600);
     assert_int_equal(w->queue->counts[MESSAGE_PARKED], 0);
     assert_int_equal(w->queue->counts[MESSAGE_PENDING], 10);
     w->sqs.refuses_batch_with = NULL;
