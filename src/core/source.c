@@ -361,7 +361,6 @@ static bool elsewhere(struct source *s, struct slice arn)
     return true;
 }
 
-/* A stream that is known is the table's newest. */
 static void say_gone(struct source *s)
 {
     snprintf(s->trouble, sizeof(s->trouble), "the stream %s is gone", s->streams[s->len - 1].arn);
@@ -375,6 +374,7 @@ static void probe(struct source *s, struct instant now)
     s->due = now.mono_ms + LISTING_GAP_MS;
 }
 
+/* A stream that is known is the table's newest. */
 static void found_again(struct source *s, struct slice arn, struct instant now)
 {
     if (s->reader && index_of(s, arn) > s->active)

@@ -6,6 +6,7 @@
 #include "app/access_keys.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static const char *write_file(void **state, const char *text, mode_t mode)
 {
