@@ -198,6 +198,7 @@ static bool rules(struct fake_sqs *q, json_t *entries, struct fake_sqs_answer *a
             complain(q, "an empty body");
         if (q->refuses_batch_with && strstr(text_in(entry, "MessageBody"), q->refuses_batch_with)) {
             answer_error(answer, 400, "com.amazonaws.sqs#InvalidMessageContents", "The message contains characters outside the allowed set.");
+            q->refused_with_others += json_array_size(entries) > 1;
             return false;
         }
     }

@@ -53,6 +53,7 @@ struct fake_sqs {
     size_t batch_bytes_max;          /* 0: 1 MiB */
     const char *refuses;             /* a text: bodies that hold it are refused by the sender's fault; NULL: none */
     const char *refuses_batch_with;  /* the same, but the whole batch is refused; "": every one */
+    int refused_with_others;         /* so many were, of more than one entry */
     struct fake_arrival *arrivals;
     size_t len;
     uint64_t taken;                  /* entries stored or recognised as duplicates */

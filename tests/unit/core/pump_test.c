@@ -597,9 +597,55 @@ static void a_batch_that_is_refused_for_one_entry_goes_one_by_one(void **state)
         assert_int_equal(w->queue->counts[MESSAGE_SENT], 25);
         assert_int_equal(times_arrived(w, 7), 0);
         assert_int_equal(w->sqs.len, 25); /* none of the others twice */
+        assert_int_equal(w->sqs.refused_with_others, 1);
         assert_string_equal(pump_trouble(w->pump), "");
         world_free(w);
     }
+}
+
+static void one_that_is_refused_alone_is_not_first_in_line(void **state)
+{
+    struct world *w = world_new(false);
+
+    (void)state;
+    world_ready(w);
+    w->sqs.refuses_batch_with = "\"number\":1,";
+    world_put(w, 10, 100);
+    world_live(w, 3);
+    assert_in_range(w->sqs.len, 1, 9);
+    w->sqs.refuses_batch_with = NULL;
+    world_drain(w);
+    assert_all_sent(w);
+    world_free(w);
+}
+
+static void what_was_refused_goes_neither_before_nor_behind_others(void **state)
+{
+    struct world *w = world_new(false);
+
+    (void)state;
+    world_ready(w);
+    w->sqs.refuses_batch_with = "\"number\":1,";
+    world_put(w, 10, 100);
+    world_live(w, 3);
+    world_wait(w, 60000); /* its time has come, and others come behind it */
+    world_put(w, 20, 100);
+    world_live(w, 3);
+    world_put(w, 25, 100);
+    world_commit(w);
+    for (size_t i = 0; i < w->call_count; i++)
+        if (entries_of(&w->calls[i]) == 1)
+            world_answer(w, i--);
+    assert_int_equal(w->call_count, 2); /* five more are read, and its time comes behind them */
+    world_wait(w, 60000);
+    world_live(w, 3);
+    assert_int_equal(w->sqs.len, 54);
+    assert_int_equal(w->sqs.refused_with_others, 1);
+    w->sqs.refuses_batch_with = NULL;
+    world_wait(w, 60000);
+    world_drain(w);
+    assert_all_sent(w);
+    world_free(w);
 }
 
 /* It is not the records, then. */
@@ -1035,6 +1081,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_entry_in_neither_list_is_sent_again_and_counted),
         cmocka_unit_test(an_entry_refused_by_the_senders_fault_is_parked_with_the_servers_words),
         cmocka_unit_test(a_batch_that_is_refused_for_one_entry_goes_one_by_one),
+        cmocka_unit_test(one_that_is_refused_alone_is_not_first_in_line),
+        cmocka_unit_test(what_was_refused_goes_neither_before_nor_behind_others),
         cmocka_unit_test(where_all_are_refused_nothing_is_parked),
         cmocka_unit_test(a_server_that_takes_one_and_refuses_all_again_has_nothing_parked),
         cmocka_unit_test(batches_that_were_on_their_way_are_no_proof),
