@@ -74,8 +74,8 @@ struct pump {
     struct composed composed;  /* scratch */
     uint64_t last_taken;       /* the newest call of which a message was taken */
     uint64_t trusted;          /* what was refused before this call need not go alone any more */
-    int refused_in_row;        /* messages that were refused alone, since one was taken */
-    int taken_in_row;          /* messages that were taken, since one was refused so */
+    bool refused_since;        /* was one refused alone, since one was taken? */
+    int taken_in_row;          /* messages that were taken, since one was refused so; no more than TRUST_AFTER */
     size_t request_bytes;      /* of the last batch: room for the next one */
 };
 
@@ -584,8 +584,10 @@ static void note_taken(struct pump *p, const struct batch *batch)
 {
     if (batch->token > p->last_taken)
         p->last_taken = batch->token;
-    p->refused_in_row = 0;
-    if (++p->taken_in_row >= TRUST_AFTER)
+    p->refused_since = false;
+    if (p->taken_in_row < TRUST_AFTER)
+        p->taken_in_row++;
+    else
         p->trusted = p->next_token;
 }
 
@@ -683,7 +685,7 @@ static void refused_whole(struct pump *p, struct batch *batch, const struct targ
 {
     struct parcel *first = batch->parcels[0];
     struct sqs_entry_result refusal = {.senders_fault = true};
-    bool others_taken = first->alone && p->last_taken > first->alone && p->refused_in_row == 0;
+    bool others_taken = first->alone && p->last_taken > first->alone && !p->refused_since;
 
     p->taken_in_row = 0;
     for (size_t i = 0; i < batch->count; i++)
@@ -692,7 +694,7 @@ static void refused_whole(struct pump *p, struct batch *batch, const struct targ
         put_back(p, batch);
         return;
     }
-    p->refused_in_row++;
+    p->refused_since = true;
     first->refusals++;
     first->proofs += others_taken;
     if (is_guilty(p, first) && aws_error_decode(answer->body, &refusal.code, &refusal.message)) {
