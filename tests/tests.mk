@@ -109,9 +109,9 @@ demo: deps-build ## the main job, to watch: about a minute
 	$(Q)$(MAKE) $(BUILD)/stream2sqs $(BUILD)/venv/done
 	$(Q)BUILD=$(BUILD) $(BUILD)/venv/bin/python tests/demo/demo.py
 
-$(BUILD)/node/done: tests/package.json
+$(BUILD)/node/done: tests/package.json tests/package-lock.json
 	$(call say,NPM,$@)
-	$(Q)mkdir -p $(BUILD)/node && cp $< $(BUILD)/node/ && npm install --prefix $(BUILD)/node --no-audit --no-fund --loglevel=error
+	$(Q)mkdir -p $(BUILD)/node && cp $^ $(BUILD)/node/ && npm ci --prefix $(BUILD)/node --no-audit --no-fund --loglevel=error
 	$(Q)touch $@
 
 $(BUILD)/peers/done: tests/peers/pom.xml
@@ -128,9 +128,9 @@ $(BUILD)/clients/python/done: tests/clients/python/requirements.txt
 	$(Q)python3 -m venv $(BUILD)/clients/python && $(BUILD)/clients/python/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	$(Q)touch $@
 
-$(BUILD)/clients/javascript/done: tests/clients/javascript/package.json
+$(BUILD)/clients/javascript/done: tests/clients/javascript/package.json tests/clients/javascript/package-lock.json
 	$(call say,NPM,$@)
-	$(Q)mkdir -p $(@D) && cp $< $(@D)/ && npm install --prefix $(@D) --no-audit --no-fund --loglevel=error
+	$(Q)mkdir -p $(@D) && cp $^ $(@D)/ && npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error
 	$(Q)touch $@
 
 $(BUILD)/clients/java/done: tests/clients/java/pom.xml tests/clients/java/Client.java
