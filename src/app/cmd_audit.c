@@ -65,7 +65,6 @@ static void print_lines(json_t *lines)
     const char *headings[TABLE_COLUMNS_MAX + 1] = {"SHARD", "QUEUE", ">READ +", ">REPLAYED =", ">FILTERED +"};
     struct state_columns states;
     struct table table = {.headings = headings};
-    struct buffer stream = {0};
     size_t i;
     json_t *line;
 
@@ -83,11 +82,8 @@ static void print_lines(json_t *lines)
             table_add_number(&table, number(line, leading[k]));
         for (size_t k = 0; k < states.len; k++)
             table_add_number(&table, number(line, states.names[k]));
-        append_stream(&stream, text_of(line, "stream"));
-        table_add(&table, buffer_slice(&stream));
-        buffer_reset(&stream);
+        table_add_stream(&table, text_of(line, "stream"));
     }
-    buffer_fini(&stream);
     if (json_array_size(lines) > 0)
         table_print(&table, stdout);
 }

@@ -36,21 +36,13 @@ static void print_plan(const struct config *config, bool offline)
            config->pipeline_count == 0 ? " (no pipelines: a plain SQS server)" : offline ? "" : ", the credentials, the streams and the queues");
 }
 
-static bool feeds(const struct config_pipeline *p, const char *queue)
-{
-    for (size_t k = 0; k < p->queue_count; k++)
-        if (strcmp(p->queues[k], queue) == 0)
-            return true;
-    return false;
-}
-
 /* That of all streams which feed the queue; NULL: they differ, or it is not known. views: of each pipeline, or NULL. */
 static const char *view_for(const struct config *config, char *const *views, const char *queue)
 {
     const char *view = NULL;
 
     for (size_t i = 0; views && i < config->pipeline_count; i++) {
-        if (!feeds(&config->pipelines[i], queue))
+        if (!config_pipeline_feeds(&config->pipelines[i], queue))
             continue;
         if (views[i] == NULL || (view && strcmp(view, views[i]) != 0))
             return NULL;

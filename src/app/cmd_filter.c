@@ -30,9 +30,8 @@ struct trial {
 static bool feeds(const struct config *config, const char *arn, const char *queue)
 {
     for (size_t i = 0; i < config->pipeline_count; i++)
-        for (size_t k = 0; k < config->pipelines[i].queue_count; k++)
-            if (strcmp(config->pipelines[i].queues[k], queue) == 0 && source_names(config->pipelines[i].stream, arn))
-                return true;
+        if (config_pipeline_feeds(&config->pipelines[i], queue) && source_names(config->pipelines[i].stream, arn))
+            return true;
     return false;
 }
 
@@ -137,9 +136,7 @@ static void print_people(const struct trial *t)
         table_add_text(&table, text_of(record, "event_name"));
         table_add(&table, buffer_slice(&key));
         table_add_text(&table, text_of(record, "sequence_number"));
-        buffer_reset(&key);
-        append_stream(&key, text_of(record, "stream"));
-        table_add(&table, buffer_slice(&key));
+        table_add_stream(&table, text_of(record, "stream"));
         buffer_fini(&key);
     }
     if (table.count > 0)

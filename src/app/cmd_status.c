@@ -229,7 +229,6 @@ static void print_shards(json_t *shards, bool running)
 {
     const char *headings[] = {"SHARD", "STATE", ">RECORDS READ", running ? ">LAG" : ">NOT READ FOR", "STREAM", NULL};
     struct table table = {.headings = headings};
-    struct buffer stream = {0};
     size_t finished = 0;
     size_t i;
     json_t *shard;
@@ -243,13 +242,10 @@ static void print_shards(json_t *shards, bool running)
         table_add_text(&table, text_of(shard, "state"));
         table_add_number(&table, json_integer_value(json_object_get(shard, "records_read")));
         add_duration(&table, json_object_get(shard, running ? "lag_ms" : "unread_ms"));
-        append_stream(&stream, text_of(shard, "stream"));
-        table_add(&table, buffer_slice(&stream));
-        buffer_reset(&stream);
+        table_add_stream(&table, text_of(shard, "stream"));
     }
     if (table.count > 0)
         table_print(&table, stdout);
-    buffer_fini(&stream);
     if (finished > 0)
         printf("(and %zu shard%s read to %s end)\n", finished, finished == 1 ? "" : "s", finished == 1 ? "its" : "their");
 }

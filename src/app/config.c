@@ -453,17 +453,23 @@ struct config_pipeline *config_pipeline_add(struct loading *l, const char *where
     return p;
 }
 
+bool config_pipeline_feeds(const struct config_pipeline *p, const char *queue)
+{
+    for (size_t i = 0; i < p->queue_count; i++)
+        if (strcmp(p->queues[i], queue) == 0)
+            return true;
+    return false;
+}
+
 void config_pipeline_feed(struct loading *l, struct config_pipeline *p, const char *queue)
 {
     if (queue == NULL) { /* said already */
         p->queue_refused = true;
         return;
     }
-    for (size_t i = 0; i < p->queue_count; i++) {
-        if (strcmp(p->queues[i], queue) == 0) {
-            config_problem(l, p->where, "the queue \"%s\" is named twice for one stream", queue);
-            return;
-        }
+    if (config_pipeline_feeds(p, queue)) {
+        config_problem(l, p->where, "the queue \"%s\" is named twice for one stream", queue);
+        return;
     }
     p->queues = memory_resize(p->queues, (p->queue_count + 1) * sizeof(*p->queues));
     p->queues[p->queue_count++] = queue;

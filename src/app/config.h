@@ -96,6 +96,9 @@ struct config {
     size_t queue_count;
 };
 
+/* Does the pipeline name the queue? */
+bool config_pipeline_feeds(const struct config_pipeline *p, const char *queue);
+
 /* What a command line gave; borrowed texts, in order. */
 struct command_line {
     const char *config_file; /* --config, or NULL */

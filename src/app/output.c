@@ -150,3 +150,12 @@ void append_stream(struct buffer *out, const char *arn)
     table += strlen(":table/");
     buffer_printf(out, "%.*s/%s", (int)(label - table), table, label + strlen("/stream/"));
 }
+
+void table_add_stream(struct table *t, const char *arn)
+{
+    struct buffer text = {0};
+
+    append_stream(&text, arn);
+    table_add(t, buffer_slice(&text));
+    buffer_fini(&text);
+}

@@ -40,5 +40,7 @@ void append_duration(struct buffer *out, int64_t ms);
 void append_moment(struct buffer *out, int64_t ms);
 /* A stream for people, short: "orders/2026-01-31T12:34:56.789" (its table and label) instead of its ARN. What is no such ARN stays as it is. */
 void append_stream(struct buffer *out, const char *arn);
+/* A cell with the stream of that ARN, as append_stream writes it. */
+void table_add_stream(struct table *t, const char *arn);
 
 #endif

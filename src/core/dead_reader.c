@@ -229,13 +229,11 @@ static int read_messages(struct dead_reader *r, struct slice body, struct instan
 
 static void failed(struct dead_reader *r, enum target_verdict verdict, const char *trouble, struct instant now)
 {
-    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
-
     if (strcmp(r->trouble, trouble) != 0)
         log_warning("a dead-letter queue on another server cannot be read; trying again",
                     LOG_FIELDS(LOG_TEXT("queue", r->queue->name), LOG_TEXT("dead_letter_queue", r->name), LOG_TEXT("cause", trouble)));
     snprintf(r->trouble, sizeof(r->trouble), "%s", trouble);
-    r->due_ms = now.mono_ms + (waits_for_operator ? DENIED_RETRY_MS : back_off_ms(&r->random, r->failures));
+    r->due_ms = now.mono_ms + (target_waits_for_operator(verdict) ? DENIED_RETRY_MS : back_off_ms(&r->random, r->failures));
     r->failures++;
     r->removal_count = 0; /* met again later */
 }

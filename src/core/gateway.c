@@ -621,6 +621,19 @@ static bool confirms(struct slice body)
     return scan_end(&j);
 }
 
+static void single_settled(struct gateway *g, struct exchange *x, const struct desk *desk, const struct forwarded *f, const struct target_answer *answer,
+                           struct instant now)
+{
+    bool confirmed = confirms(answer->body);
+
+    if (confirmed)
+        settled(g, desk, f, 0, now);
+    if (x && confirmed)
+        sqs_answer_end(&x->answer);
+    else if (x)
+        not_now(x, MALFORMED);
+}
+
 static void answered(struct gateway *g, struct exchange *x, struct desk *desk, const struct forwarded *f, const struct target_answer *answer,
                      struct instant now)
 {
@@ -644,12 +657,7 @@ static void answered(struct gateway *g, struct exchange *x, struct desk *desk, c
         break;
     case SQS_ACTION_DELETE_MESSAGE:
     case SQS_ACTION_CHANGE_MESSAGE_VISIBILITY:
-        if (confirms(answer->body))
-            settled(g, desk, f, 0, now);
-        if (x && confirms(answer->body))
-            sqs_answer_end(&x->answer);
-        else if (x)
-            not_now(x, MALFORMED);
+        single_settled(g, x, desk, f, answer, now);
         break;
     default:
         batch_settled(g, x, desk, f, answer, now);

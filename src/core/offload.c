@@ -103,12 +103,10 @@ static void to_the_end(struct offload *o, struct stowing *s)
 
 static void failed(struct offload *o, struct stowing *s, enum target_verdict verdict, const char *trouble, struct instant now)
 {
-    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
-
     if (strcmp(o->trouble, trouble) != 0)
         log_warning("an object cannot be stored; the message waits, and it is tried again", LOG_FIELDS(LOG_TEXT("cause", trouble)));
     snprintf(o->trouble, sizeof(o->trouble), "%s", trouble);
-    o->resume_ms = now.mono_ms + (waits_for_operator ? DENIED_RETRY_MS : back_off_ms(&o->random, o->failures));
+    o->resume_ms = now.mono_ms + (target_waits_for_operator(verdict) ? DENIED_RETRY_MS : back_off_ms(&o->random, o->failures));
     o->failures++;
     s->token = 0;
     o->waiting++;

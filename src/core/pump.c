@@ -539,8 +539,6 @@ static void succeeded(struct pump *p, int64_t latency_us)
 
 static void failed(struct pump *p, enum target_verdict verdict, const char *trouble, struct instant now)
 {
-    bool waits_for_operator = verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
-
     if (verdict == TARGET_THROTTLED)
         throttled(p);
     else
@@ -549,7 +547,7 @@ static void failed(struct pump *p, enum target_verdict verdict, const char *trou
         log_warning("a queue takes no messages; they wait in the ledger, and are tried again",
                     LOG_FIELDS(LOG_TEXT("queue", p->queue->name), LOG_TEXT("cause", trouble)));
     snprintf(p->trouble, sizeof(p->trouble), "%s", trouble);
-    p->resume_ms = now.mono_ms + (waits_for_operator ? ASK_AGAIN_MS : back_off_ms(&p->random, p->failures));
+    p->resume_ms = now.mono_ms + (target_waits_for_operator(verdict) ? ASK_AGAIN_MS : back_off_ms(&p->random, p->failures));
     p->failures++;
     if (verdict == TARGET_NOT_FOUND) /* it may be made again, elsewhere */
         p->phase = p->options->url ? PHASE_ATTRIBUTES : PHASE_URL;

@@ -450,8 +450,10 @@ static bool shard_reopen(struct reader *r, struct shard *s, struct instant now)
 {
     struct last_gap last = {.shard = s->row.id};
 
+    if (s->row.state != SHARD_GONE && s->row.state != SHARD_STOPPED)
+        return false;
     ledger_gaps(r->db, note_gap, &last);
-    if ((s->row.state != SHARD_GONE && s->row.state != SHARD_STOPPED) || last.cause != GAP_STREAM_VANISHED)
+    if (last.cause != GAP_STREAM_VANISHED)
         return false;
     ledger_gap_withdraw(r->db, s->row.id, GAP_STREAM_VANISHED);
     s->row.state = slice_present(s->row.position) ? SHARD_READING : SHARD_WAITING;

@@ -238,10 +238,16 @@ static bool own_call_wanted(const struct source *s)
     return !s->calling && (s->by_table || taken_for_gone(s));
 }
 
+/* Of the stream itself, not of its table? */
+static bool asks_stream(const struct source *s)
+{
+    return !s->by_table || s->probing;
+}
+
 static void own_call(struct source *s, struct stream_call *call)
 {
     *call = (struct stream_call){.token = OWN_TOKEN};
-    if (!s->by_table || s->probing) {
+    if (asks_stream(s)) {
         call->target = TARGET_DESCRIBE_STREAM;
         describe_stream_encode(&call->body, s->streams[s->len - 1].row.arn, SLICE_NONE);
     } else if (s->latest) {
@@ -411,7 +417,7 @@ static void described(struct source *s, struct slice arn, struct instant now)
 
 static void own_call_failed(struct source *s, enum verdict verdict, struct instant now)
 {
-    bool of_stream = s->probing || !s->by_table;
+    bool of_stream = asks_stream(s);
 
     s->probing = false;
     if (s->latest && verdict == VERDICT_DENIED) {
@@ -444,11 +450,11 @@ static void answer_own(struct source *s, const struct stream_answer *answer, str
         own_call_failed(s, verdict, now);
         return;
     }
-    if (!s->by_table || s->probing ? describe_stream_decode(&s->description, answer->body, &error)
+    if (asks_stream(s) ? describe_stream_decode(&s->description, answer->body, &error)
         : s->latest ? list_streams_decode(&s->listing, answer->body, &error)
                     : describe_table_decode(answer->body, &arn, &error)) {
         s->failures = 0;
-        if (!s->by_table || s->probing)
+        if (asks_stream(s))
             reopen(s, now);
         else if (s->latest)
             listed(s, now);

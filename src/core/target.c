@@ -103,6 +103,11 @@ enum target_verdict target_judge(struct slice error_name, bool senders_fault)
     return senders_fault ? TARGET_REFUSED : TARGET_RETRY;
 }
 
+bool target_waits_for_operator(enum target_verdict verdict)
+{
+    return verdict == TARGET_DENIED || verdict == TARGET_NOT_FOUND || verdict == TARGET_REFUSED;
+}
+
 static const char *advice(enum target_verdict verdict, struct slice name)
 {
     if (credentials_expired(name))

@@ -45,6 +45,8 @@ enum target_verdict {
 
 /* By the error's name (without namespace and prefix), one table; an unknown name: by whether the server says it is the sender's fault. */
 enum target_verdict target_judge(struct slice error_name, bool senders_fault);
+/* Will it stay so until an operator acts? Then it is asked again slowly. */
+bool target_waits_for_operator(enum target_verdict verdict);
 /* True: the answer is no success; *verdict says what follows, and `trouble` what is wrong and what to do, for people. */
 bool target_answer_failed(const struct target_answer *answer, enum target_verdict *verdict, char trouble[TROUBLE_TEXT]);
 

@@ -583,6 +583,15 @@ static void an_entry_refused_by_the_senders_fault_is_parked_with_the_servers_wor
     world_free(w);
 }
 
+/* The server refuses nothing any more. */
+static void world_recovers(struct world *w)
+{
+    w->sqs.refuses_batch_with = NULL;
+    world_wait(w, 60000);
+    world_drain(w);
+    assert_all_sent(w);
+}
+
 static void a_batch_that_is_refused_for_one_entry_goes_one_by_one(void **state)
 {
     (void)state;
@@ -641,10 +650,7 @@ static void what_was_refused_goes_neither_before_nor_behind_others(void **state)
     world_live(w, 3);
     assert_int_equal(w->sqs.len, 54);
     assert_int_equal(w->sqs.refused_with_others, 1);
-    w->sqs.refuses_batch_with = NULL;
-    world_wait(w, 60000);
-    world_drain(w);
-    assert_all_sent(w);
+    world_recovers(w);
     world_free(w);
 }
 
@@ -664,10 +670,7 @@ static void where_all_are_refused_nothing_is_parked(void **state)
     assert_in_range(w->sqs.requests, 10, 100); /* and it is asked ever more slowly */
     assert_non_null(strstr(pump_trouble(w->pump), "InvalidMessageContents"));
     assert_null(strstr(pump_trouble(w->pump), "credentials"));
-    w->sqs.refuses_batch_with = NULL;
-    world_wait(w, 60000);
-    world_drain(w);
-    assert_all_sent(w);
+    world_recovers(w);
     world_free(w);
 }
 
@@ -719,10 +722,7 @@ static void batches_that_were_on_their_way_are_no_proof(void **state)
     world_live(w, 600);
     assert_int_equal(w->queue->counts[MESSAGE_PARKED], 0);
     assert_int_equal(w->queue->counts[MESSAGE_PENDING], 10);
-    w->sqs.refuses_batch_with = NULL;
-    world_wait(w, 60000);
-    world_drain(w);
-    assert_all_sent(w);
+    world_recovers(w);
     world_put(w, 200, 100);
     world_drain(w);
     w->sqs.requests = w->sqs.entries = 0;
